@@ -1,0 +1,46 @@
+/*
+ * file.h -- reading files whole, and writing them so that a failure leaves the old one as it was.
+ *
+ * An output is written to a temporary file beside its target and renamed over it by out_commit.  Until then
+ * SIGINT, SIGTERM or any error removes the temporary file.  Opaque: struct out.
+ */
+#ifndef SETUN_BASE_FILE_H
+#define SETUN_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+
+/* Maps a file for reading.  An empty file gives at == NULL, n == 0, ok.  file_unmap releases. */
+struct mapped {
+    const uint8_t *at;
+    uint64_t n;
+};
+bool file_map(struct diag *d, const char *path, struct mapped *m);
+void file_unmap(struct mapped *m);
+/* Reads a text whole into the arena (terminated); at most limit bytes. */
+bool file_read(struct diag *d, struct arena *a, const char *path, size_t limit, char **text, size_t *n);
+
+struct out;
+struct out *out_open(struct diag *d, const char *path, bool executable);
+bool out_write(struct out *o, const void *p, size_t n); /* false: reported; every later call fails quietly */
+bool out_pad(struct out *o, uint64_t align);            /* zero bytes up to a multiple */
+uint64_t out_tell(const struct out *o);
+bool out_patch(struct out *o, uint64_t at, const void *p, size_t n); /* overwrites bytes already written */
+/* Appends the whole content of another file (copy_file_range where the kernel has it). */
+bool out_append_file(struct out *o, const char *path);
+bool out_commit(struct out *o);  /* fsync, rename; frees o */
+void out_discard(struct out *o); /* removes the temporary; frees o */
+
+/* A private temporary directory, removed with all it holds at exit, on SIGINT and on SIGTERM. */
+const char *tmp_dir(struct diag *d);
+/* Installs the handlers that remove temporaries on SIGINT (exit 130) and SIGTERM (143). Call once in main. */
+void file_signals(void);
+/*
+ * For tests: SETUN_FAIL_WRITE=n,ENOSPC makes the n-th write, fsync or rename of the process fail with that
+ * error (ENOSPC or EIO).
+ */
+
+#endif

@@ -1,0 +1,143 @@
+/* kernel.c -- stages, strands and rows in memory; see kernel.h. */
+#include <string.h>
+
+#include "base/check.h"
+#include "ir/kernel.h"
+
+bool ir_is_core(const struct ir_op *op) {
+    return op->code == IR_OP_matmul || op->code == IR_OP_dot || op->code == IR_OP_attend;
+}
+
+static bool has_core(const struct ir_block *b) {
+    for (const struct ir_op *op = b->first; op; op = op->next)
+        if (ir_is_core(op)) return true;
+    return false;
+}
+
+/* Does op, or an op of its block that it reads, hold a core? */
+static bool needs_core(const struct ir_op *op) {
+    for (uint32_t i = 0; i < op->n_in; i++) {
+        const struct ir_op *def = op->in[i]->def;
+        if (def && def->block == op->block && (ir_is_core(def) || needs_core(def))) return true;
+    }
+    return false;
+}
+
+static bool feeds_core(const struct ir_op *op) {
+    for (const struct ir_op *user = op->next; user; user = user->next)
+        for (uint32_t i = 0; i < user->n_in; i++)
+            if (user->in[i]->def == op && (ir_is_core(user) || feeds_core(user))) return true;
+    return false;
+}
+
+enum ir_stage ir_stage_of(const struct ir_op *op) {
+    if (!has_core(op->block)) return IR_STAGE_ROWS;
+    if (ir_is_core(op)) return IR_STAGE_CORE;
+    return !needs_core(op) && feeds_core(op) ? IR_STAGE_PROLOGUE : IR_STAGE_EPILOGUE;
+}
+
+/* ---- strands: union of cores and epilogue ops along values ---- */
+
+static uint32_t strand_root(uint32_t *parent, uint32_t i) {
+    while (parent[i] != i) i = parent[i];
+    return i;
+}
+
+static uint64_t group_of(const struct ir_op *op) {
+    const struct ir_type *t = &op->in[0]->type;
+    return op->code == IR_OP_rope ? t->dim[t->rank - 1] : 1;
+}
+
+static uint64_t lcm(uint64_t a, uint64_t b) {
+    uint64_t x = a, y = b;
+    while (y) {
+        uint64_t r = x % y;
+        x = y;
+        y = r;
+    }
+    return a / x * b;
+}
+
+void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strands *out) {
+    VEC(struct ir_op *) ops = {0};
+    memset(out, 0, sizeof *out);
+    for (struct ir_op *op = kernel->body->first; op; op = op->next) {
+        enum ir_stage s = ir_stage_of(op);
+        if (op->code != IR_OP_yield && (s == IR_STAGE_CORE || s == IR_STAGE_EPILOGUE)) *vec_push(a, &ops) = op;
+    }
+    uint32_t *parent = arena_array(a, uint32_t, ops.n + 1);
+    for (uint32_t i = 0; i < ops.n; i++) {
+        parent[i] = i;
+        for (uint32_t j = 0; j < ops.at[i]->n_in; j++)
+            for (uint32_t k = 0; k < i; k++)
+                if (ops.at[i]->in[j]->def == ops.at[k]) parent[strand_root(parent, i)] = strand_root(parent, k);
+    }
+    for (uint32_t i = 0; i < ops.n; i++) {
+        if (!ir_is_core(ops.at[i])) continue;
+        struct ir_strand *s = NULL;
+        for (size_t k = 0; k < out->at.n && !s; k++)
+            for (uint32_t j = 0; j < i; j++)
+                if (ops.at[j] == out->at.at[k].cores.at[0] && strand_root(parent, j) == strand_root(parent, i)) s = &out->at.at[k];
+        if (!s) {
+            s = vec_push(a, &out->at);
+            *s = (struct ir_strand){.n = ir_type_elems(&ops.at[i]->out[0]->type), .group = 1};
+            for (uint32_t j = 0; j < ops.n; j++)
+                if (!ir_is_core(ops.at[j]) && strand_root(parent, j) == strand_root(parent, i)) {
+                    *vec_push(a, &s->ops) = ops.at[j];
+                    s->group = lcm(s->group, group_of(ops.at[j]));
+                }
+        }
+        *vec_push(a, &s->cores) = ops.at[i];
+    }
+}
+
+uint64_t ir_unit_of(uint64_t group) {
+    uint64_t unit = lcm(IR_TILE, group);
+    return unit <= IR_MAX_UNIT ? unit : 0;
+}
+
+/* ---- rows in memory ---- */
+
+static uint64_t up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+uint64_t ir_i8_sum_offset(const struct ir_type *t) { return up(ir_type_elems(t), 64); }
+
+uint64_t ir_row_stride(const struct ir_type *t) {
+    switch (t->elem) {
+    case IR_F32_E:
+    case IR_I32: return t->rank == 0 ? 4 : 4 * up(ir_type_elems(t), IR_LANES);
+    case IR_I8: return ir_i8_sum_offset(t) + 64;
+    case IR_NONE:
+    case IR_ROWS_E:
+    case IR_CACHE_F32:
+    case IR_CACHE_F16: break;
+    }
+    BUG("values of this type have no rows in memory");
+}
+
+uint64_t ir_state_row_bytes(const struct ir_state *s) {
+    uint64_t n = 1;
+    for (uint32_t i = 0; i < s->rank; i++) n *= s->dim[i];
+    return ir_elem_bytes(s->elem) * up(n, IR_LANES);
+}
+
+static bool in_memory(const struct ir_val *v) {
+    return v->type.elem == IR_F32_E || v->type.elem == IR_I32 || v->type.elem == IR_I8;
+}
+
+/*
+ * A value in a region needs a place if a later stage reads it: what the prologue makes for core and epilogue is
+ * written by one thread and read by all.  Outside regions every value has one; a region's results live
+ * in the places of the kernel's results.
+ */
+bool ir_needs_place(const struct ir_val *v) {
+    if (!in_memory(v)) return false;
+    const struct ir_op *def = v->def;
+    if (!def || !def->block->owner) return true;
+    enum ir_stage s = ir_stage_of(def);
+    if (s != IR_STAGE_PROLOGUE) return false;
+    for (const struct ir_op *op = def->next; op; op = op->next)
+        for (uint32_t i = 0; i < op->n_in; i++)
+            if (op->in[i] == v && op->code != IR_OP_yield && ir_stage_of(op) != IR_STAGE_PROLOGUE) return true;
+    return false;
+}

@@ -1,0 +1,61 @@
+/*
+ * kernel.h -- what passes and backends agree on about kernels and rows in memory.
+ *
+ * Stages are derived from the dataflow of a region, never stored:
+ *   PROLOGUE   a contraction of the region needs it
+ *   CORE       matmul, dot, attend
+ *   EPILOGUE   needs a contraction's result
+ *   ROWS       the region has no contraction: everything is computed row by row
+ */
+#ifndef SETUN_IR_KERNEL_H
+#define SETUN_IR_KERNEL_H
+
+#include "ir/ir.h"
+
+enum ir_stage { IR_STAGE_ROWS, IR_STAGE_PROLOGUE, IR_STAGE_CORE, IR_STAGE_EPILOGUE };
+
+enum {
+    IR_LANES = 32,    /* rows of floats are padded to this many elements */
+    IR_TILE = 64,     /* output rows of a packed tile */
+    IR_BLOCK_POS = 64 /* positions of a block of state */
+};
+
+bool ir_is_core(const struct ir_op *op);
+/* Stage of an op that lies directly in a kernel's region. */
+enum ir_stage ir_stage_of(const struct ir_op *op);
+
+/*
+ * Strands: the cores of a kernel and their epilogues, split into parts that share no value computed in
+ * the epilogue.  All cores of one strand have the same number of output rows.
+ */
+struct ir_strand {
+    VEC(struct ir_op *) cores;
+    VEC(struct ir_op *) ops; /* the epilogue, in order */
+    uint64_t n;              /* output rows: elements of a row of the core's result */
+    uint64_t group;          /* the unit must be a multiple of this: 1, or the head length of a rope */
+};
+struct ir_strands {
+    VEC(struct ir_strand) at;
+};
+void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strands *out);
+/* The smallest multiple of IR_TILE and group (unit of a strand); 0 if above IR_MAX_UNIT. */
+enum { IR_MAX_UNIT = 2048 };
+uint64_t ir_unit_of(uint64_t group);
+
+/*
+ * A row of a value in memory, bytes:
+ *   f32, i32 of rank >= 1   4 * elems, elems rounded up to 32; padding lanes hold anything
+ *   f32 of rank 0           4
+ *   i8                      K rounded up to 64 with zeros, then 64 bytes whose first four are the int32
+ *                           sum of the row's codes
+ * Buffers start at multiples of 64.
+ */
+uint64_t ir_row_stride(const struct ir_type *t);
+uint64_t ir_i8_sum_offset(const struct ir_type *t);
+/* Bytes of one position of a state: elements rounded up to 32. */
+uint64_t ir_state_row_bytes(const struct ir_state *s);
+
+/* A value has a place in the arena if it is used outside the kernel (or stage) that defines it. */
+bool ir_needs_place(const struct ir_val *v);
+
+#endif

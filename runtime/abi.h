@@ -1,0 +1,237 @@
+/*
+ * abi.h -- all that the compiler and the runtime know of each other.
+ *
+ * Three contracts: what generated code sees while it runs (struct setun_step), what it says about itself
+ * (struct setun_model), and the pack: the bytes behind the executable that hold texts, tokenizer and weights.
+ * Every offset that both sides rely on is asserted below.  All numbers are little-endian.
+ */
+#ifndef SETUN_RUNTIME_ABI_H
+#define SETUN_RUNTIME_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SETUN_ABI 1u
+
+/* ---- a step ---- */
+
+/* One row: a token at a position of a sequence.  live: its results are wanted. */
+struct setun_row {
+    uint32_t token, slot, pos, live;
+};
+
+/*
+ * What generated code is given.  The same struct is shared by all threads of a step; tid tells them apart.
+ * Arena and states start zeroed and 64-byte aligned.
+ *
+ * State of sequence `slot` at position p, for a state at byte offset o in a block (known to the compiler):
+ *     state + slot * slot_stride + (p / 64) * state_block_bytes + o + (p % 64) * row_bytes
+ * so that a longer context only appends blocks.
+ */
+struct setun_step {
+    const uint8_t *weights; /* the pack's data section */
+    uint8_t *arena;
+    uint8_t *state;
+    uint8_t *scratch; /* thread tid owns scratch + tid * scratch_stride */
+    uint64_t scratch_stride;
+    uint64_t slot_stride;
+    const struct setun_row *rows;
+    const uint32_t *live; /* indices of the live rows, ascending */
+    uint32_t n_rows, n_live;
+    uint32_t n_threads;
+    uint32_t positions; /* capacity of a slot, a multiple of 64 */
+    void (*barrier)(struct setun_step *, uint32_t tid);
+    /* NULL, or called by thread 0 after a kernel and a barrier, other threads waiting; kernel is an index
+     * of setun_model.kernels, base the arena offset that its outputs' offsets add to. */
+    void (*trace)(struct setun_step *, uint32_t kernel, uint32_t layer);
+    /* Set once by the first thread that meets a non-finite activation; 0 otherwise. */
+    uint32_t bad;
+    uint32_t bad_pos, bad_layer, bad_kernel;
+    uint64_t unpacked_tiles; /* counted only by builds with --count */
+};
+
+typedef void setun_step_fn(struct setun_step *, uint32_t tid);
+
+/* ---- what generated code says about itself ---- */
+
+enum setun_feature { /* bits of setun_level.needs; the runtime tests them with cpuid and xgetbv */
+    SETUN_F_V3 = 1u << 0, /* x86-64-v3: AVX2, FMA, F16C, BMI1/2, LZCNT, MOVBE */
+    SETUN_F_AVXVNNI = 1u << 1,
+    SETUN_F_V4 = 1u << 2, /* x86-64-v4: AVX-512 F, BW, CD, DQ, VL */
+    SETUN_F_AVX512VNNI = 1u << 3,
+    SETUN_F_AVX512VBMI = 1u << 4,
+};
+
+struct setun_level {
+    const char *name; /* "avx2", "avxvnni", "avx512vnni" */
+    uint32_t needs;
+    uint32_t pad;
+    setun_step_fn *step;
+};
+
+enum setun_elem { SETUN_F32, SETUN_I8, SETUN_I32 };
+
+/* One value that a kernel leaves in the arena: row r of the rows (or live rows) at
+ * arena + offset + r * row_stride. */
+struct setun_value {
+    const char *name;
+    uint32_t elem; /* enum setun_elem */
+    uint32_t live; /* 1: one row a live row; 0: one a row */
+    uint32_t elems; /* in a row */
+    uint32_t row_stride; /* bytes */
+    uint64_t offset;
+};
+
+struct setun_kernel {
+    const char *name; /* function and first result: "body.0:h" */
+    const struct setun_value *values;
+    uint32_t n_values;
+    uint32_t pad;
+    uint64_t bytes; /* of weights read by one execution */
+};
+
+struct setun_model {
+    uint32_t abi;
+    uint32_t n_levels;
+    const struct setun_level *levels; /* best first */
+    const char *name;                 /* of the model text */
+    const char *compiler;             /* version and LLVM version */
+    uint32_t vocab, context, max_rows, n_kernels;
+    const struct setun_kernel *kernels;
+    uint64_t arena_bytes;
+    uint64_t scratch_bytes;              /* of a thread, plus ... */
+    uint64_t scratch_bytes_per_position; /* ... this times the positions */
+    uint64_t state_block_bytes;          /* of one slot, 64 positions */
+    uint64_t logits_offset;              /* in the arena; a row a live row */
+    uint64_t logits_stride;              /* bytes */
+    uint64_t weight_bytes;               /* size of the data section */
+    uint64_t ternary_bytes;              /* of it, read by one token's ternary matmuls */
+    uint64_t pack_id;                    /* equals setun_pack.id: code and weights belong together */
+};
+
+/* The symbol that the generated object defines and the runtime reads. */
+extern const struct setun_model setun_model;
+
+/* ---- the pack ---- */
+
+/*
+ *   ELF ... | pad to 64 KiB | struct setun_pack | sections | pad to 64 KiB | data | struct setun_footer
+ *
+ * Sections hold texts (not terminated) and tables, in the order of the enum, each at a multiple of 64 bytes;
+ * an absent one has 0 bytes.  Offsets count from the start of struct setun_pack.  Pack and data section start at
+ * multiples of 64 KiB of the file.
+ */
+#define SETUN_PACK_MAGIC 0x4b43415055544553ull   /* "SETUPACK" */
+#define SETUN_FOOTER_MAGIC 0x544f4f4655544553ull /* "SETUFOOT" */
+#define SETUN_PACK_ALIGN 65536u
+
+enum setun_section {
+    SETUN_SEC_MODEL,     /* the .stn text */
+    SETUN_SEC_CONFIG,    /* config values as "name = value" lines */
+    SETUN_SEC_IR,        /* the IR that was compiled */
+    SETUN_SEC_TOKENIZER, /* struct setun_tok and what it points to */
+    SETUN_SEC_TENSORS,   /* struct setun_tensor[], then at once their names: the first one's place tells the number */
+    SETUN_SEC_LICENSES,
+    SETUN_N_SECTIONS
+};
+
+struct setun_span {
+    uint64_t offset, bytes;
+};
+
+struct setun_pack {
+    uint64_t magic;
+    uint32_t abi, n_sections;
+    uint64_t id;          /* hash of model, IR, tensor table */
+    uint64_t header_hash; /* setun_hash of the bytes from the field `data` to the end of the last section */
+    uint64_t data_hash;   /* setun_hash of the data section */
+    struct setun_span data;
+    struct setun_span section[SETUN_N_SECTIONS];
+};
+
+struct setun_footer {
+    uint64_t magic;
+    uint64_t pack_offset; /* in the file */
+    uint64_t pack_bytes;  /* up to the footer */
+    uint64_t id;
+    uint64_t reserved[4];
+};
+
+/* Layouts of a tensor in the data section. */
+enum setun_layout {
+    SETUN_LAYOUT_RAW,  /* rows as stored, each padded to 64 bytes */
+    SETUN_LAYOUT_F32,  /* one vector of floats, padded to 128 bytes */
+    SETUN_LAYOUT_I2_64 /* 2-bit tiles of 64 rows, docs/formats.md; scales behind it as F32 */
+};
+
+/* One weight class in the data section; layer l of it lies at offset + l * layer_stride. */
+struct setun_tensor {
+    uint64_t offset, layer_stride;
+    uint64_t scale_offset; /* trits: of layer 0's scales, same stride */
+    uint32_t name, name_bytes; /* in the tensor section */
+    uint32_t layout, store;    /* enum setun_layout, enum ir_store */
+    uint32_t layers, rank;
+    uint32_t dim[4];
+    uint32_t n_scales, pad;
+};
+
+/*
+ * The hash of packs: four lanes of 64 bits over 32-byte stripes, h = (h ^ word) * 0x9E3779B97F4A7C15 then
+ * h ^= h >> 29, lanes start at 1..4; a short stripe is zero padded.  The result starts as the byte count and takes in the
+ * four lanes in order, each by the same step.
+ */
+uint64_t setun_hash(const void *p, uint64_t n);
+
+/* The same, piece by piece: init, add any number of times, end. */
+struct setun_hasher {
+    uint64_t lane[4], n;
+    uint8_t tail[32];
+};
+void setun_hash_init(struct setun_hasher *h);
+void setun_hash_add(struct setun_hasher *h, const void *p, uint64_t n);
+uint64_t setun_hash_end(struct setun_hasher *h);
+
+/* ---- the tokenizer section: a flat table, checked whole when the executable starts ---- */
+
+#define SETUN_TOK_MAGIC 0x4b4f5453u /* "STOK" */
+enum { SETUN_TOK_BYTE_BPE = 1 };
+enum { SETUN_TOK_IGNORE_MERGES = 1, SETUN_TOK_ADD_BOS = 2 };
+#define SETUN_NO_TOKEN 0xffffffffu
+
+struct setun_tok_merge {
+    uint32_t left, right; /* token ids; the table is sorted by (left, right) */
+    uint32_t rank;        /* lower merges first */
+    uint32_t result;
+};
+
+struct setun_tok {
+    uint32_t magic, kind, flags, n_tokens;
+    uint32_t n_merges, n_specials, n_eos, bos; /* bos: SETUN_NO_TOKEN if none */
+    uint32_t eos[8];
+    uint32_t byte_token[256];                 /* id of each single byte, or SETUN_NO_TOKEN */
+    uint32_t pattern, pattern_bytes;          /* offset in the section; the pre-tokenizer's regular expression */
+    uint32_t index;                           /* u32[n_tokens + 1]: where each token's bytes begin in `bytes` */
+    uint32_t bytes, bytes_len;                /* the raw bytes that each token stands for */
+    uint32_t merges;                          /* struct setun_tok_merge[n_merges] */
+    uint32_t sorted;                          /* u32[n_tokens]: ids by their bytes (memcmp, shorter first, id) */
+    uint32_t specials;                        /* u32[n_specials]: ids, longest bytes first */
+};
+
+_Static_assert(sizeof(void *) == 8, "64-bit machines only");
+_Static_assert(offsetof(struct setun_step, scratch_stride) == 32, "abi");
+_Static_assert(offsetof(struct setun_step, rows) == 48, "abi");
+_Static_assert(offsetof(struct setun_step, n_rows) == 64, "abi");
+_Static_assert(offsetof(struct setun_step, barrier) == 80, "abi");
+_Static_assert(offsetof(struct setun_step, bad) == 96, "abi");
+_Static_assert(offsetof(struct setun_step, unpacked_tiles) == 112, "abi");
+_Static_assert(sizeof(struct setun_step) == 120, "abi");
+_Static_assert(sizeof(struct setun_level) == 24, "abi");
+_Static_assert(sizeof(struct setun_value) == 32, "abi");
+_Static_assert(sizeof(struct setun_kernel) == 32, "abi");
+_Static_assert(sizeof(struct setun_model) == 128, "abi");
+_Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
+_Static_assert(sizeof(struct setun_footer) == 64, "abi");
+_Static_assert(sizeof(struct setun_tensor) == 72, "abi");
+_Static_assert(sizeof(struct setun_tok) == 32 + 32 + 1024 + 32, "abi");
+
+#endif
