@@ -1,0 +1,161 @@
+/*
+ * compile.c -- see compile.h.
+ *
+ * The object becomes a shared library that is loaded here, so a program costs one run of LLVM and one of the linker;
+ * its engine is the runtime's own.
+ */
+#include "test/gen/compile.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/backend.h"
+#include "base/file.h"
+#include "ir/interp.h"
+#include "passes/pass.h"
+#include "runtime/cpu.h"
+#include "runtime/engine.h"
+#include "test/gen/gen.h"
+
+struct job {
+    struct diag *d;
+    struct arena *a;
+    struct ir_module *m;
+    uint64_t seed;
+    uint32_t n; /* tokens */
+    uint32_t *tokens;
+    float *want, *got; /* n x vocab */
+};
+
+static struct ir_func *entry_of(const struct ir_module *m) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        if (m->funcs.at[i]->entry) return m->funcs.at[i];
+    BUG("a program without an entry");
+}
+
+static bool interpret(struct job *j, const struct ir_weights *w) {
+    struct ir_row *rows = arena_array(j->a, struct ir_row, j->n);
+    struct interp *it = interp_new(j->d, j->m, w, 1, j->n);
+    for (uint32_t i = 0; i < j->n; i++) rows[i] = (struct ir_row){.token = j->tokens[i], .pos = i, .live = true};
+    bool ok = it && interp_step(it, entry_of(j->m), rows, j->n, "logits", j->want);
+    if (it) interp_free(it);
+    return ok;
+}
+
+/* ---- one run of the machine code ---- */
+
+static bool run_steps(struct job *j, struct setun_engine *e, uint32_t chunk) {
+    struct setun_row rows[64];
+    for (uint32_t at = 0; at < j->n; at += chunk) {
+        uint32_t n = j->n - at < chunk ? j->n - at : chunk;
+        for (uint32_t i = 0; i < n; i++) rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = 1};
+        if (e->step(e, rows, n) != 0 || e->n_live != n) return false;
+        for (uint32_t i = 0; i < n; i++)
+            memcpy(j->got + (size_t)(at + i) * e->vocab, e->logits + i * e->stride, e->vocab * sizeof(float));
+    }
+    return true;
+}
+
+/* Only the last row of each chunk is live: its logits must be those of the run where all rows were. */
+static bool run_last_live(struct job *j, struct setun_engine *e, uint32_t chunk) {
+    struct setun_row rows[64];
+    memcpy(j->got, j->want, (size_t)j->n * e->vocab * sizeof(float));
+    for (uint32_t at = 0; at < j->n; at += chunk) {
+        uint32_t n = j->n - at < chunk ? j->n - at : chunk;
+        for (uint32_t i = 0; i < n; i++) rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = i + 1 == n};
+        if (e->step(e, rows, n) != 0 || e->n_live != 1) return false;
+        memcpy(j->got + (size_t)(at + n - 1) * e->vocab, e->logits, e->vocab * sizeof(float));
+    }
+    return true;
+}
+
+static bool same(const struct job *j, const char *level, uint32_t threads, uint32_t chunk, const char *live) {
+    size_t vocab = j->m->vocab;
+    for (size_t i = 0; i < j->n * vocab; i++) {
+        if (memcmp(&j->got[i], &j->want[i], sizeof(float)) == 0) continue;
+        printf("seed %llu, level %s, %u threads, chunks of %u, %s live: position %zu, logit %zu: %.9g, the interpreter has %.9g\n",
+               (unsigned long long)j->seed, level, threads, chunk, live, i / vocab, i % vocab, (double)j->got[i], (double)j->want[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool run_native(struct job *j, const struct setun_native_config *c, uint32_t chunk) {
+    struct setun_native n = {0};
+    bool ok = setun_native_open(&n, c) == 0 && run_steps(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "all");
+    setun_native_close(&n);
+    if (ok && chunk > 1 && c->threads == 2) {
+        n = (struct setun_native){0};
+        ok = setun_native_open(&n, c) == 0 && run_last_live(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "last");
+        setun_native_close(&n);
+    }
+    return ok;
+}
+
+static bool run_all(struct job *j, const struct setun_model *model, const uint8_t *data, struct compile_stats *stats) {
+    static const uint32_t chunks[] = {1, 7, 64};
+    uint32_t features = setun_cpu_features();
+    for (uint32_t l = 0; l < model->n_levels; l++) {
+        if (model->levels[l].needs & ~features) {
+            stats->levels_skipped++;
+            continue;
+        }
+        for (uint32_t t = 1; t <= 3; t++)
+            for (size_t c = 0; c < COUNT_OF(chunks); c++) {
+                struct setun_native_config config = {
+                    .model = model, .level = &model->levels[l], .weights = data, .threads = t, .context = j->n};
+                if (!run_native(j, &config, chunks[c])) return false;
+                stats->runs++;
+            }
+    }
+    return true;
+}
+
+/* ---- from module to loaded code ---- */
+
+static bool write_data(struct job *j, const struct data_plan *plan, const struct ir_weights *w, const char *path) {
+    uint64_t hash;
+    struct out *o = out_open(j->d, path, false);
+    if (!o) return false;
+    if (data_write(j->d, j->m, plan, w, o, &hash, NULL, NULL)) return out_commit(o);
+    out_discard(o);
+    return false;
+}
+
+static bool link_shared(struct job *j, const char *object, const char *library) {
+    return system(arena_printf(j->a, "cc -shared -nostdlib -o '%s' '%s'", library, object)) == 0;
+}
+
+bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens, struct compile_stats *stats) {
+    struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
+    struct ir_weights w = ir_weights_random(a, seed);
+    struct pass_ctx fusing = {.diag = d, .arena = a};
+    struct backend_options opt = {.levels = "portable", .pic = true};
+    struct data_plan plan;
+    struct mapped data = {0};
+    const char *dir = tmp_dir(d);
+    j.tokens = arena_array(a, uint32_t, tokens);
+    for (uint32_t i = 0; i < tokens; i++) j.tokens[i] = gen_token(seed, m->vocab, i);
+    j.want = arena_array(a, float, (size_t)tokens * m->vocab);
+    j.got = arena_array(a, float, (size_t)tokens * m->vocab);
+    if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
+    data_plan_make(a, m, &plan);
+    const char *object = arena_printf(a, "%s/p.o", dir), *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);
+    const char *data_path = arena_printf(a, "%s/p.data", dir);
+    if (!backend_emit(d, m, &plan, &opt, seed, object) || !link_shared(&j, object, library) || !write_data(&j, &plan, &w, data_path)) return false;
+    void *code = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!code) {
+        printf("seed %llu: %s\n", (unsigned long long)seed, dlerror());
+        return false;
+    }
+    const struct setun_model *model = dlsym(code, "setun_model");
+    bool ok = model && file_map(d, data_path, &data) && run_all(&j, model, data.at, stats);
+    file_unmap(&data);
+    dlclose(code);
+    unlink(library);
+    stats->programs++;
+    return ok;
+}

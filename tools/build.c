@@ -1,0 +1,196 @@
+/* build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "passes/pass.h"
+#include "tools/compile.h"
+#include "tools/link.h"
+#include "tools/packfile.h"
+
+/* The licences of what an executable holds, from runtime/NOTICES at build time. */
+extern const unsigned char setun_notices[];
+extern const size_t setun_notices_n;
+
+enum emit_kind { EMIT_EXE, EMIT_OBJ, EMIT_IR, EMIT_SIR, EMIT_LLVM, EMIT_ASM, EMIT_KINDS };
+static const char *const emit_names[EMIT_KINDS] = {"exe", "obj", "ir", "sir", "llvm", "asm"};
+
+struct build_args {
+    struct model_args model;
+    struct backend_options backend;
+    const char *out, *linker, *print_after;
+    enum emit_kind emit;
+    bool quiet;
+};
+
+static const struct option options[] = {
+    {"weights", required_argument, NULL, 'w'}, {"set", required_argument, NULL, 's'},
+    {"cpu", required_argument, NULL, 'c'},     {"emit", required_argument, NULL, 'e'},
+    {"linker", required_argument, NULL, 'l'},  {"count", no_argument, NULL, 'n'},
+    {"rows", required_argument, NULL, 'r'},    {"print-after", required_argument, NULL, 'p'},
+    {"output", required_argument, NULL, 'o'},  {"quiet", no_argument, NULL, 'q'},
+    {NULL, 0, NULL, 0}};
+
+static int find_emit(const char *word, enum emit_kind *kind) {
+    for (int i = 0; i < EMIT_KINDS; i++)
+        if (!strcmp(word, emit_names[i])) {
+            *kind = (enum emit_kind)i;
+            return EXIT_OK;
+        }
+    return command_usage("build", "--emit takes exe, obj, ir, sir, llvm or asm, not '%s'", word);
+}
+
+static int parse_rows(const char *word, uint32_t *rows) {
+    char *end;
+    unsigned long n = strtoul(word, &end, 10);
+    if (*end || n < 1 || n > 1024) return command_usage("build", "--rows takes 1 to 1024, not '%s'", word);
+    *rows = (uint32_t)n;
+    return EXIT_OK;
+}
+
+static int parse_args(struct command_ctx *cx, int argc, char **argv, struct build_args *b) {
+    int c, code = EXIT_OK;
+    while (code == EXIT_OK && (c = command_option("build", argc, argv, options)) != -1) {
+        switch (c) {
+        case 'w': b->model.weights = optarg; break;
+        case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
+        case 'c': b->backend.levels = optarg; break;
+        case 'e': code = find_emit(optarg, &b->emit); break;
+        case 'l': b->linker = optarg; break;
+        case 'n': b->backend.count = true; break;
+        case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
+        case 'p': b->print_after = optarg; break;
+        case 'o': b->out = optarg; break;
+        case 'q': b->quiet = true; break;
+        default: return EXIT_USAGE;
+        }
+    }
+    if (code) return code;
+    if (!command_words("build", argc, 1, "MODEL.stn")) return EXIT_USAGE;
+    b->model.model = argv[optind];
+    if (!b->out && b->emit != EMIT_IR && b->emit != EMIT_SIR) return command_usage("build", "-o FILE is missing");
+    if (!b->model.weights && b->emit == EMIT_EXE) return command_usage("build", "--weights DIR is missing");
+    return EXIT_OK;
+}
+
+/* ---- progress: a bar on a terminal, a line elsewhere ---- */
+
+struct progress {
+    struct timespec start;
+    int last; /* percent printed */
+    bool bar;
+};
+
+static double since(const struct timespec *start) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
+}
+
+static void show_progress(void *self, uint64_t done, uint64_t all) {
+    struct progress *p = self;
+    int percent = all ? (int)(100 * done / all) : 100;
+    if (!p->bar || percent == p->last) return;
+    double s = since(&p->start), rate = s > 0 ? (double)done / s : 0;
+    double left = rate > 0 ? (double)(all - done) / rate : 0;
+    p->last = percent;
+    fprintf(stderr, "\rweights %3d %%  %6.0f MB/s  %3.0f s left ", percent, rate / 1e6, left);
+    if (done == all) fprintf(stderr, "\r%*s\r", 44, "");
+}
+
+/* ---- steps ---- */
+
+static bool write_text(struct command_ctx *cx, const char *path, const struct buf *text) {
+    if (!path) return fwrite(text->at, 1, text->n, stdout) == text->n;
+    struct out *o = out_open(cx->diag, path, false);
+    if (!o) return false;
+    if (out_write(o, text->at, text->n)) return out_commit(o);
+    out_discard(o);
+    return false;
+}
+
+static bool emit_ir(struct command_ctx *cx, const struct build_args *b, const struct ir_module *m) {
+    struct buf text = {0};
+    ir_print(&text, m);
+    bool ok = write_text(cx, b->out, &text);
+    buf_free(&text);
+    return ok;
+}
+
+static void config_text(struct buf *out, const struct frontend_model *f) { frontend_print_config(out, f); }
+
+static void fill_sections(struct command_ctx *cx, struct pack_source *p, const struct compiled *c, struct buf text[3]) {
+    config_text(&text[0], &c->front);
+    ir_print(&text[1], c->front.module);
+    pack_tensors(cx->arena, c->front.module, p->plan, &text[2]);
+    p->section[SETUN_SEC_MODEL].at = c->text;
+    p->section[SETUN_SEC_MODEL].n = c->text_n;
+    p->section[SETUN_SEC_CONFIG].at = text[0].at;
+    p->section[SETUN_SEC_CONFIG].n = text[0].n;
+    p->section[SETUN_SEC_IR].at = text[1].at;
+    p->section[SETUN_SEC_IR].n = text[1].n;
+    p->section[SETUN_SEC_TENSORS].at = text[2].at;
+    p->section[SETUN_SEC_TENSORS].n = text[2].n;
+    p->section[SETUN_SEC_TOKENIZER].at = c->tokenizer;
+    p->section[SETUN_SEC_TOKENIZER].n = c->tokenizer_n;
+    p->section[SETUN_SEC_LICENSES].at = setun_notices;
+    p->section[SETUN_SEC_LICENSES].n = setun_notices_n;
+}
+
+static bool finish(struct command_ctx *cx, const struct build_args *b, struct pack_source *p, uint64_t id, const char *object) {
+    const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
+    if (!link_executable(cx->diag, cx->arena, b->linker, object, exe)) return false;
+    struct out *o = out_open(cx->diag, b->out, true);
+    struct progress bar = {.last = -1, .bar = !b->quiet && isatty(2)};
+    clock_gettime(CLOCK_MONOTONIC, &bar.start);
+    if (!o) return false;
+    if (out_append_file(o, exe) && pack_append(cx->diag, o, p, id, show_progress, &bar)) return out_commit(o);
+    out_discard(o);
+    return false;
+}
+
+static bool copy_out(struct command_ctx *cx, const char *from, const char *to) {
+    struct out *o = out_open(cx->diag, to, false);
+    if (!o) return false;
+    if (out_append_file(o, from)) return out_commit(o);
+    out_discard(o);
+    return false;
+}
+
+static bool build(struct command_ctx *cx, struct build_args *b, struct compiled *c) {
+    struct ir_module *m = c->front.module;
+    struct pass_ctx fusing = {.diag = cx->diag, .arena = cx->arena, .print_after = b->print_after};
+    struct data_plan plan;
+    struct buf text[3] = {{0}, {0}, {0}};
+    if (!compile_entry(cx, m)) return false;
+    if (b->emit == EMIT_IR) return emit_ir(cx, b, m);
+    if (!passes_run_all(&fusing, m)) return false;
+    if (b->emit == EMIT_SIR) return emit_ir(cx, b, m);
+    const char *dir = tmp_dir(cx->diag);
+    if (!dir) return false;
+    data_plan_make(cx->arena, m, &plan);
+    struct pack_source p = {.module = m, .plan = &plan, .weights = &c->weights};
+    fill_sections(cx, &p, c, text);
+    uint64_t id = pack_id(&p);
+    const char *object = arena_printf(cx->arena, "%s/model.o", dir), *dump = arena_printf(cx->arena, "%s/dump", dir);
+    if (b->emit == EMIT_LLVM) b->backend.dump_llvm = dump;
+    if (b->emit == EMIT_ASM) b->backend.dump_asm = dump;
+    bool ok = backend_emit(cx->diag, m, &plan, &b->backend, id, object);
+    if (ok) ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object) : copy_out(cx, b->emit == EMIT_OBJ ? object : dump, b->out);
+    for (int i = 0; i < 3; i++) buf_free(&text[i]);
+    return ok;
+}
+
+int command_build(struct command_ctx *cx, int argc, char **argv) {
+    struct build_args b = {.emit = EMIT_EXE};
+    struct compiled c = {0};
+    int code = parse_args(cx, argc, argv, &b);
+    if (code) return code;
+    bool ok = compile_load(cx, &b.model, b.emit == EMIT_EXE, &c) && build(cx, &b, &c);
+    compile_close(&c);
+    if (ok) return EXIT_OK;
+    code = (int)diag_exit_code(cx->diag);
+    return code ? code : EXIT_IO;
+}
