@@ -76,7 +76,8 @@ void eval_bind(struct frame *f, const struct ir_val *v, struct cell what);
 /* The op's weight; NULL: reading failed and was reported. */
 const struct held *eval_weight(struct frame *f, const struct ir_op *op);
 /* Calls a function of a layer; ins match its parameters, outs receive what it returns. */
-bool eval_call(struct interp *it, const struct ir_func *func, uint32_t layer, const struct cell *ins, struct cell *outs);
+bool eval_call(struct interp *it, const struct ir_func *func, uint32_t layer, const struct cell *ins,
+               struct cell *outs);
 /* Ends the step: a value of row `row` of operand x is not finite. */
 bool eval_non_finite(const struct frame *f, const struct ir_op *op, uint32_t row);
 bool eval_block(struct frame *f, const struct ir_block *b);

@@ -20,12 +20,12 @@ struct ir_row {
 struct interp;
 
 /* Called for each value defined at the top level of a function when tracing: rows x elems values of type. */
-typedef void interp_trace(void *self, const struct ir_func *f, const struct ir_val *v, uint32_t layer,
-                          uint32_t rows, const void *data);
+typedef void interp_trace(void *self, const struct ir_func *f, const struct ir_val *v, uint32_t layer, uint32_t rows,
+                          const void *data);
 
 /* slots x positions of state, all zero.  Weights are read once and held. */
-struct interp *interp_new(struct diag *d, const struct ir_module *m, const struct ir_weights *w,
-                          uint32_t slots, uint32_t positions);
+struct interp *interp_new(struct diag *d, const struct ir_module *m, const struct ir_weights *w, uint32_t slots,
+                          uint32_t positions);
 void interp_free(struct interp *it);
 void interp_set_trace(struct interp *it, interp_trace *fn, void *self);
 

@@ -1,0 +1,52 @@
+/*
+ * backend.h -- from kernel IR to an object file and a data section.
+ *
+ * The only door to LLVM for the rest of the compiler: no LLVM type appears here.
+ */
+#ifndef SETUN_BACKENDS_BACKEND_H
+#define SETUN_BACKENDS_BACKEND_H
+
+#include "base/diag.h"
+#include "base/file.h"
+#include "ir/ir.h"
+#include "ir/weights.h"
+#include "runtime/abi.h"
+
+struct backend_options {
+    const char *levels; /* "native", "portable" (all levels), or a comma list, best first; NULL: native */
+    bool count;         /* generated code counts unpacked tiles in setun_step.unpacked_tiles */
+    bool pic;           /* for a shared object (tests) instead of a static executable */
+    const char *dump_llvm; /* path for LLVM IR text, or NULL */
+    const char *dump_asm;  /* path for assembly, or NULL */
+};
+
+/* Where every weight lies in the data section, and every state in a block of 64 positions.  Weights of a
+ * stack lie layer after layer at one stride, so code reaches them from one pointer. */
+struct data_plan {
+    struct setun_tensor *tensor; /* one a weight, by ir_weight.id; name fields unset */
+    uint32_t n_tensors;
+    uint64_t bytes;
+    uint64_t *state_offset;  /* by ir_state.id, of layer 0 */
+    uint64_t *state_stride;  /* by ir_state.id, a layer */
+    uint64_t state_block_bytes;
+};
+void data_plan_make(struct arena *a, const struct ir_module *m, struct data_plan *plan);
+
+/* Streams the data section in order of the plan; memory: a few MiB.  progress may be NULL. */
+bool data_write(struct diag *d, const struct ir_module *m, const struct data_plan *plan, const struct ir_weights *w,
+                struct out *o, uint64_t *hash, void (*progress)(void *self, uint64_t done, uint64_t all), void *self);
+
+/* A source of weights over a data section in memory: what an executable carries, for verify.  The caller has checked
+ * that n is plan->bytes; plan and data must outlive it. */
+struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, const uint8_t *data, uint64_t n);
+
+/* Emits the object: step functions of every level, and the symbol setun_model.  m has been through
+ * select-core and plan-memory. */
+bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_plan *plan,
+                  const struct backend_options *opt, uint64_t pack_id, const char *object_path);
+
+/* Levels that exist and which of them this machine runs, a line each. */
+void backend_list_levels(FILE *out);
+const char *backend_llvm_version(void);
+
+#endif

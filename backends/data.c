@@ -1,0 +1,372 @@
+/*
+ * data.c -- the data section: where each weight lies, writing it in one pass, and reading it back.
+ *
+ *   global weights | stack: layer 0: its weights | layer 1: ... | next stack ... | DATA_TAIL zero bytes
+ *
+ * Each tensor starts at a multiple of 64.  Ternary: tiles of 64 rows, then the scales.  Real matrices that rows are
+ * taken from (embed, dot): rows as stored.  Every other real weight (gains, biases): one vector of floats.
+ * docs/formats.md draws the layouts.  Which stack a class belongs to is the first part of its name.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/cg.h"
+#include "base/check.h"
+#include "ir/num.h"
+
+/* A unit of 64 output rows may read whole vectors of scales and biases: the last ones too. */
+enum { DATA_TAIL = 256, ALIGN = 64 };
+
+static uint64_t up(uint64_t n, uint64_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* ---- the plan ---- */
+
+static bool same_stack(const char *a, const char *b) {
+    size_t n = strcspn(a, ".");
+    return n == strcspn(b, ".") && !memcmp(a, b, n);
+}
+
+static bool rows_are_taken(const struct ir_module *m, const struct ir_weight *w) {
+    bool used = false;
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
+            if (op->weight != w) continue;
+            if (op->code == IR_OP_embed || op->code == IR_OP_dot) return true;
+            used = true;
+        }
+    return !used;
+}
+
+static enum setun_layout layout_of(const struct ir_module *m, const struct ir_weight *w) {
+    if (w->store == IR_STORE_TRIT) return SETUN_LAYOUT_I2_64;
+    return w->rank > 1 && rows_are_taken(m, w) ? SETUN_LAYOUT_RAW : SETUN_LAYOUT_F32;
+}
+
+static uint64_t rows_of(const struct setun_tensor *t) {
+    uint64_t n = 1;
+    for (uint32_t i = 0; i + 1 < t->rank; i++)
+        n *= t->dim[i];
+    return n;
+}
+
+static uint64_t cols_of(const struct setun_tensor *t) {
+    return t->rank ? t->dim[t->rank - 1] : 1;
+}
+
+static uint64_t raw_row_bytes(const struct setun_tensor *t) {
+    return up(cols_of(t) * ir_store_bytes((enum ir_store)t->store), ALIGN);
+}
+
+static uint64_t tile_rows(const struct setun_tensor *t) {
+    return up(rows_of(t), IR_TILE) / IR_TILE;
+}
+
+/* Of one layer's tensor, without scales; and of its scales. */
+static uint64_t body_bytes(const struct setun_tensor *t) {
+    switch ((enum setun_layout)t->layout) {
+    case SETUN_LAYOUT_RAW: return rows_of(t) * raw_row_bytes(t);
+    case SETUN_LAYOUT_F32: return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
+    case SETUN_LAYOUT_I2_64: return tile_rows(t) * mm_tile_bytes(cols_of(t));
+    }
+    BUG("layout %u", t->layout);
+}
+
+static uint64_t scale_bytes(const struct setun_tensor *t) {
+    return t->n_scales == 1 ? ALIGN : up(4 * (uint64_t)t->n_scales, 4 * IR_LANES);
+}
+
+static void place_tensor(struct data_plan *p, const struct ir_module *m, const struct ir_weight *w) {
+    struct setun_tensor *t = &p->tensor[w->id];
+    *t = (struct setun_tensor){.offset = p->bytes, .store = w->store, .layers = w->layers, .rank = w->rank};
+    memcpy(t->dim, w->dim, sizeof t->dim);
+    t->layout = layout_of(m, w);
+    if (w->store == IR_STORE_TRIT && w->scale != IR_SCALE_NONE)
+        t->n_scales = w->scale == IR_SCALE_MATRIX ? 1 : (uint32_t)ir_weight_rows(w);
+    p->bytes += up(body_bytes(t), ALIGN);
+    t->scale_offset = p->bytes;
+    if (t->n_scales) p->bytes += up(scale_bytes(t), ALIGN);
+}
+
+/* All weights of first's stack: one layer of them gives the stride of all. */
+static void place_stack(struct data_plan *p, const struct ir_module *m, const struct ir_weight *first) {
+    uint64_t start = p->bytes;
+    for (size_t i = first->id; i < m->weights.n; i++)
+        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, first->name))
+            place_tensor(p, m, m->weights.at[i]);
+    uint64_t stride = p->bytes - start;
+    for (size_t i = first->id; i < m->weights.n; i++)
+        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, first->name)) {
+            if (m->weights.at[i]->layers != first->layers)
+                BUG("stack of '%s' has %u layers, '%s' %u", first->name, first->layers, m->weights.at[i]->name,
+                    m->weights.at[i]->layers);
+            p->tensor[i].layer_stride = stride;
+        }
+    p->bytes = start + stride * first->layers;
+}
+
+static bool first_of_weights(const struct ir_module *m, size_t at) {
+    for (size_t i = 0; i < at; i++)
+        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, m->weights.at[at]->name)) return false;
+    return m->weights.at[at]->layers > 0;
+}
+
+static bool first_of_states(const struct ir_module *m, size_t at) {
+    for (size_t i = 0; i < at; i++)
+        if (m->states.at[i]->layers && same_stack(m->states.at[i]->name, m->states.at[at]->name)) return false;
+    return m->states.at[at]->layers > 0;
+}
+
+static void place_state(struct data_plan *p, const struct ir_state *s) {
+    p->state_offset[s->id] = p->state_block_bytes;
+    p->state_block_bytes += up(IR_BLOCK_POS * ir_state_row_bytes(s), ALIGN);
+}
+
+static void place_states(struct data_plan *p, const struct ir_module *m) {
+    for (size_t i = 0; i < m->states.n; i++)
+        if (!m->states.at[i]->layers) place_state(p, m->states.at[i]);
+    for (size_t i = 0; i < m->states.n; i++) {
+        if (!first_of_states(m, i)) continue;
+        uint64_t start = p->state_block_bytes;
+        for (size_t j = i; j < m->states.n; j++)
+            if (m->states.at[j]->layers && same_stack(m->states.at[i]->name, m->states.at[j]->name))
+                place_state(p, m->states.at[j]);
+        uint64_t stride = p->state_block_bytes - start;
+        for (size_t j = i; j < m->states.n; j++)
+            if (m->states.at[j]->layers && same_stack(m->states.at[i]->name, m->states.at[j]->name))
+                p->state_stride[j] = stride;
+        p->state_block_bytes = start + stride * m->states.at[i]->layers;
+    }
+}
+
+void data_plan_make(struct arena *a, const struct ir_module *m, struct data_plan *plan) {
+    *plan = (struct data_plan){.n_tensors = (uint32_t)m->weights.n};
+    plan->tensor = arena_array(a, struct setun_tensor, m->weights.n);
+    plan->state_offset = arena_array(a, uint64_t, m->states.n);
+    plan->state_stride = arena_array(a, uint64_t, m->states.n);
+    for (size_t i = 0; i < m->weights.n; i++)
+        if (!m->weights.at[i]->layers) place_tensor(plan, m, m->weights.at[i]);
+    for (size_t i = 0; i < m->weights.n; i++)
+        if (first_of_weights(m, i)) place_stack(plan, m, m->weights.at[i]);
+    plan->bytes += DATA_TAIL;
+    place_states(plan, m);
+}
+
+/* ---- writing ---- */
+
+enum { CHUNK = 4 << 20 }; /* bytes of trits or raw rows held at a time, or one row of tiles */
+
+struct writer {
+    const struct data_plan *plan;
+    const struct ir_module *m;
+    const struct ir_weights *from;
+    struct out *out;
+    struct setun_hasher hash;
+    uint64_t done;
+    void (*progress)(void *self, uint64_t done, uint64_t all);
+    void *self;
+    uint8_t *in, *packed; /* in: values as the source gives them */
+};
+
+static bool put(struct writer *w, const void *p, uint64_t n) {
+    setun_hash_add(&w->hash, p, n);
+    w->done += n;
+    if (w->progress) w->progress(w->self, w->done, w->plan->bytes);
+    return out_write(w->out, p, (size_t)n);
+}
+
+/* Zero bytes up to an offset of the section. */
+static bool fill(struct writer *w, uint64_t to) {
+    static const uint8_t zero[4 * IR_LANES];
+    if (w->done > to) BUG("data section: at byte %llu, past %llu", (unsigned long long)w->done, (unsigned long long)to);
+    while (w->done < to) {
+        uint64_t n = to - w->done < sizeof zero ? to - w->done : sizeof zero;
+        if (!put(w, zero, n)) return false;
+    }
+    return true;
+}
+
+static uint64_t at_least_one(uint64_t n) {
+    return n ? n : 1;
+}
+
+/* Rows of tiles that are read and packed together. */
+static uint64_t tiles_a_time(const struct setun_tensor *t) {
+    return at_least_one(CHUNK / (IR_TILE * cols_of(t)));
+}
+
+static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+    uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE, bytes = mm_tile_bytes(K);
+    for (uint64_t row = 0; row < rows; row += step) {
+        uint64_t n = rows - row < step ? rows - row : step;
+        int8_t *trits = (int8_t *)w->in;
+        if (!w->from->trits(w->from->self, weight, layer, row, n, trits)) return false;
+        for (uint64_t r = 0; r < n; r += IR_TILE)
+            mm_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, w->packed + r / IR_TILE * bytes);
+        if (!put(w, w->packed, up(n, IR_TILE) / IR_TILE * bytes)) return false;
+    }
+    return true;
+}
+
+static bool write_scales(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+    if (!t->n_scales) return true;
+    return w->from->scales(w->from->self, weight, layer, (float *)(void *)w->in) && put(w, w->in, 4 * (uint64_t)t->n_scales);
+}
+
+/* Rows as stored, each padded. */
+static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+    uint64_t bytes = cols_of(t) * ir_store_bytes(weight->store), padded = raw_row_bytes(t), rows = rows_of(t);
+    uint64_t step = at_least_one(CHUNK / padded);
+    for (uint64_t row = 0; row < rows; row += step) {
+        uint64_t n = rows - row < step ? rows - row : step;
+        const uint8_t *whole = w->in;
+        if (!w->from->raw(w->from->self, weight, layer, row, n, w->in)) return false;
+        if (bytes != padded) {
+            memset(w->packed, 0, (size_t)(n * padded));
+            for (uint64_t r = 0; r < n; r++)
+                memcpy(w->packed + r * padded, w->in + r * bytes, (size_t)bytes);
+            whole = w->packed;
+        }
+        if (!put(w, whole, n * padded)) return false;
+    }
+    return true;
+}
+
+static bool write_floats(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+    uint64_t cols = cols_of(t), rows = rows_of(t);
+    uint64_t step = at_least_one(CHUNK / (4 * cols));
+    for (uint64_t row = 0; row < rows; row += step) {
+        uint64_t n = rows - row < step ? rows - row : step;
+        if (!w->from->raw(w->from->self, weight, layer, row, n, w->in)) return false;
+        ir_widen(weight->store, w->in, n * cols, (float *)(void *)w->packed);
+        if (!put(w, w->packed, 4 * n * cols)) return false;
+    }
+    return true;
+}
+
+static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint32_t layer) {
+    const struct setun_tensor *t = &w->plan->tensor[weight->id];
+    uint64_t shift = layer * t->layer_stride;
+    if (!fill(w, t->offset + shift)) return false;
+    switch ((enum setun_layout)t->layout) {
+    case SETUN_LAYOUT_RAW: return write_raw(w, weight, t, layer);
+    case SETUN_LAYOUT_F32: return write_floats(w, weight, t, layer);
+    case SETUN_LAYOUT_I2_64:
+        return write_tiles(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
+    }
+    BUG("layout %u", t->layout);
+}
+
+static bool write_all(struct writer *w) {
+    const struct ir_module *m = w->m;
+    for (size_t i = 0; i < m->weights.n; i++)
+        if (!m->weights.at[i]->layers && !write_tensor(w, m->weights.at[i], 0)) return false;
+    for (size_t i = 0; i < m->weights.n; i++) {
+        if (!first_of_weights(m, i)) continue;
+        for (uint32_t layer = 0; layer < m->weights.at[i]->layers; layer++)
+            for (size_t j = i; j < m->weights.n; j++)
+                if (m->weights.at[j]->layers && same_stack(m->weights.at[i]->name, m->weights.at[j]->name) &&
+                    !write_tensor(w, m->weights.at[j], layer))
+                    return false;
+    }
+    return fill(w, w->plan->bytes);
+}
+
+/* The largest piece that any tensor needs at a time, as given and as written. */
+static uint64_t buffer_bytes(const struct data_plan *p) {
+    uint64_t most = CHUNK;
+    for (uint32_t i = 0; i < p->n_tensors; i++) {
+        const struct setun_tensor *t = &p->tensor[i];
+        uint64_t need = 4 * cols_of(t);
+        if (t->layout == SETUN_LAYOUT_I2_64) need = tiles_a_time(t) * IR_TILE * cols_of(t);
+        if (t->layout == SETUN_LAYOUT_RAW) need = raw_row_bytes(t);
+        if (need > most) most = need;
+        if (4 * (uint64_t)t->n_scales > most) most = 4 * (uint64_t)t->n_scales;
+    }
+    return up(most, ALIGN) + mm_tile_bytes(1);
+}
+
+bool data_write(struct diag *d, const struct ir_module *m, const struct data_plan *plan, const struct ir_weights *from,
+                struct out *o, uint64_t *hash, void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
+    (void)d; /* sources and outputs report their own errors */
+    struct arena *a = arena_new();
+    uint64_t n = buffer_bytes(plan);
+    struct writer w = {.plan = plan, .m = m, .from = from, .out = o, .progress = progress, .self = self};
+    w.in = arena_alloc(a, n);
+    w.packed = arena_alloc(a, n);
+    setun_hash_init(&w.hash);
+    bool ok = write_all(&w);
+    *hash = setun_hash_end(&w.hash);
+    arena_free(a);
+    return ok;
+}
+
+/* ---- reading back ---- */
+
+struct source {
+    const struct data_plan *plan;
+    const uint8_t *data;
+};
+
+static const uint8_t *place_of(const struct source *s, const struct ir_weight *w, uint32_t layer) {
+    const struct setun_tensor *t = &s->plan->tensor[w->id];
+    return s->data + t->offset + layer * t->layer_stride;
+}
+
+static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, int8_t *out) {
+    const struct source *s = self;
+    const uint8_t *tiles = place_of(s, w, layer);
+    uint64_t K = ir_weight_cols(w);
+    struct arena *a = arena_new();
+    int8_t *whole = arena_alloc(a, IR_TILE * K);
+    for (uint64_t done = 0; done < n;) {
+        uint64_t first = (row + done) % IR_TILE, rows = IR_TILE - first;
+        if (rows > n - done) rows = n - done;
+        mm_unpack_tile(tiles + (row + done) / IR_TILE * mm_tile_bytes(K), first + rows, K, whole);
+        memcpy(out + done * K, whole + first * K, (size_t)(rows * K));
+        done += rows;
+    }
+    arena_free(a);
+    return true;
+}
+
+static bool read_scales(void *self, const struct ir_weight *w, uint32_t layer, float *out) {
+    const struct source *s = self;
+    const struct setun_tensor *t = &s->plan->tensor[w->id];
+    memcpy(out, s->data + t->scale_offset + layer * t->layer_stride, 4 * (size_t)t->n_scales);
+    return true;
+}
+
+/* Floats that were widened go back to what was stored; exact both ways. */
+static void narrow(enum ir_store store, const uint8_t *floats, uint64_t n, uint8_t *out) {
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t bits = load_u32le(floats + 4 * i);
+        uint16_t half = store == IR_STORE_F16 ? num_f16(f32_of_bits(bits)) : (uint16_t)(bits >> 16);
+        if (store == IR_STORE_F32)
+            memcpy(out + 4 * i, &bits, 4);
+        else
+            memcpy(out + 2 * i, &half, 2);
+    }
+}
+
+static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, void *out) {
+    const struct source *s = self;
+    const struct setun_tensor *t = &s->plan->tensor[w->id];
+    uint64_t cols = cols_of(t), bytes = cols * ir_store_bytes(w->store);
+    const uint8_t *from = place_of(s, w, layer);
+    if (t->layout == SETUN_LAYOUT_F32) {
+        narrow(w->store, from + 4 * row * cols, n * cols, out);
+        return true;
+    }
+    for (uint64_t r = 0; r < n; r++)
+        memcpy((uint8_t *)out + r * bytes, from + (row + r) * raw_row_bytes(t), (size_t)bytes);
+    return true;
+}
+
+struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, const uint8_t *data, uint64_t n) {
+    if (n < plan->bytes) BUG("a data section of %llu bytes, not %llu", (unsigned long long)n, (unsigned long long)plan->bytes);
+    struct source *s = arena_one(a, struct source);
+    *s = (struct source){.plan = plan, .data = data};
+    return (struct ir_weights){.self = s, .trits = read_trits, .scales = read_scales, .raw = read_raw};
+}

@@ -1,0 +1,208 @@
+/*
+ * emit.c -- one object from one module: a step function for each ISA level, and the symbol setun_model that
+ * tells the runtime about them (struct setun_model of runtime/abi.h).
+ */
+#include <string.h>
+
+#include "backends/cg.h"
+#include "backends/x86/x86.h"
+
+enum { MAX_LEVELS = 8 };
+
+struct levels {
+    const struct cg_level *at[MAX_LEVELS];
+    unsigned n;
+};
+
+/* ---- which levels ---- */
+
+static bool host_runs(const struct cg_level *l) {
+    return (x86_host_features() & l->needs) == l->needs;
+}
+
+static void add_level(struct levels *s, const struct cg_level *l) {
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->at[i] == l) return;
+    if (s->n == MAX_LEVELS) BUG("more than %d levels", MAX_LEVELS);
+    s->at[s->n++] = l;
+}
+
+/* The best that this machine runs, and the last one for machines that are like it but for that. */
+static bool native_levels(struct diag *d, struct levels *s) {
+    for (unsigned i = 0; i < x86_n_levels; i++)
+        if (host_runs(&x86_levels[i])) {
+            add_level(s, &x86_levels[i]);
+            add_level(s, &x86_levels[x86_n_levels - 1]);
+            return true;
+        }
+    return diag_in(d, NULL, DIAG_LEVEL_NATIVE);
+}
+
+static bool named_level(struct diag *d, struct arena *a, struct levels *s, const char *name) {
+    const char *all[MAX_LEVELS];
+    for (unsigned i = 0; i < x86_n_levels; i++) {
+        all[i] = x86_levels[i].name;
+        if (!strcmp(all[i], name)) {
+            add_level(s, &x86_levels[i]);
+            return true;
+        }
+    }
+    const char *near = nearest_name(name, all, x86_n_levels);
+    return diag_in(d, NULL, DIAG_LEVEL_UNKNOWN, name, near ? arena_printf(a, ", did you mean '%s'?", near) : "");
+}
+
+static bool levels_of(struct diag *d, struct arena *a, const char *text, struct levels *s) {
+    if (!text || !strcmp(text, "native")) return native_levels(d, s);
+    if (!strcmp(text, "portable")) {
+        for (unsigned i = 0; i < x86_n_levels; i++)
+            add_level(s, &x86_levels[i]);
+        return true;
+    }
+    for (;;) {
+        size_t n = strcspn(text, ",");
+        if (!named_level(d, a, s, arena_strndup(a, text, n))) return false;
+        if (!text[n]) return true;
+        text += n + 1;
+    }
+}
+
+void backend_list_levels(FILE *out) {
+    for (unsigned i = 0; i < x86_n_levels; i++)
+        fprintf(out, "%-12s %s\n", x86_levels[i].name, host_runs(&x86_levels[i]) ? "this machine runs it" : "-");
+}
+
+/* ---- constants of setun_model; the types follow runtime/abi.h ---- */
+
+static LLVMValueRef constant(struct cg *c, LLVMValueRef value, const char *name) {
+    LLVMValueRef g = LLVMAddGlobal(c->module, LLVMTypeOf(value), name);
+    LLVMSetInitializer(g, value);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    LLVMSetAlignment(g, 8);
+    return g;
+}
+
+static LLVMValueRef text_of(struct cg *c, const char *s) {
+    LLVMValueRef g = constant(c, LLVMConstStringInContext(c->llvm, s, (unsigned)strlen(s), false), "text");
+    LLVMSetAlignment(g, 1);
+    return g;
+}
+
+static LLVMValueRef record(struct cg *c, LLVMValueRef *fields, unsigned n, size_t bytes) {
+    LLVMValueRef v = LLVMConstStructInContext(c->llvm, fields, n, false);
+    LLVMTargetDataRef layout = LLVMGetModuleDataLayout(c->module);
+    if (LLVMABISizeOfType(layout, LLVMTypeOf(v)) != bytes) BUG("a constant is not laid out as abi.h says");
+    return v;
+}
+
+static LLVMValueRef table(struct cg *c, LLVMValueRef *rows, size_t n, const char *name) {
+    if (!n) return LLVMConstNull(c->ptr);
+    return constant(c, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, n), name);
+}
+
+static LLVMValueRef value_table(struct cg *c, const struct setun_kernel *k) {
+    LLVMValueRef *rows = arena_array(c->arena, LLVMValueRef, k->n_values);
+    for (uint32_t i = 0; i < k->n_values; i++) {
+        const struct setun_value *v = &k->values[i];
+        LLVMValueRef f[] = {text_of(c, v->name),     cg_i32(c, v->elem),       cg_i32(c, v->live),
+                            cg_i32(c, v->elems),     cg_i32(c, v->row_stride), cg_i64(c, v->offset)};
+        rows[i] = record(c, f, COUNT_OF(f), sizeof *v);
+    }
+    return table(c, rows, k->n_values, "values");
+}
+
+static LLVMValueRef kernel_table(struct cg *c) {
+    LLVMValueRef *rows = arena_array(c->arena, LLVMValueRef, c->kernels.n);
+    for (size_t i = 0; i < c->kernels.n; i++) {
+        const struct setun_kernel *k = &c->kernels.at[i];
+        LLVMValueRef f[] = {text_of(c, k->name), value_table(c, k), cg_i32(c, k->n_values), cg_i32(c, 0),
+                            cg_i64(c, k->bytes)};
+        rows[i] = record(c, f, COUNT_OF(f), sizeof *k);
+    }
+    return table(c, rows, c->kernels.n, "kernels");
+}
+
+static LLVMValueRef level_table(struct cg *c, const struct levels *s, LLVMValueRef *step) {
+    LLVMValueRef rows[MAX_LEVELS];
+    for (unsigned i = 0; i < s->n; i++) {
+        LLVMValueRef f[] = {text_of(c, s->at[i]->name), cg_i32(c, s->at[i]->needs), cg_i32(c, 0), step[i]};
+        rows[i] = record(c, f, COUNT_OF(f), sizeof(struct setun_level));
+    }
+    return table(c, rows, s->n, "levels");
+}
+
+/* Tiles and scales that one token's matmuls read. */
+static uint64_t ternary_bytes(const struct cg *c) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->ir->weights.n; i++) {
+        const struct ir_weight *w = c->ir->weights.at[i];
+        if (w->store != IR_STORE_TRIT) continue;
+        uint64_t tiles = (ir_weight_rows(w) + IR_TILE - 1) / IR_TILE;
+        sum += tiles * mm_tile_bytes(ir_weight_cols(w)) * (w->layers ? w->layers : 1);
+    }
+    return sum;
+}
+
+static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step, uint64_t pack_id) {
+    const char *compiler = arena_printf(c->arena, "setun %s, LLVM %s", SETUN_VERSION, backend_llvm_version());
+    LLVMValueRef f[] = {
+        cg_i32(c, SETUN_ABI),
+        cg_i32(c, s->n),
+        level_table(c, s, step),
+        text_of(c, c->ir->name ? c->ir->name : ""),
+        text_of(c, compiler),
+        cg_i32(c, c->ir->vocab),
+        cg_i32(c, c->ir->context),
+        cg_i32(c, c->ir->max_rows),
+        cg_i32(c, (int64_t)c->kernels.n),
+        kernel_table(c),
+        cg_i64(c, c->arena_bytes),
+        cg_i64(c, c->scratch_bytes),
+        cg_i64(c, c->scratch_per_position),
+        cg_i64(c, c->plan->state_block_bytes),
+        cg_i64(c, c->logits_offset),
+        cg_i64(c, c->logits_stride),
+        cg_i64(c, c->plan->bytes),
+        cg_i64(c, ternary_bytes(c)),
+        cg_i64(c, pack_id),
+    };
+    LLVMValueRef v = record(c, f, COUNT_OF(f), sizeof(struct setun_model));
+    LLVMValueRef g = LLVMAddGlobal(c->module, LLVMTypeOf(v), "setun_model");
+    LLVMSetInitializer(g, v);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetAlignment(g, 8);
+}
+
+/* ---- the door ---- */
+
+static bool emit_steps(struct cg *c, const struct levels *s, LLVMValueRef *step) {
+    for (unsigned i = 0; i < s->n; i++) {
+        size_t before = c->kernels.n;
+        c->level = s->at[i];
+        c->kernels.n = 0;
+        step[i] = cg_emit_step(c);
+        if (!step[i]) return false;
+        if (i && c->kernels.n != before) BUG("level '%s' numbers its kernels differently", c->level->name);
+    }
+    return true;
+}
+
+bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_plan *plan,
+                  const struct backend_options *opt, uint64_t pack_id, const char *object_path) {
+    struct arena *a = arena_new();
+    struct levels levels = {.n = 0};
+    LLVMValueRef step[MAX_LEVELS];
+    struct cg c;
+    bool ok = levels_of(d, a, opt->levels, &levels);
+    if (ok) {
+        cg_open(&c, d, a, opt, m->name ? m->name : "model");
+        c.ir = m;
+        c.plan = plan;
+        ok = emit_steps(&c, &levels, step);
+        if (ok) emit_model(&c, &levels, step, pack_id);
+        ok = ok && cg_write_object(&c, object_path);
+        cg_close(&c);
+    }
+    arena_free(a);
+    return ok;
+}

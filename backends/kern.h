@@ -1,0 +1,90 @@
+/*
+ * kern.h -- what the parts of one kernel share while its code is emitted: the function's arguments, where values,
+ * weights and states lie, and the thread's scratch.
+ *
+ * Parts: rows.c (what runs row by row), epilogue.c (units of output rows behind a matmul or dot), attend.c.
+ * Transparent; lives in kernel.c.
+ */
+#ifndef SETUN_BACKENDS_KERN_H
+#define SETUN_BACKENDS_KERN_H
+
+#include "backends/cg.h"
+
+enum { KERN_HOMES = 4 };
+
+struct kern {
+    struct cg *c;
+    const struct ir_op *op; /* the kernel */
+    uint32_t id;            /* index in setun_model.kernels */
+    uint64_t used;          /* thread scratch taken so far, bytes */
+    /* Loaded at the function's entry; counts and indices are i64, layer is i32. */
+    LLVMValueRef ctx, tid, layer;
+    LLVMValueRef arena, weights, state, scratch, rows, live, slot_stride;
+    LLVMValueRef thread, n_threads;
+    LLVMValueRef n[3]; /* rows, by enum ir_rowsym */
+    /* Values whose buffers are arguments (of a layer: what it is given and what it returns). */
+    const struct cg_kernel *io;
+};
+
+/* The value whose memory v is: reshapes outside regions are other names for it. */
+const struct ir_val *kern_root(const struct ir_val *v);
+/* Is the buffer of root v known only at run time? */
+bool kern_is_dynamic(const struct ir_func *f, const struct ir_val *root);
+/* Address of the buffer of a value that has one, and of its row `row` (i64). */
+LLVMValueRef kern_buffer(struct kern *k, const struct ir_val *v);
+LLVMValueRef kern_row(struct kern *k, const struct ir_val *v, LLVMValueRef row);
+/* The values outside the region whose buffers v, defined in it, must be stored to; at most KERN_HOMES. */
+unsigned kern_homes(const struct kern *k, const struct ir_val *v, const struct ir_val **homes);
+
+/* Address `offset` bytes behind the data section's start, moved to the layer if w belongs to a stack. */
+LLVMValueRef kern_weight(struct kern *k, const struct ir_weight *w, uint64_t offset);
+/* The state class that v is a version of. */
+const struct ir_state *kern_state(const struct ir_val *v);
+/* Address of the state's row of position pos (i64) of sequence slot (i64). */
+LLVMValueRef kern_state_block(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef block);
+LLVMValueRef kern_state_row(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef pos);
+/* Address of bytes of thread scratch that nothing else in this kernel (or stage) uses. */
+LLVMValueRef kern_scratch(struct kern *k, uint64_t bytes);
+/* The thread's share [from, to) of n things (i64). */
+void kern_share(struct kern *k, LLVMValueRef n, LLVMValueRef *from, LLVMValueRef *to);
+void kern_barrier(struct kern *k);
+/* Marks the step as ended by a non-finite value of the row at `info`, if cond (i1) holds. */
+void kern_bad_if(struct kern *k, LLVMValueRef cond, LLVMValueRef info);
+
+/* Indices of one row: in T, in L (NULL where the stage has no L), and its struct setun_row. */
+struct kern_row_at {
+    LLVMValueRef at[3]; /* by enum ir_rowsym */
+    LLVMValueRef info;
+};
+struct kern_row_at kern_row_at(struct kern *k, enum ir_rowsym sym, LLVMValueRef m);
+/* A field of the row's struct setun_row, widened to i64. */
+LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offset);
+
+/* ---- functions of the shape of a kernel: void (ptr ctx, i32 tid, i32 layer, ptr io...) ---- */
+/* "body.0:h", with the separator given. */
+const char *kern_name(struct cg *c, const struct ir_op *kernel, const char *sep);
+/* Begins the function; io->io is set. */
+void kern_function(struct cg *c, const char *name, struct cg_kernel *io);
+struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io);
+
+/* ---- the parts ---- */
+void rows_emit(struct kern *k, enum ir_stage stage);
+void strands_emit(struct kern *k);
+void attend_emit(struct kern *k, const struct ir_strand *s);
+
+/*
+ * The dot core (dot.c), made once per weight type and length:
+ *   void dot(ptr w, i64 n_out, ptr x, i64 x_stride_bytes, i64 n_rows, ptr acc, i64 acc_stride)
+ * acc[r * acc_stride + j] (f32) = sum1024 of w[j][k] * x[r][k], for weight rows j < n_out as stored.
+ */
+LLVMValueRef dot_function(struct cg *c, enum ir_store store, uint64_t K, LLVMTypeRef *type);
+/* Bytes of a row of a RAW tensor. */
+uint64_t dot_row_bytes(enum ir_store store, uint64_t K);
+/* n elements of a stored real weight or cache, widened to <n x f32>. */
+LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigned n);
+/* x, <32 x f32>, with lanes from n on set to +0. */
+LLVMValueRef dot_first_lanes(struct cg *c, LLVMValueRef x, uint64_t n);
+/* sum1024 of squares of n floats at x. */
+LLVMValueRef dot_squares(struct cg *c, LLVMValueRef x, uint64_t n);
+
+#endif

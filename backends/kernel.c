@@ -1,0 +1,246 @@
+/*
+ * kernel.c -- one kernel op as one function: where its values, weights and states lie, then its stages.
+ *
+ *   void body.0.h(ptr ctx, i32 tid, i32 layer, ptr io...)
+ *
+ * Rows kernels compute rows, split among threads.  Others compute their prologue like that, meet at a barrier, and
+ * go on with the units of output rows (epilogue.c) or with heads (attend.c), split among threads anew.
+ */
+#include <string.h>
+
+#include "backends/kern.h"
+
+/* ---- values ---- */
+
+const struct ir_val *kern_root(const struct ir_val *v) {
+    while (v->def && v->def->code == IR_OP_reshape && !v->def->block->owner) v = v->def->in[0];
+    return v;
+}
+
+bool kern_is_dynamic(const struct ir_func *f, const struct ir_val *root) {
+    if (f->entry) return false;
+    if (!root->def) return root->type.elem != IR_ROWS_E;
+    const struct ir_op *ret = f->body->last;
+    for (uint32_t i = 0; i < ret->n_in; i++)
+        if (kern_root(ret->in[i]) == root) return true;
+    return false;
+}
+
+LLVMValueRef kern_buffer(struct kern *k, const struct ir_val *v) {
+    const struct ir_val *root = kern_root(v);
+    for (size_t i = 0; i < k->io->io.n; i++)
+        if (k->io->io.at[i] == root) return LLVMGetParam(k->io->fn, (unsigned)i + 3);
+    if (root->place < 0) BUG("value '%s' has no place", root->name);
+    return cg_at_const(k->c, k->arena, (uint64_t)root->place);
+}
+
+LLVMValueRef kern_row(struct kern *k, const struct ir_val *v, LLVMValueRef row) {
+    LLVMValueRef stride = cg_i64(k->c, ir_row_stride(&v->type));
+    return cg_at(k->c, kern_buffer(k, v), LLVMBuildMul(k->c->b, row, stride, ""));
+}
+
+unsigned kern_homes(const struct kern *k, const struct ir_val *v, const struct ir_val **homes) {
+    unsigned n = 0;
+    const struct ir_op *end = k->op->body->last;
+    if (v->place >= 0) homes[n++] = v;
+    for (uint32_t i = 0; i < end->n_in; i++) {
+        const struct ir_val *out = k->op->out[i];
+        if (end->in[i] != v || (out->place < 0 && !kern_is_dynamic(k->op->block->func, out))) continue;
+        if (n == KERN_HOMES) BUG("value '%s' has more than %d homes", v->name, KERN_HOMES);
+        homes[n++] = out;
+    }
+    return n;
+}
+
+/* ---- weights and states ---- */
+
+/* bytes * layer, for what belongs to a stack */
+static LLVMValueRef layer_offset(struct kern *k, uint64_t bytes) {
+    LLVMValueRef layer = LLVMBuildZExt(k->c->b, k->layer, k->c->i64, "");
+    return LLVMBuildMul(k->c->b, layer, cg_i64(k->c, bytes), "");
+}
+
+LLVMValueRef kern_weight(struct kern *k, const struct ir_weight *w, uint64_t offset) {
+    LLVMValueRef p = cg_at_const(k->c, k->weights, offset);
+    return w->layers ? cg_at(k->c, p, layer_offset(k, k->c->plan->tensor[w->id].layer_stride)) : p;
+}
+
+const struct ir_state *kern_state(const struct ir_val *v) {
+    for (;;) {
+        const struct ir_op *def = v->def;
+        if (!def) BUG("'%s' is a version of no state", v->name);
+        if (def->code == IR_OP_state) return def->state;
+        if (def->code == IR_OP_write)
+            v = def->in[0];
+        else if (def->code == IR_OP_kernel)
+            v = def->body->last->in[v->index];
+        else
+            BUG("%s makes no state", ir_ops[def->code].name);
+    }
+}
+
+LLVMValueRef kern_state_block(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef block) {
+    struct cg *c = k->c;
+    const struct data_plan *plan = c->plan;
+    LLVMValueRef at = LLVMBuildMul(c->b, slot, k->slot_stride, "");
+    at = LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, block, cg_i64(c, plan->state_block_bytes), ""), "");
+    at = LLVMBuildAdd(c->b, at, cg_i64(c, plan->state_offset[s->id]), "");
+    if (s->layers) at = LLVMBuildAdd(c->b, at, layer_offset(k, plan->state_stride[s->id]), "");
+    return cg_at(c, k->state, at);
+}
+
+LLVMValueRef kern_state_row(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef pos) {
+    struct cg *c = k->c;
+    LLVMValueRef block = LLVMBuildUDiv(c->b, pos, cg_i64(c, IR_BLOCK_POS), "");
+    LLVMValueRef in_block = LLVMBuildURem(c->b, pos, cg_i64(c, IR_BLOCK_POS), "");
+    LLVMValueRef at = LLVMBuildMul(c->b, in_block, cg_i64(c, ir_state_row_bytes(s)), "");
+    return cg_at(c, kern_state_block(k, s, slot, block), at);
+}
+
+/* ---- scratch, threads, failures ---- */
+
+LLVMValueRef kern_scratch(struct kern *k, uint64_t bytes) {
+    return cg_at_const(k->c, k->scratch, cg_scratch(k->c, &k->used, bytes));
+}
+
+void kern_share(struct kern *k, LLVMValueRef n, LLVMValueRef *from, LLVMValueRef *to) {
+    LLVMBuilderRef b = k->c->b;
+    LLVMValueRef next = LLVMBuildAdd(b, k->thread, cg_i64(k->c, 1), "");
+    *from = LLVMBuildUDiv(b, LLVMBuildMul(b, n, k->thread, ""), k->n_threads, "");
+    *to = LLVMBuildUDiv(b, LLVMBuildMul(b, n, next, ""), k->n_threads, "");
+}
+
+void kern_barrier(struct kern *k) {
+    struct cg *c = k->c;
+    LLVMValueRef f = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, barrier));
+    LLVMTypeRef type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->i32}, 2, false);
+    LLVMBuildCall2(c->b, type, f, (LLVMValueRef[]){k->ctx, k->tid}, 2, "");
+}
+
+void kern_bad_if(struct kern *k, LLVMValueRef cond, LLVMValueRef info) {
+    struct cg *c = k->c;
+    struct cg_if bad, first;
+    cg_if_begin(c, &bad, cond);
+    LLVMValueRef flag = cg_at_const(c, k->ctx, offsetof(struct setun_step, bad));
+    LLVMValueRef swap = LLVMBuildAtomicCmpXchg(c->b, flag, cg_i32(c, 0), cg_i32(c, 1), LLVMAtomicOrderingMonotonic,
+                                               LLVMAtomicOrderingMonotonic, false);
+    cg_if_begin(c, &first, LLVMBuildExtractValue(c->b, swap, 1, ""));
+    LLVMValueRef pos = cg_load(c, c->i32, cg_at_const(c, info, offsetof(struct setun_row, pos)), 4);
+    cg_store(c, pos, cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_pos)), 4);
+    cg_store(c, k->layer, cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_layer)), 4);
+    cg_store(c, cg_i32(c, k->id), cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_kernel)), 4);
+    cg_if_end(c, &first);
+    cg_if_end(c, &bad);
+}
+
+struct kern_row_at kern_row_at(struct kern *k, enum ir_rowsym sym, LLVMValueRef m) {
+    struct cg *c = k->c;
+    struct kern_row_at r = {.at = {[IR_T] = m}};
+    if (sym == IR_L) {
+        LLVMValueRef p = cg_at(c, k->live, LLVMBuildMul(c->b, m, cg_i64(c, 4), ""));
+        r.at[IR_L] = m;
+        r.at[IR_T] = LLVMBuildZExt(c->b, cg_load(c, c->i32, p, 4), c->i64, "");
+    }
+    r.info = cg_at(c, k->rows, LLVMBuildMul(c->b, r.at[IR_T], cg_i64(c, sizeof(struct setun_row)), ""));
+    return r;
+}
+
+LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offset) {
+    LLVMValueRef field = cg_load(k->c, k->c->i32, cg_at_const(k->c, r->info, offset), 4);
+    return LLVMBuildZExt(k->c->b, field, k->c->i64, "");
+}
+
+/* ---- the function ---- */
+
+static void add_io(struct cg *c, struct cg_kernel *out, const struct ir_val *v) {
+    const struct ir_val *root = kern_root(v);
+    if (root->def && root->def->block->owner) return;
+    enum ir_elem e = root->type.elem;
+    if (e != IR_F32_E && e != IR_I8 && e != IR_I32) return;
+    const struct ir_func *f = root->def ? root->def->block->func : NULL;
+    if (f && !kern_is_dynamic(f, root)) return;
+    for (size_t i = 0; i < out->io.n; i++)
+        if (out->io.at[i] == root) return;
+    *vec_push(c->arena, &out->io) = root;
+}
+
+static void collect_io(struct cg *c, const struct ir_op *kernel, struct cg_kernel *out) {
+    for (const struct ir_op *op = kernel->body->first; op; op = op->next)
+        for (uint32_t i = 0; i < op->n_in; i++) add_io(c, out, op->in[i]);
+    for (uint32_t i = 0; i < kernel->n_out; i++) add_io(c, out, kernel->out[i]);
+}
+
+static LLVMValueRef count(struct kern *k, size_t offset) {
+    return LLVMBuildZExt(k->c->b, cg_ctx(k->c, k->ctx, k->c->i32, offset), k->c->i64, "");
+}
+
+static void load_context(struct kern *k) {
+    struct cg *c = k->c;
+    k->arena = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, arena));
+    k->weights = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, weights));
+    k->state = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, state));
+    k->rows = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, rows));
+    k->live = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, live));
+    k->slot_stride = cg_ctx(c, k->ctx, c->i64, offsetof(struct setun_step, slot_stride));
+    k->n[IR_T] = count(k, offsetof(struct setun_step, n_rows));
+    k->n[IR_L] = count(k, offsetof(struct setun_step, n_live));
+    k->n_threads = count(k, offsetof(struct setun_step, n_threads));
+    k->thread = LLVMBuildZExt(c->b, k->tid, c->i64, "");
+    LLVMValueRef all = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, scratch));
+    LLVMValueRef stride = cg_ctx(c, k->ctx, c->i64, offsetof(struct setun_step, scratch_stride));
+    k->scratch = cg_at(c, all, LLVMBuildMul(c->b, k->thread, stride, ""));
+}
+
+struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io) {
+    struct kern k = {
+        .c = c,
+        .op = op,
+        .id = id,
+        .ctx = LLVMGetParam(io->fn, 0),
+        .tid = LLVMGetParam(io->fn, 1),
+        .layer = LLVMGetParam(io->fn, 2),
+        .io = io,
+    };
+    load_context(&k);
+    return k;
+}
+
+static bool has_stage(const struct ir_op *kernel, enum ir_stage stage) {
+    for (const struct ir_op *op = kernel->body->first; op; op = op->next)
+        if (op->code != IR_OP_yield && ir_stage_of(op) == stage) return true;
+    return false;
+}
+
+const char *kern_name(struct cg *c, const struct ir_op *kernel, const char *sep) {
+    const char *value = kernel->n_out ? kernel->out[0]->name : "none";
+    return arena_printf(c->arena, "%s%s%s", kernel->block->func->name, sep, value);
+}
+
+void kern_function(struct cg *c, const char *name, struct cg_kernel *out) {
+    size_t n = out->io.n + 3;
+    LLVMTypeRef *types = arena_array(c->arena, LLVMTypeRef, n);
+    types[0] = c->ptr;
+    types[1] = types[2] = c->i32;
+    for (size_t i = 3; i < n; i++) types[i] = c->ptr;
+    out->type = LLVMFunctionType(c->void_, types, (unsigned)n, false);
+    out->fn = cg_function(c, name, out->type, true);
+}
+
+void cg_emit_kernel(struct cg *c, const struct ir_op *kernel, uint32_t id, struct cg_kernel *out) {
+    struct cg_place back = cg_place_save(c);
+    *out = (struct cg_kernel){0};
+    collect_io(c, kernel, out);
+    kern_function(c, kern_name(c, kernel, "."), out);
+    struct kern k = kern_begin(c, kernel, id, out);
+    if (has_stage(kernel, IR_STAGE_ROWS)) {
+        rows_emit(&k, IR_STAGE_ROWS);
+    } else {
+        if (has_stage(kernel, IR_STAGE_PROLOGUE)) {
+            rows_emit(&k, IR_STAGE_PROLOGUE);
+            kern_barrier(&k);
+        }
+        strands_emit(&k);
+    }
+    LLVMBuildRetVoid(c->b);
+    cg_place_restore(c, back);
+}

@@ -1,0 +1,67 @@
+/*
+ * matmul.h -- what a level must say to get a ternary core; the skeletons in matmul.c and matmul_tile.c do the rest.
+ *
+ * A packed tile gives 64 bytes for each step of four k (docs/formats.md): 16 lanes of 32 bits, four bytes a lane
+ * for the four k, and in each byte four 2-bit codes: plane p (bits 2p+1:2p) belongs to row 16 p + lane.  A level
+ * cuts the 64 bytes into vectors, takes from each vector one u8 operand a plane (struct mm_planes) and feeds
+ * these with four activation codes, repeated in every lane, to its dot instruction.
+ */
+#ifndef SETUN_BACKENDS_MATMUL_H
+#define SETUN_BACKENDS_MATMUL_H
+
+#include "backends/cg.h"
+
+enum {
+    MM_STEP = 64,   /* bytes of a tile for four k */
+    MM_PLANES = 4,  /* rows in a byte */
+    MM_LANES = 16,  /* lanes of a step, over all its vectors */
+    MM_PANEL = 128, /* steps that the many rows form unpacks at a time: 32 KiB, the L1 cache */
+    MM_MAX_ROWS = 6, /* rows of the largest register tile */
+};
+
+/*
+ * How plane p leaves a packed byte: operand = (w >> right) & mask.  Its sum is 2^post times that of the codes;
+ * where the masks are nested (mask[p] holds mask[p-1]), nested says that the sum of plane p-1 has to go first.
+ */
+struct mm_planes {
+    uint8_t right[MM_PLANES], mask[MM_PLANES], post[MM_PLANES];
+    bool nested;
+};
+
+struct mm_target {
+    unsigned bytes;          /* of a vector: 32 or 64 */
+    unsigned unroll, chains; /* one row: steps in the loop body; independent sets of accumulators among them */
+    unsigned rows;           /* many rows: rows x 4 vectors of accumulators */
+    struct mm_planes stream; /* one row: from the packed byte in a register */
+    struct mm_planes panel;  /* many rows: what unpacking leaves in memory */
+    /* acc + u8 . s8.  Accumulators are i32, or i16 if widen is set: then they are widened before they overflow. */
+    LLVMValueRef (*dot)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
+    LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
+};
+
+/* ---- shared by the two forms (matmul.c) ---- */
+unsigned mm_vectors(const struct mm_target *t); /* of a step: 1 or 2 */
+LLVMTypeRef mm_byte_type(struct cg *c);        /* <bytes x i8> */
+LLVMTypeRef mm_sum_type(struct cg *c);         /* <bytes/4 x i32> */
+LLVMTypeRef mm_acc_type(struct cg *c);         /* of dot: mm_sum_type, or <bytes/2 x i16> */
+/* Steps that an accumulator takes before it must be widened; 0: any number. */
+unsigned mm_flush(const struct mm_target *t, const struct mm_planes *p);
+/* The operands of a packed vector. */
+void mm_split(struct cg *c, const struct mm_planes *p, LLVMValueRef w, LLVMValueRef out[MM_PLANES]);
+/* Sums of the operands to sums of trits: undoes the scale, takes off the sum of the codes (one in each lane). */
+void mm_finish(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum);
+/* Four activation codes at p, in every lane. */
+LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p);
+/* The int32 behind a row of K codes, in every lane. */
+LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K);
+
+struct mm_args {
+    LLVMValueRef tiles, n_tiles, codes, code_stride, n_rows, acc, acc_stride, scratch, ctx;
+};
+struct mm_args mm_params(LLVMValueRef fn);
+LLVMTypeRef mm_type(struct cg *c);
+/* The two forms, each a function of mm_type. */
+LLVMValueRef mm_stream_function(struct cg *c, uint64_t K);
+LLVMValueRef mm_tile_function(struct cg *c, uint64_t K);
+
+#endif

@@ -1,0 +1,256 @@
+/*
+ * matmul_tile.c -- the ternary core for many rows of activations.
+ *
+ * A panel of a tile (MM_PANEL steps) is unpacked once into scratch, one u8 operand a plane, and then serves all
+ * rows, a few at a time: the register tile has `rows` x 4 accumulators.
+ *
+ *   for tile
+ *       acc[row][64] = 0
+ *       for panel of the tile
+ *           scratch = unpack(panel)                          once, whatever the number of rows
+ *           for rows in even groups of at most `rows`
+ *               for vector of a step:  acc[rows] += scratch . codes[rows]     (the micro kernel)
+ *       undo the scales, minus sum(q)
+ *
+ * Scratch holds, for each vector of a step, its operands of all steps in order, so that a micro kernel
+ * reads one stream.  Micro kernels do not depend on K: a level has one for each number of rows.
+ */
+#include "backends/matmul.h"
+
+uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K) {
+    (void)c;
+    uint64_t steps = (K + 3) / 4;
+    return (steps < MM_PANEL ? steps : MM_PANEL) * MM_STEP * MM_PLANES;
+}
+
+/* ---- the micro kernel ---- */
+
+struct micro {
+    struct cg *c;
+    const struct mm_target *t;
+    LLVMValueRef panel, steps, codes, code_stride, acc, acc_stride;
+    LLVMValueRef code_row[MM_MAX_ROWS];
+    unsigned rows;
+};
+
+static LLVMTypeRef micro_type(struct cg *c) {
+    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->i64};
+    return LLVMFunctionType(c->void_, in, COUNT_OF(in), false);
+}
+
+static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
+    struct cg *c = m->c;
+    LLVMValueRef x[MM_MAX_ROWS];
+    LLVMValueRef at = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
+    for (unsigned r = 0; r < m->rows; r++)
+        x[r] = mm_codes(c, cg_at(c, m->code_row[r], at));
+    LLVMValueRef p = cg_at(c, m->panel, LLVMBuildMul(c->b, step, cg_i64(c, MM_PLANES * m->t->bytes), ""));
+    for (unsigned i = 0; i < MM_PLANES; i++) {
+        LLVMValueRef u = cg_load(c, mm_byte_type(c), cg_at_const(c, p, i * m->t->bytes), m->t->bytes);
+        for (unsigned r = 0; r < m->rows; r++)
+            acc[r * MM_PLANES + i] = m->t->dot(c, acc[r * MM_PLANES + i], u, x[r]);
+    }
+}
+
+/* Steps [from, to) into fresh accumulators, added to the block of sums in memory. */
+static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
+    struct cg *c = m->c;
+    unsigned n = m->rows * MM_PLANES;
+    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES];
+    struct cg_loop l;
+    cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
+    for (unsigned a = 0; a < n; a++)
+        acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
+    micro_step(m, l.i, acc);
+    for (unsigned a = 0; a < n; a++)
+        cg_next(&l, a, acc[a]);
+    cg_loop_end(c, &l);
+    for (unsigned r = 0; r < m->rows; r++) {
+        LLVMValueRef row = cg_at(c, m->acc, LLVMBuildMul(c->b, m->acc_stride, cg_i64(c, 4 * r), ""));
+        for (unsigned i = 0; i < MM_PLANES; i++) {
+            LLVMValueRef wide = cg_result(&l, r * MM_PLANES + i), p = cg_at_const(c, row, i * 4 * MM_LANES);
+            if (m->t->widen) wide = m->t->widen(c, wide);
+            cg_store(c, LLVMBuildAdd(c->b, cg_load(c, mm_sum_type(c), p, 4), wide, ""), p, 4);
+        }
+    }
+}
+
+/* void micro(panel, steps, codes, code_stride, acc, acc_stride): acc points at the lanes of this vector. */
+static LLVMValueRef micro_function(struct cg *c, unsigned rows) {
+    const char *name = arena_printf(c->arena, "mm_micro_%u", rows);
+    LLVMValueRef fn = LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
+    if (fn) return fn;
+    struct cg_place back = cg_place_save(c);
+    LLVMValueRef p[6];
+    fn = cg_function(c, name, micro_type(c), true);
+    LLVMGetParams(fn, p);
+    struct micro m = {.c = c, .t = c->level->mm, .panel = p[0], .steps = p[1], .codes = p[2], .code_stride = p[3],
+                      .acc = p[4], .acc_stride = p[5], .rows = rows};
+    for (unsigned r = 0; r < rows; r++)
+        m.code_row[r] = cg_at(c, m.codes, LLVMBuildMul(c->b, m.code_stride, cg_i64(c, r), ""));
+    unsigned flush = mm_flush(m.t, &m.t->panel);
+    if (flush && flush < MM_PANEL) {
+        struct cg_loop l;
+        cg_loop_begin(c, &l, cg_i64(c, 0), m.steps, cg_i64(c, flush), "block");
+        LLVMValueRef end = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, flush), "");
+        LLVMValueRef past = LLVMBuildICmp(c->b, LLVMIntSGT, end, m.steps, "");
+        micro_block(&m, l.i, LLVMBuildSelect(c->b, past, m.steps, end, ""));
+        cg_loop_end(c, &l);
+    } else {
+        micro_block(&m, cg_i64(c, 0), m.steps);
+    }
+    LLVMBuildRetVoid(c->b);
+    cg_place_restore(c, back);
+    return fn;
+}
+
+/* ---- the tile ---- */
+
+struct tile {
+    struct cg *c;
+    const struct mm_target *t;
+    struct mm_args a;
+    uint64_t K;
+    LLVMValueRef groups, group_rows, larger; /* rows: the first `larger` groups have one more */
+    LLVMValueRef tile, acc;                  /* of the tile at hand */
+};
+
+/* for each row of the block: row pointer of codes and of sums */
+static void each_row(struct tile *t, void (*body)(struct tile *t, LLVMValueRef codes, LLVMValueRef acc)) {
+    struct cg *c = t->c;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), t->a.n_rows, cg_i64(c, 1), "row");
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, l.i, t->a.acc_stride, ""), cg_i64(c, 2), "");
+    body(t, cg_at(c, t->a.codes, LLVMBuildMul(c->b, l.i, t->a.code_stride, "")), cg_at(c, t->acc, at));
+    cg_loop_end(c, &l);
+}
+
+static void clear_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
+    (void)codes;
+    for (unsigned b = 0; b < 4 * IR_TILE; b += t->t->bytes)
+        cg_store(t->c, LLVMConstNull(mm_sum_type(t->c)), cg_at_const(t->c, acc, b), 4);
+}
+
+static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
+    struct cg *c = t->c;
+    LLVMValueRef code_sum = mm_code_sum(c, codes, t->K), sum[MM_PLANES], p[MM_PLANES];
+    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
+        for (unsigned i = 0; i < MM_PLANES; i++) {
+            p[i] = cg_at_const(c, acc, i * 4 * MM_LANES + v * t->t->bytes);
+            sum[i] = cg_load(c, mm_sum_type(c), p[i], 4);
+        }
+        mm_finish(c, &t->t->panel, sum, code_sum);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, sum[i], p[i], 4);
+    }
+}
+
+/* Where the operands of vector v begin in scratch. */
+static LLVMValueRef panel_of(struct tile *t, LLVMValueRef steps, unsigned v) {
+    LLVMValueRef at = LLVMBuildMul(t->c->b, steps, cg_i64(t->c, v * MM_PLANES * t->t->bytes), "");
+    return cg_at(t->c, t->a.scratch, at);
+}
+
+static void unpack(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
+    struct cg *c = t->c;
+    unsigned bytes = t->t->bytes;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), steps, cg_i64(c, 1), "unpack");
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildNSWAdd(c->b, from, l.i, ""), cg_i64(c, 6), "");
+    LLVMValueRef p = cg_at(c, t->tile, at);
+    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
+        LLVMValueRef field[MM_PLANES];
+        mm_split(c, &t->t->panel, cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * bytes), bytes), field);
+        LLVMValueRef to = LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * bytes), "");
+        to = cg_at(c, panel_of(t, steps, v), to);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, field[i], cg_at_const(c, to, i * bytes), bytes);
+    }
+    cg_prefetch(c, cg_at_const(c, p, 8192), 1);
+    cg_loop_end(c, &l);
+}
+
+static void call_micro(struct tile *t, unsigned rows, LLVMValueRef *arg) {
+    LLVMBuildCall2(t->c->b, micro_type(t->c), micro_function(t->c, rows), arg, 6, "");
+}
+
+/* One group: the micro kernel for n rows, n in 1 .. target rows. */
+static void group(struct tile *t, LLVMValueRef n, LLVMValueRef *arg) {
+    struct cg *c = t->c;
+    LLVMBasicBlockRef done = LLVMAppendBasicBlockInContext(c->llvm, c->fn, "grouped");
+    LLVMBasicBlockRef full = LLVMAppendBasicBlockInContext(c->llvm, c->fn, "full");
+    LLVMValueRef sw = LLVMBuildSwitch(c->b, n, full, t->t->rows);
+    for (unsigned rows = t->t->rows; rows; rows--) {
+        LLVMBasicBlockRef b = full;
+        if (rows < t->t->rows) {
+            b = LLVMAppendBasicBlockInContext(c->llvm, c->fn, "part");
+            LLVMAddCase(sw, cg_i64(c, rows), b);
+        }
+        LLVMPositionBuilderAtEnd(c->b, b);
+        call_micro(t, rows, arg);
+        LLVMBuildBr(c->b, done);
+    }
+    LLVMMoveBasicBlockAfter(done, LLVMGetLastBasicBlock(c->fn));
+    LLVMPositionBuilderAtEnd(c->b, done);
+}
+
+static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
+    struct cg *c = t->c;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), t->groups, cg_i64(c, 1), "group");
+    unsigned row_slot = cg_carry(c, &l, cg_i64(c, 0));
+    LLVMValueRef row = l.phi[row_slot];
+    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntSLT, l.i, t->larger, "");
+    LLVMValueRef n = LLVMBuildAdd(c->b, t->group_rows, LLVMBuildZExt(c->b, more, c->i64, ""), "");
+    LLVMValueRef codes = cg_at(c, t->a.codes, LLVMBuildMul(c->b, row, t->a.code_stride, ""));
+    codes = cg_at(c, codes, LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->a.acc_stride, ""), cg_i64(c, 2), "");
+    LLVMValueRef acc = cg_at(c, t->acc, at);
+    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
+        LLVMValueRef arg[] = {panel_of(t, steps, v), steps, codes, t->a.code_stride,
+                              cg_at_const(c, acc, v * t->t->bytes), t->a.acc_stride};
+        group(t, n, arg);
+    }
+    cg_next(&l, row_slot, LLVMBuildAdd(c->b, row, n, ""));
+    cg_loop_end(c, &l);
+}
+
+static void panels(struct tile *t) {
+    struct cg *c = t->c;
+    LLVMValueRef all = cg_i64(c, (t->K + 3) / 4);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), all, cg_i64(c, MM_PANEL), "panel");
+    LLVMValueRef left = LLVMBuildNSWSub(c->b, all, l.i, "");
+    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntSLT, left, cg_i64(c, MM_PANEL), "");
+    LLVMValueRef steps = LLVMBuildSelect(c->b, last, left, cg_i64(c, MM_PANEL), "");
+    unpack(t, l.i, steps);
+    groups(t, l.i, steps);
+    cg_loop_end(c, &l);
+}
+
+static void count_tile(struct cg *c, LLVMValueRef ctx) {
+    LLVMValueRef p = cg_at_const(c, ctx, offsetof(struct setun_step, unpacked_tiles));
+    LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpAdd, p, cg_i64(c, 1), LLVMAtomicOrderingMonotonic, false);
+}
+
+LLVMValueRef mm_tile_function(struct cg *c, uint64_t K) {
+    const struct mm_target *target = c->level->mm;
+    LLVMValueRef fn = cg_function(c, arena_printf(c->arena, "mm_tile_k%llu", (unsigned long long)K), mm_type(c), true);
+    struct tile t = {.c = c, .t = target, .a = mm_params(fn), .K = K};
+    LLVMValueRef rows = cg_i64(c, target->rows);
+    LLVMValueRef up = LLVMBuildAdd(c->b, t.a.n_rows, cg_i64(c, target->rows - 1), "");
+    t.groups = LLVMBuildUDiv(c->b, up, rows, "");
+    t.group_rows = LLVMBuildUDiv(c->b, t.a.n_rows, t.groups, "");
+    t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), t.a.n_tiles, cg_i64(c, 1), "tile");
+    t.tile = cg_at(c, t.a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
+    t.acc = cg_at(c, t.a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 sums of 4 bytes */
+    each_row(&t, clear_row);
+    panels(&t);
+    each_row(&t, finish_row);
+    if (c->opt->count) count_tile(c, t.a.ctx);
+    cg_loop_end(c, &l);
+    LLVMBuildRetVoid(c->b);
+    return fn;
+}

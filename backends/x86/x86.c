@@ -1,0 +1,107 @@
+/*
+ * x86.c -- the tables of x86: levels, the instructions of the ternary core, and what the CPU at hand has.
+ */
+#include "backends/x86/x86.h"
+
+#include <cpuid.h>
+#include <string.h>
+
+#include "backends/matmul.h"
+
+/* ---- words ---- */
+
+static const struct insn {
+    const char *word, *level, *intrinsic;
+} insns[] = {
+#define INSN(word, level, bytes, intrinsic, ref) {#word, #level, intrinsic},
+#include "backends/x86/isa.def"
+};
+
+const char *x86_word(const struct cg *c, const char *word) {
+    for (size_t i = 0; i < COUNT_OF(insns); i++)
+        if (!strcmp(insns[i].word, word) && !strcmp(insns[i].level, c->level->name)) return insns[i].intrinsic;
+    BUG("isa.def: level '%s' has no '%s'", c->level->name, word);
+}
+
+static LLVMValueRef dot4(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    return cg_intrinsic(c, x86_word(c, "dot4"), NULL, 0, (LLVMValueRef[]){acc, u8, s8}, 3);
+}
+
+static LLVMValueRef dot2(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    LLVMValueRef pairs = cg_intrinsic(c, x86_word(c, "dot2"), NULL, 0, (LLVMValueRef[]){u8, s8}, 2);
+    return LLVMBuildAdd(c->b, acc, pairs, "");
+}
+
+static LLVMValueRef sum2(struct cg *c, LLVMValueRef acc) {
+    LLVMValueRef ones = cg_splat(c, LLVMConstInt(c->i16, 1, false), c->level->mm->bytes / 2);
+    return cg_intrinsic(c, x86_word(c, "sum2"), NULL, 0, (LLVMValueRef[]){acc, ones}, 2);
+}
+
+/* ---- levels ---- */
+
+#define DOT4 .dot = dot4
+#define DOT2 .dot = dot2, .widen = sum2
+
+/* Three ANDs give four nested fields: the fourth is the byte itself. */
+#define PLANES_nested {.mask = {3, 15, 63, 255}, .post = {0, 2, 4, 6}, .nested = true}
+/* Fields where they lie. */
+#define PLANES_scaled {.mask = {3, 12, 48, 192}, .post = {0, 2, 4, 6}}
+/* Two fields of each nibble: one shift, and operands of at most 8, so that 16 steps fit an i16. */
+#define PLANES_nibbles {.right = {0, 0, 4, 4}, .mask = {3, 12, 3, 12}, .post = {0, 2, 0, 2}}
+/* The codes: 64 steps fit an i16. */
+#define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
+
+#define LEVEL(level_name, needs_, cpu_, features_, bytes_, unroll_, chains_, rows_, stream_, panel_, dot_)         \
+    static const struct mm_target mm_##level_name = {.bytes = bytes_,                                              \
+                                                     .unroll = unroll_,                                            \
+                                                     .chains = chains_,                                            \
+                                                     .rows = rows_,                                                \
+                                                     .stream = PLANES_##stream_,                                   \
+                                                     .panel = PLANES_##panel_,                                     \
+                                                     dot_};
+#include "backends/x86/levels.def"
+
+const struct cg_level x86_levels[] = {
+#define LEVEL(level_name, needs_, cpu_, features_, ...)                                                            \
+    {.name = #level_name, .needs = (needs_), .cpu = cpu_, .features = features_, .mm = &mm_##level_name},
+#include "backends/x86/levels.def"
+};
+const unsigned x86_n_levels = COUNT_OF(x86_levels);
+
+/* ---- the CPU at hand (Intel SDM vol. 2, CPUID; vol. 1, 13.3: XCR0 says what the system saves) ---- */
+
+#if defined(__x86_64__)
+static uint64_t xcr0(void) {
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static bool has(uint32_t reg, uint32_t bits) {
+    return (reg & bits) == bits;
+}
+
+uint32_t x86_host_features(void) {
+    uint32_t a, b, c, d, found = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    const uint32_t leaf1 = bit_SSE3 | bit_SSSE3 | bit_FMA | bit_SSE4_1 | bit_SSE4_2 | bit_MOVBE | bit_POPCNT |
+                           bit_OSXSAVE | bit_AVX | bit_F16C;
+    if (!has(c, leaf1) || (xcr0() & 6) != 6) return 0;
+    uint32_t ea, eb, ec, ed, b7, c7, a71 = 0;
+    if (!__get_cpuid(0x80000001, &ea, &eb, &ec, &ed) || !has(ec, bit_LZCNT | bit_LAHF_LM)) return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !has(b7, bit_AVX2 | bit_BMI | bit_BMI2)) return 0;
+    if (a >= 1) __get_cpuid_count(7, 1, &a71, &b, &c, &d);
+    found |= SETUN_F_V3;
+    if (a71 & 1u << 4) found |= SETUN_F_AVXVNNI;
+    const uint32_t v4 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+    if ((xcr0() & 0xe6) != 0xe6 || !has(b7, v4)) return found;
+    found |= SETUN_F_V4;
+    if (has(c7, bit_AVX512VNNI)) found |= SETUN_F_AVX512VNNI;
+    if (has(c7, bit_AVX512VBMI)) found |= SETUN_F_AVX512VBMI;
+    return found;
+}
+#else
+uint32_t x86_host_features(void) {
+    return 0;
+}
+#endif

@@ -1,0 +1,182 @@
+/*
+ * mm_bench -- the ternary core alone: one row against the machine's read bandwidth over the same bytes in the
+ * same run, and many rows in products a second.
+ *
+ *   mm_bench [level] [megabytes]       defaults: the best level of this machine, 500
+ *
+ * Read passes and core passes alternate, so that a drift of the machine moves both; shares are medians.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backends/cg.h"
+#include "backends/x86/x86.h"
+
+typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
+                   int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx);
+
+enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 128, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
+
+struct work {
+    pthread_t thread;
+    mm_fn *mm; /* NULL: only read */
+    const uint8_t *tiles;
+    const int8_t *codes;
+    int64_t n_tiles, n_rows;
+    int32_t *acc;
+    uint8_t *scratch;
+    uint64_t sink;
+};
+
+typedef uint64_t wide __attribute__((vector_size(32)));
+
+__attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_t n) {
+    wide s[4] = {{0}};
+    for (const wide *w = (const wide *)p, *end = (const wide *)(p + n); w < end; w += 4) {
+        for (int i = 0; i < 4; i++)
+            s[i] ^= w[i];
+        for (int i = 0; i < 4; i += 2) { /* as the core does, or the core reads faster than this */
+            __builtin_prefetch((const uint8_t *)(w + i) + 8192, 0, 2);
+            __builtin_prefetch((const uint8_t *)(w + i) + 1024, 0, 3);
+        }
+    }
+    wide all = s[0] ^ s[1] ^ s[2] ^ s[3];
+    return all[0] ^ all[1] ^ all[2] ^ all[3];
+}
+
+static void *one(void *self) {
+    struct work *w = self;
+    if (!w->mm) {
+        w->sink = read_all(w->tiles, (size_t)w->n_tiles * mm_tile_bytes(K));
+        return NULL;
+    }
+    for (int64_t t = 0; t < w->n_tiles; t += WINDOW) { /* as kernels do: an epilogue follows each window */
+        int64_t n = w->n_tiles - t < WINDOW ? w->n_tiles - t : WINDOW;
+        w->mm(w->tiles + (uint64_t)t * mm_tile_bytes(K), n, w->codes, STRIDE, w->n_rows, w->acc, WINDOW * IR_TILE,
+              w->scratch, NULL);
+    }
+    return NULL;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double pass(struct work *w, int threads, mm_fn *mm, int64_t rows) {
+    double t = now();
+    for (int i = 0; i < threads; i++) {
+        w[i].mm = mm;
+        w[i].n_rows = rows;
+        if (i && pthread_create(&w[i].thread, NULL, one, &w[i])) exit(1);
+    }
+    one(&w[0]);
+    for (int i = 1; i < threads; i++)
+        pthread_join(w[i].thread, NULL);
+    return now() - t;
+}
+
+static int by_size(const void *a, const void *b) {
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static double median(double *v) {
+    qsort(v, PASSES, sizeof *v, by_size);
+    return v[PASSES / 2];
+}
+
+static void *take(size_t n) {
+    void *p = aligned_alloc(64, n);
+    if (!p) exit(6);
+    memset(p, 0x55, n); /* code 1 everywhere: trit 0 */
+    return p;
+}
+
+static void split(struct work *w, int threads, const uint8_t *tiles, int64_t n_tiles, const int8_t *codes) {
+    for (int i = 0; i < threads; i++) {
+        int64_t from = n_tiles * i / threads, to = n_tiles * (i + 1) / threads;
+        w[i].tiles = tiles + (uint64_t)from * mm_tile_bytes(K);
+        w[i].n_tiles = to - from;
+        w[i].codes = codes;
+    }
+}
+
+static void one_row(struct work *w, int threads, mm_fn *mm, double bytes) {
+    double read[PASSES], run[PASSES], share[PASSES];
+    for (int i = 0; i < PASSES; i++) {
+        read[i] = pass(w, threads, NULL, 1);
+        run[i] = pass(w, threads, mm, 1);
+        share[i] = read[i] / run[i];
+    }
+    printf("%d thread%s, 1 row: read %.1f GB/s, core %.1f GB/s, share %.2f\n", threads, threads > 1 ? "s" : "",
+           bytes / median(read) * 1e-9, bytes / median(run) * 1e-9, median(share));
+}
+
+static void many_rows(struct work *w, int threads, mm_fn *mm, int64_t n_tiles, int64_t rows) {
+    double run[PASSES], macs = (double)n_tiles * IR_TILE * K * (double)rows;
+    for (int i = 0; i < PASSES; i++)
+        run[i] = pass(w, threads, mm, rows);
+    double m = median(run);
+    printf("%d thread%s, %d rows: %.0f Gmac/s median, %.0f best\n", threads, threads > 1 ? "s" : "", (int)rows,
+           macs / m * 1e-9, macs / run[0] * 1e-9);
+}
+
+static mm_fn *build(struct cg *c, const struct cg_level *level) {
+    const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir);
+    const char *so = arena_printf(c->arena, "%s/mm.so", dir);
+    LLVMTypeRef type;
+    c->level = level;
+    LLVMSetLinkage(mm_function(c, K, &type), LLVMExternalLinkage);
+    if (!cg_write_object(c, o) || system(arena_printf(c->arena, "cc -shared -o %s %s", so, o))) exit(1);
+    mm_fn *mm;
+    void *lib = dlopen(so, RTLD_NOW);
+    *(void **)&mm = lib ? dlsym(lib, arena_printf(c->arena, "mm_k%d.%s", K, level->name)) : NULL;
+    if (!mm) exit(1);
+    return mm;
+}
+
+int main(int argc, char **argv) {
+    const struct cg_level *level = NULL;
+    uint32_t have = x86_host_features();
+    for (unsigned i = x86_n_levels; i-- > 0;)
+        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (argc < 2 || !strcmp(argv[1], x86_levels[i].name)))
+            level = &x86_levels[i];
+    if (!level) {
+        fprintf(stderr, "this machine runs no such level\n");
+        return 9;
+    }
+    struct arena *a = arena_new();
+    struct cg c;
+    cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
+    mm_fn *mm = build(&c, level);
+    int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / mm_tile_bytes(K));
+    uint64_t bytes = (uint64_t)n_tiles * mm_tile_bytes(K);
+    uint8_t *tiles = take(bytes);
+    int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
+    struct work w[MAX_THREADS] = {{.n_rows = 1}};
+    for (int i = 0; i < MAX_THREADS; i++) {
+        w[i].acc = take((size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
+        w[i].scratch = take(mm_scratch_bytes(&c, K));
+    }
+    printf("%s, K %d, %.0f MB of tiles\n", level->name, K, (double)bytes * 1e-6);
+    for (int threads = 1; threads <= MAX_THREADS; threads++) {
+        split(w, threads, tiles, n_tiles, codes);
+        one_row(w, threads, mm, (double)bytes);
+        int64_t few = n_tiles < 216 ? n_tiles : 216; /* gate and up of a model of 2e9 weights */
+        split(w, threads, tiles, few, codes);
+        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4)
+            many_rows(w, threads, mm, few, rows);
+    }
+    for (int i = 0; i < MAX_THREADS; i++)
+        free(w[i].acc), free(w[i].scratch);
+    free(tiles), free(codes);
+    cg_close(&c);
+    arena_free(a);
+    return 0;
+}

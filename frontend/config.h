@@ -1,0 +1,50 @@
+/*
+ * config.h -- config.json of a checkpoint as values that a model text can name.
+ *
+ * A table (config_keys.def) ties names of model texts to the keys of config.json: hidden is hidden_size.  Every
+ * other top-level number or boolean is reachable by its own key.  Known keys are typed strictly; others are let
+ * be.  Transparent.
+ */
+#ifndef SETUN_FRONTEND_CONFIG_H
+#define SETUN_FRONTEND_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/str.h"
+
+struct config_value {
+    const char *name; /* in model texts: "hidden" */
+    const char *key;  /* in config.json: "hidden_size" */
+    bool is_int;      /* an integer or a boolean (0, 1) in the file */
+    int64_t i;
+    double real; /* also set for integers */
+};
+
+enum { CONFIG_MAX_EOS = 8 };
+
+struct config_values {
+    const char *path;              /* of config.json; NULL: made from --set alone */
+    VEC(struct config_value) values;
+    const char *hidden_act;        /* NULL: not given */
+    bool tied;                     /* tie_word_embeddings */
+    bool scale_divides;            /* packed weight scales hold 1/alpha: linear_class is not autobitlinear */
+    int64_t bos;                   /* -1: none */
+    uint32_t n_eos;
+    int64_t eos[CONFIG_MAX_EOS];
+};
+
+/* false: reported.  Values lie in the arena. */
+bool config_read(struct diag *d, struct arena *a, const char *path, struct config_values *c);
+/* NULL: the file does not have it. */
+const struct config_value *config_find(const struct config_values *c, const char *name);
+/* The key of config.json for a name ("hidden_size" for "hidden"); the name itself if the table does not have it. */
+const char *config_key(const char *name);
+/* "hidden=2560" or "eps=1e-6" from a command line: adds a value, or replaces one. */
+bool config_set(struct diag *d, struct arena *a, struct config_values *c, const char *assignment);
+/* config.json of these values, as config_read takes it. */
+void config_write(struct buf *out, const struct config_values *c);
+
+#endif

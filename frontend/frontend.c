@@ -1,0 +1,176 @@
+/*
+ * frontend.c -- model file, config and checkpoint to maths IR, in the order that lets each know enough:
+ *
+ *   text -> tree; config.json and --set -> values; tree + values -> typed model, which looks for optional weights
+ *   as it goes; then for the rest; typed model -> IR
+ */
+#include "frontend/frontend.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "frontend/lower.h"
+#include "frontend/sema.h"
+#include "lang/lang.h"
+
+static struct ast_model *read_model(struct diag *d, struct arena *a, struct names *names, const char *path) {
+    char *text;
+    size_t n;
+    if (!file_read(d, a, path, LANG_MAX_TEXT, &text, &n)) return NULL;
+    return lang_parse(d, a, names, diag_add_text(d, path, text, n), text, n);
+}
+
+bool frontend_check(struct diag *d, struct arena *a, struct names *names, const char *model) {
+    struct ast_model *ast = read_model(d, a, names, model);
+    struct sema_input in = {.diag = d, .arena = a, .names = names, .ast = ast};
+    return ast && sema_check(&in);
+}
+
+/* ---- config ---- */
+
+/* The checkpoint's values, or none, under those of the command line. */
+static bool make_config(const struct frontend_input *in, const struct checkpoint *cp, struct config_values *c) {
+    *c = (struct config_values){.bos = -1};
+    if (cp) {
+        const struct config_values *file = checkpoint_config(cp);
+        *c = *file;
+        memset(&c->values, 0, sizeof c->values);
+        for (size_t i = 0; i < file->values.n; i++) *vec_push(in->arena, &c->values) = file->values.at[i];
+    }
+    for (size_t i = 0; i < in->n_sets; i++)
+        if (!config_set(in->diag, in->arena, c, in->sets[i])) return false;
+    return true;
+}
+
+/* A --set must mean something to the model. */
+static bool check_sets(const struct frontend_input *in, const struct sema_model *m) {
+    bool ok = true;
+    for (size_t i = 0; i < in->n_sets; i++) {
+        size_t n = strcspn(in->sets[i], "=");
+        const char *name = arena_strndup(in->arena, in->sets[i], n);
+        VEC(const char *) known = {0};
+        for (size_t k = 0; k < m->config.values.n; k++) *vec_push(in->arena, &known) = m->config.values.at[k].name;
+        bool found = false;
+        for (size_t k = 0; k < known.n; k++) found |= strcmp(known.at[k], name) == 0;
+        if (found) continue;
+        const char *where = arena_printf(in->arena, "--set %s", in->sets[i]);
+        const char *near = nearest_name(name, known.at, known.n);
+        ok = diag_in(in->diag, where, DIAG_UNKNOWN_SET, m->name, name);
+        if (near) diag_note_in(in->diag, where, "did you mean '%s'?", near);
+    }
+    return ok;
+}
+
+void frontend_print_config(struct buf *out, const struct frontend_model *f) {
+    for (size_t i = 0; i < f->config.values.n; i++) {
+        const struct config_value *v = &f->config.values.at[i];
+        char text[40];
+        if (v->is_int)
+            buf_printf(out, "%s = %" PRId64 "\n", v->name, v->i);
+        else
+            buf_printf(out, "%s = %s\n", v->name, fmt_f64(text, v->real));
+    }
+}
+
+/* ---- weights ---- */
+
+struct finder {
+    const struct frontend_input *in;
+    struct checkpoint *cp;
+    VEC(struct weight_source) found; /* by sema_weight.id */
+};
+
+static enum checkpoint_found find_tensor(struct finder *f, const struct sema_weight *w, const uint32_t *dim, const char *name,
+                                         struct weight_at *at) {
+    return w->ternary ? checkpoint_find_ternary(f->cp, name, w->rank, dim, at)
+                      : checkpoint_find_real(f->cp, name, w->rank, dim, at);
+}
+
+/* One layer of a weight, under the first of its names that the checkpoint has. */
+static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim, int64_t layer,
+                                        struct weight_at *at) {
+    VEC(const char *) names = {0};
+    const struct ast_alt *alt = w->sources;
+    do {
+        const char *name = sema_tensor_name(f->in->arena, w, alt, layer);
+        enum checkpoint_found got = find_tensor(f, w, dim, name, at);
+        if (got != CHECKPOINT_ABSENT) return got;
+        *vec_push(f->in->arena, &names) = name;
+        if (alt) alt = alt->next;
+    } while (alt);
+    if (!w->optional) checkpoint_missing(f->cp, w->loc, w->full, names.at, names.n);
+    return CHECKPOINT_ABSENT;
+}
+
+static bool weight_dims(struct finder *f, const struct sema_model *m, const struct sema_weight *w, uint32_t *dim) {
+    for (uint32_t i = 0; i < w->rank; i++) {
+        int64_t v;
+        if (dim_value(w->dim[i], &v) != DIM_OK)
+            return diag_at(f->in->diag, w->loc, DIAG_NO_NUMBER, dim_formula(m->dims, w->dim[i]));
+        dim[i] = (uint32_t)v; /* between 1 and 2^31: checked where it was declared */
+    }
+    return true;
+}
+
+/* All layers are stored alike and are all there, or all absent. */
+static bool agree(struct finder *f, const struct sema_weight *w, const struct weight_at *at, uint32_t n, uint32_t present) {
+    if (present != 0 && present != n) return diag_at(f->in->diag, w->loc, DIAG_MIXED_LAYERS, w->full);
+    for (uint32_t i = 1; i < present; i++)
+        if (at[i].store != at[0].store || at[i].kind != at[0].kind)
+            return diag_at(f->in->diag, w->loc, DIAG_UNSUPPORTED_FEATURE,
+                           arena_printf(f->in->arena, "'%s', stored differently in different layers, is", w->full));
+    return true;
+}
+
+static bool find_weight(void *self, const struct sema_model *m, struct sema_weight *w) {
+    struct finder *f = self;
+    uint32_t n = w->stack ? (uint32_t)(w->stack->to - w->stack->from) : 1, present = 0, dim[IR_MAX_RANK];
+    int64_t first = w->stack ? w->stack->from : 0;
+    while (f->found.n <= w->id) *vec_push(f->in->arena, &f->found) = (struct weight_source){0};
+    if (!weight_dims(f, m, w, dim)) return false;
+    const char **names = arena_array(f->in->arena, const char *, n);
+    for (uint32_t i = 0; i < n; i++) names[i] = sema_tensor_name(f->in->arena, w, w->sources, first + i);
+    struct weight_source *src = &f->found.at[w->id];
+    *src = (struct weight_source){.n = n, .name = names};
+    if (!f->cp) {
+        w->present = w->optional ? SEMA_NO : SEMA_YES;
+        return true;
+    }
+    src->at = arena_array(f->in->arena, struct weight_at, n);
+    for (uint32_t i = 0; i < n; i++) {
+        enum checkpoint_found got = find_layer(f, w, dim, first + i, &src->at[i]);
+        if (got == CHECKPOINT_BAD || (got == CHECKPOINT_ABSENT && !w->optional)) return false;
+        present += got == CHECKPOINT_FOUND;
+    }
+    w->present = present ? SEMA_YES : SEMA_NO;
+    return agree(f, w, src->at, n, present);
+}
+
+/* ---- the whole way ---- */
+
+bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
+    *f = (struct frontend_model){0};
+    struct ast_model *ast = read_model(in->diag, in->arena, in->names, in->model);
+    if (!ast) return false;
+    if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights))) return false;
+    struct config_values config;
+    if (!make_config(in, f->checkpoint, &config)) return false;
+    struct finder finder = {.in = in, .cp = f->checkpoint};
+    struct sema_input check = {.diag = in->diag, .arena = in->arena, .names = in->names, .ast = ast, .config = &config,
+                               .find = find_weight, .self = &finder};
+    struct sema_model *m = sema_check(&check);
+    if (!m || !check_sets(in, m)) return false;
+    while (finder.found.n < m->weights.n) *vec_push(in->arena, &finder.found) = (struct weight_source){0};
+    f->module = lower_model(in->diag, in->arena, in->names, m, finder.found.at, &f->sources);
+    if (!f->module) return false;
+    f->config = m->config;
+    f->tokenizer = m->tokenizer;
+    if (f->checkpoint) checkpoint_warn_unused(f->checkpoint);
+    return ir_verify(in->diag, f->module, "lowering the model text");
+}
+
+void frontend_close(struct frontend_model *f) {
+    if (f->checkpoint) checkpoint_close(f->checkpoint);
+    f->checkpoint = NULL;
+}

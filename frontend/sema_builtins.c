@@ -1,0 +1,252 @@
+/*
+ * sema_builtins.c -- what each builtin accepts and gives.  Arguments come checked for their kind; what is left
+ * is how their shapes go together.
+ */
+#include <string.h>
+
+#include "frontend/sema_internal.h"
+
+static struct sema_node *node_of(struct sema *s, const struct builtin *b, const struct ast_expr *call, const struct arg *x) {
+    struct sema_node *n = node_new(s, (enum ir_opcode)b->code, call->loc, x->v.rank, x->v.dim);
+    n->n_in = 1;
+    n->in[0] = x->v.node;
+    return n;
+}
+
+/* ---- maps and numbers ---- */
+
+static struct sval builtin_map(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    return sv_of_node(node_of(s, b, call, &args[0]));
+}
+
+static struct sval builtin_number(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    static const struct {
+        const char *name;
+        enum real_fn fn;
+        int least; /* sign of the smallest argument: 1 above 0, 0 from 0, -1 any */
+    } fns[] = {{"sqrt", REAL_SQRT, 0}, {"rsqrt", REAL_RSQRT, 1}, {"log", REAL_LOG, 1}, {"exp", REAL_EXP, -1}};
+    const struct real *x = sv_to_real(s, &args[0].v);
+    size_t k = 0;
+    while (strcmp(fns[k].name, b->name) != 0) k++;
+    if (x && real_sign(x) < fns[k].least) {
+        diag_at(s->diag, call->loc, DIAG_BAD_CONSTANT, b->name, fns[k].least ? "above 0" : "0 or more", real_text(s->arena, x));
+        return sv_error();
+    }
+    const struct real *y = real_fn1(s->arena, fns[k].fn, x);
+    if (y && !real_is_finite(y)) {
+        diag_at(s->diag, call->loc, DIAG_NO_NUMBER, b->name);
+        return sv_error();
+    }
+    return sv_real(y);
+}
+
+static struct sval builtin_exp(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    return args[0].v.kind == SV_F32 ? builtin_map(s, b, call, args) : builtin_number(s, b, call, args);
+}
+
+/* ---- norms, quantisers, shapes ---- */
+
+/* A number that must fit f32 and lie above a bound; 0 if not known.  false: reported. */
+static bool constant(struct sema *s, const struct arg *a, const char *what, const char *range, int least, double *out) {
+    const struct real *r = sv_to_real(s, &a->v);
+    *out = 0;
+    if (!r) return true;
+    *out = real_f64(r);
+    if (real_sign(r) >= least && real_f32(r) < (float)1e38 && real_f32(r) > (float)-1e38) return true;
+    return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, what, range, real_text(s->arena, r));
+}
+
+static struct sval builtin_rmsnorm(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    const struct sval *x = &args[0].v, *g = &args[1].v;
+    double eps;
+    if (!constant(s, &args[2], "eps", "0 or more", 0, &eps)) return sv_error();
+    bool suffix = g->rank <= x->rank && dims_equal(s, g->rank, g->dim, g->rank, x->dim + (x->rank - g->rank));
+    if (!suffix) {
+        diag_at(s->diag, call->loc, DIAG_GAIN_MISMATCH, expr_label(s, args[1].e, "the gain"), sv_text(s, g),
+                expr_label(s, args[0].e, "the value"), sv_text(s, x));
+        note_declared(s, args[1].e);
+        note_declared(s, args[0].e);
+        if (g->rank == 1 && x->rank == 1) note_equal_values(s, call->loc, g->dim[0], x->dim[0]);
+        return sv_error();
+    }
+    struct sema_node *n = node_of(s, b, call, &args[0]);
+    n->weight = g->weight;
+    n->c = sv_to_real(s, &args[2].v) ? real_f32(sv_to_real(s, &args[2].v)) : 0;
+    return sv_of_node(n);
+}
+
+static struct sval builtin_int8(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    if (args[0].v.rank != 1) {
+        wrong_kind(s, args[0].e, "a value with one axis", &args[0].v);
+        diag_note(s->diag, args[0].e->loc, "codes have one scale a token; 'flat(...)' makes one axis of all");
+        return sv_error();
+    }
+    struct sema_node *n = node_of(s, b, call, &args[0]);
+    n->codes = true;
+    return sv_of_node(n);
+}
+
+static struct sval builtin_flat(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    const struct sval *x = &args[0].v;
+    const struct dim *n = dim_const(s->dims, 1);
+    for (uint32_t i = 0; i < x->rank; i++) n = dim_mul(s->dims, n, x->dim[i]);
+    if (!n) {
+        diag_at(s->diag, call->loc, DIAG_NO_NUMBER, expr_label(s, args[0].e, "the length"));
+        return sv_error();
+    }
+    if (x->rank == 1) return *x;
+    struct sema_node *node = node_new(s, (enum ir_opcode)b->code, call->loc, 1, &n);
+    node->n_in = 1;
+    node->in[0] = x->node;
+    return sv_of_node(node);
+}
+
+/* ---- words ---- */
+
+/* One of the words, or NULL: reported. */
+static const char *word(struct sema *s, const struct ast_expr *e, const char *what, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (e->kind == AST_NAME && strcmp(e->text, words[i]) == 0) return name_of(s->names, words[i]);
+    const char *list = "";
+    for (size_t i = 0; i < n; i++) list = arena_printf(s->arena, "%s%s'%s'", list, i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
+    diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, what, list, expr_label(s, e, "something else"));
+    if (e->kind == AST_NAME) note_nearest(s, e->loc, e->text, words, n);
+    return NULL;
+}
+
+static struct sval builtin_rope(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    static const char *const pairings[] = {"half", "adjacent"};
+    const struct sval *x = &args[0].v;
+    double theta;
+    int64_t d;
+    if (!constant(s, &args[2], "theta", "above 1", 1, &theta)) return sv_error();
+    if (sv_to_real(s, &args[2].v) && !(theta > 1)) {
+        diag_at(s->diag, args[2].e->loc, DIAG_BAD_CONSTANT, "theta", "above 1", real_text(s->arena, sv_to_real(s, &args[2].v)));
+        return sv_error();
+    }
+    const char *pairing = args[3].e ? word(s, args[3].e, "pairing", pairings, COUNT_OF(pairings)) : name_of(s->names, "half");
+    if (!pairing) return sv_error();
+    if (x->rank == 0) return wrong_kind(s, args[0].e, "a value with an axis", x);
+    if (dim_value(x->dim[x->rank - 1], &d) == DIM_OK && d % 2) {
+        diag_at(s->diag, args[0].e->loc, DIAG_ODD_LENGTH, expr_label(s, args[0].e, "the value"), dim_text(s->dims, x->dim[x->rank - 1]));
+        return sv_error();
+    }
+    struct sema_node *n = node_of(s, b, call, &args[0]);
+    n->theta = theta;
+    n->word = pairing;
+    return sv_of_node(n);
+}
+
+/* ---- attention ---- */
+
+/* causal, window(n); sets word and window of the node. */
+static bool check_mask(struct sema *s, const struct ast_expr *e, struct sema_node *n) {
+    static const char *const masks[] = {"causal", "window"};
+    static const char *const later[] = {"dilated", "block_causal"};
+    const char *name = e->kind == AST_NAME || e->kind == AST_CALL ? e->text : "";
+    for (size_t i = 0; i < COUNT_OF(later); i++)
+        if (strcmp(name, later[i]) == 0) return diag_at(s->diag, e->loc, DIAG_UNSUPPORTED_BUILTIN, name);
+    n->word = name_of(s->names, name);
+    if (e->kind == AST_NAME && strcmp(name, "causal") == 0) return true;
+    if (e->kind != AST_CALL || strcmp(name, "window") != 0) {
+        diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, "mask", "'causal' or 'window(n)'", expr_label(s, e, "something else"));
+        if (*name) note_nearest(s, e->loc, name, masks, COUNT_OF(masks));
+        return false;
+    }
+    if (e->n_args != 1 || e->args->kind == AST_NAMED) return diag_at(s->diag, e->loc, DIAG_WINDOW_ARGS);
+    const struct dim *d = check_whole(s, e->args);
+    if (!d || !check_dim(s, e->args->loc, d)) return false;
+    if (dim_value(d, &n->window) != DIM_OK) n->window = 1;
+    return true;
+}
+
+static bool attend_state(struct sema *s, const struct ast_expr *call, const struct arg *a) {
+    struct sema_state *c = a->v.state;
+    if (!c->written.line) {
+        diag_at(s->diag, a->e->loc, DIAG_STATE_UNWRITTEN, c->name, c->name);
+        diag_note(s->diag, c->loc, "'%s' is declared here", c->name);
+        return false;
+    }
+    c->read = call->loc;
+    return true;
+}
+
+static bool attend_shapes(struct sema *s, const struct ast_expr *call, const struct sval *q, const struct arg *k, const struct arg *v) {
+    int64_t heads, kv;
+    const struct sval *kd = &k->v, *vd = &v->v;
+    bool ok = q->rank == 2 && dim_equal(s->dims, q->dim[1], kd->dim[1]) && dims_equal(s, 2, kd->dim, 2, vd->dim);
+    if (!ok) {
+        diag_at(s->diag, call->loc, DIAG_ATTEND_MISMATCH, sv_text(s, q), dims_text(s, kd->rank, kd->dim), dims_text(s, vd->rank, vd->dim));
+        diag_note(s->diag, k->v.state->loc, "'%s' is declared here", k->v.state->name);
+        return false;
+    }
+    if (dim_value(q->dim[0], &heads) == DIM_OK && dim_value(kd->dim[0], &kv) == DIM_OK && heads % kv)
+        return diag_at(s->diag, call->loc, DIAG_ATTEND_GROUPS, dim_text(s->dims, q->dim[0]), dim_text(s->dims, kd->dim[0]));
+    return true;
+}
+
+static struct sval builtin_attend(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    const struct sval *q = &args[0].v;
+    struct sema_node mask = {0};
+    double scale = 0;
+    bool ok = check_mask(s, args[3].e, &mask);
+    if (args[4].e) ok &= constant(s, &args[4], "scale", "above 0", 1, &scale);
+    ok &= attend_state(s, call, &args[1]) & attend_state(s, call, &args[2]);
+    if (!ok || !attend_shapes(s, call, q, &args[1], &args[2])) return sv_error();
+    struct sema_node *n = node_of(s, b, call, &args[0]);
+    n->state = args[1].v.state;
+    n->state2 = args[2].v.state;
+    n->word = mask.word;
+    n->window = mask.window;
+    struct sval head = sv_whole(s, q->dim[1]);
+    const struct real *r = args[4].e ? sv_to_real(s, &args[4].v) : real_fn1(s->arena, REAL_RSQRT, sv_to_real(s, &head));
+    n->c = r ? real_f32(r) : 0;
+    return sv_of_node(n);
+}
+
+static struct sval builtin_present(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+    (void)s, (void)b, (void)call;
+    const struct sema_weight *w = args[0].v.weight;
+    return sv_truth(w->present == SEMA_MAYBE && w->assumed ? SEMA_YES : w->present);
+}
+
+/* ---- the table ---- */
+
+static const struct builtin builtins[] = {
+#define IR_OP_0 0 /* no op of the IR */
+#define BUILTIN(name, params, check, op, result, meaning) {#name, params, builtin_##check, IR_OP_##op, result, meaning},
+#define LATER(name) {#name, "", NULL, 0, NULL, NULL},
+#include "frontend/sema_builtins.def"
+};
+
+size_t builtin_count(void) { return COUNT_OF(builtins); }
+const struct builtin *builtin_at(size_t i) { return &builtins[i]; }
+
+const struct builtin *builtin_find(const char *name) {
+    for (size_t i = 0; i < COUNT_OF(builtins); i++)
+        if (strcmp(builtins[i].name, name) == 0) return &builtins[i];
+    return NULL;
+}
+
+static void list_params(struct buf *out, const char *params) {
+    bool letter = false;
+    for (const char *p = params; *p; p++) {
+        if (*p == ':')
+            letter = true;
+        else if (*p == ' ')
+            buf_printf(out, ", "), letter = false;
+        else if (!letter || *p == '?')
+            buf_printf(out, "%c", *p);
+    }
+}
+
+void sema_list_builtins(struct buf *out) {
+    buf_printf(out, "| builtin | gives | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < COUNT_OF(builtins); i++) {
+        const struct builtin *b = &builtins[i];
+        if (!b->check) continue;
+        buf_printf(out, "| `%s(", b->name);
+        list_params(out, b->params);
+        buf_printf(out, ")` | %s | %s |\n", b->result, b->meaning);
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * sema_real.h -- constants of the model text, exact enough to be rounded once: 200 bits (docs/numerics.md).
+ *
+ * A real is immutable and lies in an arena.  NULL is "not known"; every function passes it on.
+ */
+#ifndef SETUN_FRONTEND_SEMA_REAL_H
+#define SETUN_FRONTEND_SEMA_REAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct real;
+
+enum real_op { REAL_ADD, REAL_SUB, REAL_MUL, REAL_DIV };
+enum real_fn { REAL_NEG, REAL_SQRT, REAL_RSQRT, REAL_EXP, REAL_LOG };
+
+/* A decimal as the lexer accepts it, or one with a sign. */
+const struct real *real_of_text(struct arena *a, const char *text);
+const struct real *real_of_int(struct arena *a, int64_t v);
+const struct real *real_op2(struct arena *a, enum real_op op, const struct real *x, const struct real *y);
+const struct real *real_fn1(struct arena *a, enum real_fn fn, const struct real *x);
+bool real_is_finite(const struct real *x);
+int real_sign(const struct real *x); /* -1, 0, 1 */
+int real_compare(const struct real *x, const struct real *y);
+/* Rounded once, to nearest even. */
+float real_f32(const struct real *x);
+double real_f64(const struct real *x);
+/* For messages. */
+const char *real_text(struct arena *a, const struct real *x);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * cmd.h -- the commands.  run and ppl work on any engine, so the compiler's interpreter shares them; the others
+ * are about the executable itself.  All return exit codes.
+ */
+#ifndef SETUN_RUNTIME_CMD_H
+#define SETUN_RUNTIME_CMD_H
+
+#include "runtime/engine.h"
+#include "runtime/flags.h"
+#include "runtime/pack.h"
+#include "runtime/rt.h"
+#include "runtime/tok.h"
+
+/* t: NULL if the model has no tokenizer; begin: setun_now() when the program began. */
+int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
+int setun_ppl(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
+
+/* ---- the executable ---- */
+
+struct setun_app {
+    const char *program; /* its name, without folders */
+    const struct setun_model *model;
+    struct setun_mapped_pack pack;
+    struct setun_tokenizer tok; /* tok.tok is NULL if the model has none */
+    struct setun_opts o;
+    double begin;
+};
+
+int setun_bench(struct setun_app *app, const struct setun_level *level);
+int setun_info(struct setun_app *app);
+int setun_selftest(struct setun_app *app);
+
+/* ---- shared by commands ---- */
+
+/* The text or the ids that the flags name, as ids; bos: with the beginning token where the tokenizer wants it. */
+int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, bool bos, struct setun_ids *ids);
+
+/* Tokens into an engine, chunk by chunk. */
+struct setun_feed {
+    struct setun_engine *e;
+    struct setun_row *rows;
+    uint32_t chunk;
+    struct setun_out *logits; /* every live row's logits go there too; NULL: nowhere */
+};
+typedef void setun_row_fn(void *arg, uint32_t row, const float *logits);
+/* chunk 0: as many rows as the engine takes. */
+int setun_feed_open(struct setun_feed *f, struct setun_engine *e, uint32_t chunk, struct setun_out *logits);
+void setun_feed_close(struct setun_feed *f);
+/* n tokens from position pos on; the last row is live, or all are.  fn (or NULL) sees each live row in order;
+ * afterwards the engine's logits are those of the last chunk.  Stops between chunks when a signal came. */
+int setun_feed_tokens(struct setun_feed *f, const uint32_t *tokens, uint32_t n, uint32_t pos, bool all_live,
+                      setun_row_fn *fn, void *arg);
+
+/* Bytes per second that a team of threads reads from memory; text says from where. */
+int setun_read_bandwidth(const struct setun_mapped_pack *p, uint32_t threads, double *bytes_per_second,
+                         uint64_t *cache_bytes);
+
+#endif

@@ -1,0 +1,131 @@
+/* cmd_info.c -- `info`: what is in this file. */
+#include <string.h>
+
+#include "runtime/cmd.h"
+#include "runtime/cpu.h"
+
+#define ULL(x) ((unsigned long long)(x))
+
+static void section(struct setun_out *out, const struct setun_app *app, enum setun_section s) {
+    uint64_t n;
+    const uint8_t *text = setun_pack_section(&app->pack, s, &n);
+    setun_out_write(out, text, n);
+    if (n > 0 && text[n - 1] != '\n') setun_out_write(out, "\n", 1);
+}
+
+static void print_levels(struct setun_out *out, const struct setun_app *app) {
+    const struct setun_model *m = app->model;
+    uint32_t features = setun_cpu_features();
+    bool chosen = false;
+    for (uint32_t i = 0; i < m->n_levels; i++) {
+        char needs[256];
+        bool runs = (m->levels[i].needs & ~features) == 0;
+        setun_feature_names(m->levels[i].needs, needs, sizeof needs);
+        setun_out_printf(out, "level: %s (%s)%s\n", m->levels[i].name,
+                         needs[0] ? needs : "no more than the architecture",
+                         !runs ? ", not on this machine" : chosen ? ", runs here" : ", chosen here");
+        chosen = chosen || runs;
+    }
+}
+
+static void print_memory(struct setun_out *out, const struct setun_model *m) {
+    setun_out_printf(out, "memory: %llu bytes, a thread %llu + %llu a position, 64 positions %llu\n",
+                     ULL(m->arena_bytes), ULL(m->scratch_bytes), ULL(m->scratch_bytes_per_position),
+                     ULL(m->state_block_bytes));
+}
+
+static void print_tokenizer(struct setun_out *out, const struct setun_app *app) {
+    const struct setun_tok *k = app->tok.tok;
+    if (!k) {
+        setun_out_printf(out, "tokenizer: none\n");
+        return;
+    }
+    setun_out_printf(out, "tokenizer: byte-level BPE, %u tokens, %u merges, %u special", k->n_tokens, k->n_merges,
+                     k->n_specials);
+    if (k->bos != SETUN_NO_TOKEN) setun_out_printf(out, ", bos %u", k->bos);
+    for (uint32_t i = 0; i < k->n_eos; i++) setun_out_printf(out, "%s%u", i == 0 ? ", eos " : " ", k->eos[i]);
+    setun_out_printf(out, "\n");
+}
+
+static void print_config(struct setun_out *out, const struct setun_app *app) {
+    uint64_t n;
+    const char *text = setun_pack_section(&app->pack, SETUN_SEC_CONFIG, &n);
+    for (uint64_t at = 0; at < n;) {
+        const char *end = memchr(text + at, '\n', n - at);
+        size_t len = end ? (size_t)(end - (text + at)) : (size_t)(n - at);
+        setun_out_printf(out, "config: %.*s\n", len < 512 ? (int)len : 512, text + at);
+        at += len + 1;
+    }
+}
+
+static void overview(struct setun_out *out, const struct setun_app *app) {
+    const struct setun_model *m = app->model;
+    const struct setun_mapped_pack *p = &app->pack;
+    setun_out_printf(out, "model: %s\ncompiler: %s\n", m->name, m->compiler);
+    setun_out_printf(out, "vocabulary: %u\ncontext: %u\nrows in a step: %u\n", m->vocab, m->context, m->max_rows);
+    print_levels(out, app);
+    uint64_t behind = sizeof(struct setun_footer) + p->bytes;
+    setun_out_printf(out, "file: %llu bytes; code %llu, header %llu, weights %llu\n", ULL(p->file_bytes),
+                     ULL(p->file_bytes - behind), ULL(p->head->data.offset), ULL(p->head->data.bytes));
+    setun_out_printf(out, "ternary: %llu bytes a token\n", ULL(m->ternary_bytes));
+    print_memory(out, m);
+    setun_out_printf(out, "id: %016llx\nheader hash: %016llx\nweights hash: %016llx\n", ULL(p->head->id),
+                     ULL(p->head->header_hash), ULL(p->head->data_hash));
+    print_tokenizer(out, app);
+    print_config(out, app);
+}
+
+static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
+    setun_out_printf(out, "[");
+    for (uint32_t i = 0; i < t->rank; i++) setun_out_printf(out, "%s%u", i > 0 ? ", " : "", t->dim[i]);
+    setun_out_printf(out, "]");
+}
+
+static int tensors(struct setun_out *out, const struct setun_app *app) {
+    static const char *const layout[] = {"raw", "f32", "i2_64"}, *const store[] = {"ternary", "f32", "f16", "bf16"};
+    char why[256];
+    uint32_t n;
+    uint64_t bytes;
+    const struct setun_tensor *t = setun_pack_section(&app->pack, SETUN_SEC_TENSORS, &bytes);
+    if (!setun_tensors_check(t, bytes, app->pack.head->data.bytes, &n, why, sizeof why)) {
+        return setun_fail(EXIT_REJECTED, "%s: weight pack: %s", app->pack.path, why);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        int len = t[i].name_bytes < 512 ? (int)t[i].name_bytes : 512;
+        setun_out_printf(out, "%.*s: %s", len, (const char *)t + t[i].name, t[i].store < 4 ? store[t[i].store] : "?");
+        print_shape(out, &t[i]);
+        setun_out_printf(out, ", %u layer%s, layout %s, at %llu", t[i].layers > 0 ? t[i].layers : 1,
+                         t[i].layers > 1 ? "s" : "", t[i].layout < 3 ? layout[t[i].layout] : "?", ULL(t[i].offset));
+        if (t[i].layers > 1) setun_out_printf(out, " + %llu", ULL(t[i].layer_stride));
+        if (t[i].n_scales > 0) setun_out_printf(out, ", %u scales at %llu", t[i].n_scales, ULL(t[i].scale_offset));
+        setun_out_printf(out, "\n");
+    }
+    return EXIT_OK;
+}
+
+static int verify(struct setun_out *out, const struct setun_app *app) {
+    uint64_t found;
+    setun_pack_populate(&app->pack);
+    if (setun_stopped()) return setun_stopped();
+    if (!setun_pack_verify(&app->pack, &found)) {
+        return setun_fail(EXIT_VERIFY, "the weights are damaged: their hash is %016llx instead of %016llx", ULL(found),
+                          ULL(app->pack.head->data_hash));
+    }
+    setun_out_printf(out, "weights: %llu bytes, hash %016llx, as built\n", ULL(app->pack.head->data.bytes), ULL(found));
+    return EXIT_OK;
+}
+
+int setun_info(struct setun_app *app) {
+    const struct setun_opts *o = &app->o;
+    struct setun_out out;
+    int code = setun_out_stdout(&out);
+    if (code != EXIT_OK) return code;
+    if (!o->model && !o->ir && !o->tensors && !o->licenses && !o->verify) overview(&out, app);
+    if (o->model) section(&out, app, SETUN_SEC_MODEL);
+    if (o->ir) section(&out, app, SETUN_SEC_IR);
+    if (o->tensors) code = tensors(&out, app);
+    if (o->licenses) section(&out, app, SETUN_SEC_LICENSES);
+    if (o->verify && code == EXIT_OK) code = verify(&out, app);
+    int closed = setun_out_close(&out, true);
+    return code != EXIT_OK ? code : closed;
+}

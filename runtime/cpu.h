@@ -1,0 +1,29 @@
+/*
+ * cpu.h -- what the machine can do, and which level of the code it runs.
+ *
+ * cpu_x86.c is the only file that knows an instruction set; this interface and level.c are the same everywhere.
+ */
+#ifndef SETUN_RUNTIME_CPU_H
+#define SETUN_RUNTIME_CPU_H
+
+#include <stdint.h>
+
+#include "runtime/abi.h"
+
+uint32_t setun_cpu_features(void); /* bits of enum setun_feature, usable under this kernel */
+void setun_cpu_float_default(void); /* round to nearest even, denormals kept, no traps: for the calling thread */
+void setun_cpu_pause(void);         /* in a spinning loop */
+
+/* The level to run: the one called `wanted`, or the first that the features allow if that is NULL.
+ * Returns an exit code. */
+int setun_level_choose(const struct setun_model *m, uint32_t features, const char *wanted,
+                       const struct setun_level **level);
+/* "AVX-VNNI, AVX-512 (F, BW, CD, DQ, VL)" */
+void setun_feature_names(uint32_t features, char *out, size_t size);
+
+/* CPUs this process may run on, and cores among them: siblings of a core count once, a CPU quota of the
+ * control group cuts it. */
+uint32_t setun_cpus(void);
+uint32_t setun_cores(void);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * engine.h -- whoever computes steps.
+ *
+ * The commands see rows going in and logits coming out.  The executable's engine runs the generated code on a
+ * team of threads; the compiler's `run --interp` brings an engine of its own, and everything else is shared.
+ */
+#ifndef SETUN_RUNTIME_ENGINE_H
+#define SETUN_RUNTIME_ENGINE_H
+
+#include <stdint.h>
+
+#include "runtime/abi.h"
+#include "runtime/trace.h"
+
+struct setun_engine {
+    /* Computes n rows (1 <= n <= max_rows); returns an exit code. */
+    int (*step)(struct setun_engine *e, const struct setun_row *rows, uint32_t n);
+    uint32_t vocab;
+    uint32_t context; /* positions that a sequence may take */
+    uint32_t max_rows;
+    uint32_t n_live;     /* of the last step */
+    const float *logits; /* after a step: row i of the live ones at logits + i * stride */
+    uint64_t stride;     /* in floats */
+};
+
+/* ---- the engine of the generated code ---- */
+
+struct setun_native {
+    struct setun_engine e; /* must be first */
+    const struct setun_model *model;
+    struct setun_team *team;
+    setun_step_fn *fn;
+    uint32_t *live;
+    struct setun_trace *trace; /* NULL: none */
+    void *memory;
+    uint64_t bytes;
+};
+
+struct setun_native_config {
+    const struct setun_model *model;
+    const struct setun_level *level;
+    const uint8_t *weights;
+    uint32_t threads;
+    uint32_t context; /* positions asked for */
+    struct setun_trace *trace;
+};
+
+/* Refuses, with numbers, to take more memory than there is.  Returns an exit code. */
+int setun_native_open(struct setun_native *n, const struct setun_native_config *c);
+void setun_native_close(struct setun_native *n); /* also after a failed open, and on zeroes */
+
+/* Bytes that `n` new ones may be compared with: free or reclaimable in the machine and the control group. */
+uint64_t setun_memory_available(void);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * native.c -- the engine of the generated code: its memory, and a step of it.
+ *
+ * One mapping holds arena, scratch of each thread and state, all zero at first and taken page by page as the
+ * code touches them; its size is known and compared with what the machine has before it is taken.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "runtime/cpu.h"
+#include "runtime/engine.h"
+#include "runtime/rt.h"
+#include "runtime/team.h"
+
+enum {
+    PAGE = 4096,
+    BLOCK = 64, /* positions */
+    SLACK = 256 /* bytes behind the last row that vector code may load, and ignore */
+};
+
+struct layout {
+    uint64_t scratch, state; /* where they begin; the arena is in front */
+    uint64_t scratch_stride, slot_stride;
+    uint64_t bytes;
+    uint32_t positions;
+};
+
+static bool round_up(uint64_t *out, uint64_t a) {
+    if (!setun_add(out, a, PAGE - 1)) return false;
+    *out &= ~(uint64_t)(PAGE - 1);
+    return true;
+}
+
+/* false: the sum does not fit 64 bits. */
+static bool lay_out(struct layout *l, const struct setun_model *m, uint32_t threads, uint32_t context) {
+    uint64_t blocks = ((uint64_t)context + BLOCK - 1) / BLOCK, all_scratch;
+    if (blocks * BLOCK > UINT32_MAX) return false;
+    l->positions = (uint32_t)(blocks * BLOCK);
+    return round_up(&l->scratch, m->arena_bytes) &&
+           setun_mul(&l->scratch_stride, m->scratch_bytes_per_position, l->positions) &&
+           setun_add(&l->scratch_stride, l->scratch_stride, m->scratch_bytes) &&
+           round_up(&l->scratch_stride, l->scratch_stride) && setun_mul(&all_scratch, l->scratch_stride, threads) &&
+           setun_add(&l->state, l->scratch, all_scratch) && setun_mul(&l->slot_stride, m->state_block_bytes, blocks) &&
+           setun_add(&l->bytes, l->state, l->slot_stride) && setun_add(&l->bytes, l->bytes, SLACK) &&
+           round_up(&l->bytes, l->bytes) && l->bytes < INT64_MAX;
+}
+
+static double mib(uint64_t bytes) { return (double)bytes / (1 << 20); }
+
+static int take_memory(struct setun_native *n, const struct setun_native_config *c, struct layout *l) {
+    if (!lay_out(l, c->model, c->threads, c->context)) {
+        return setun_fail(EXIT_MEMORY, "a context of %u positions needs more memory than a machine can address",
+                          c->context);
+    }
+    uint64_t available = setun_memory_available();
+    if (l->bytes > available) {
+        return setun_fail(EXIT_MEMORY,
+                          "a context of %u positions and %u threads need %.0f MiB of memory, %.0f MiB are available",
+                          c->context, c->threads, mib(l->bytes), mib(available));
+    }
+    n->bytes = l->bytes > 0 ? l->bytes : PAGE;
+    n->memory = mmap(NULL, n->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    n->live = calloc(c->model->max_rows, sizeof *n->live);
+    if (n->memory == MAP_FAILED || !n->live) {
+        n->memory = n->memory == MAP_FAILED ? NULL : n->memory;
+        return setun_fail(EXIT_MEMORY, "%.0f MiB of memory are not to be had: %s", mib(n->bytes), strerror(errno));
+    }
+    return EXIT_OK;
+}
+
+static void run_step(void *arg, uint32_t tid) {
+    struct setun_native *n = arg;
+    n->fn(&n->team->step, tid);
+}
+
+static void on_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
+    const struct setun_native *n = ((const struct setun_team *)(void *)s)->owner;
+    setun_trace_kernel(n->trace, n->model, s, kernel, layer);
+}
+
+static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t count) {
+    struct setun_native *n = (struct setun_native *)(void *)e;
+    struct setun_step *s = &n->team->step;
+    s->rows = rows;
+    s->n_rows = count;
+    s->n_live = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i].live) n->live[s->n_live++] = i;
+    }
+    s->bad = 0;
+    e->n_live = s->n_live;
+    setun_team_run(n->team, run_step, n);
+    if (s->bad) {
+        const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";
+        return setun_fail(EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'", s->bad_pos,
+                          s->bad_layer, kernel);
+    }
+    if (!n->trace) return EXIT_OK;
+    n->trace->step++;
+    return n->trace->out.failed;
+}
+
+int setun_native_open(struct setun_native *n, const struct setun_native_config *c) {
+    const struct setun_model *m = c->model;
+    struct layout l = {0};
+    *n = (struct setun_native){.model = m, .fn = c->level->step, .trace = c->trace};
+    int code = take_memory(n, c, &l);
+    if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads);
+    if (code != EXIT_OK) return code;
+    uint8_t *at = n->memory;
+    n->team->owner = n;
+    n->team->step = (struct setun_step){.weights = c->weights,
+                                        .arena = at,
+                                        .state = at + l.state,
+                                        .scratch = at + l.scratch,
+                                        .scratch_stride = l.scratch_stride,
+                                        .slot_stride = l.slot_stride,
+                                        .live = n->live,
+                                        .n_threads = c->threads,
+                                        .positions = l.positions,
+                                        .barrier = setun_team_barrier,
+                                        .trace = c->trace ? on_kernel : NULL};
+    n->e = (struct setun_engine){.step = step,
+                                 .vocab = m->vocab,
+                                 .context = c->context,
+                                 .max_rows = m->max_rows,
+                                 .logits = (const float *)(void *)(at + m->logits_offset),
+                                 .stride = m->logits_stride / sizeof(float)};
+    return EXIT_OK;
+}
+
+void setun_native_close(struct setun_native *n) {
+    setun_team_close(n->team);
+    if (n->memory) munmap(n->memory, n->bytes);
+    free(n->live);
+    *n = (struct setun_native){0};
+}

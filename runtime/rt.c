@@ -1,0 +1,90 @@
+/* rt.c -- messages, the clock and signals (rt.h). */
+#include "runtime/rt.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/temp.h"
+
+/* One write, so that lines of several threads or programs do not mix. */
+static void put_line(const char *head, const char *fmt, va_list args) {
+    char line[2048];
+    size_t n = strlen(head);
+    memcpy(line, head, n);
+    int more = vsnprintf(line + n, sizeof line - n - 1, fmt, args);
+    if (more > 0) n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
+    line[n++] = '\n';
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(STDERR_FILENO, line + done, n - done);
+        if (w <= 0) return; /* nobody left to tell */
+        done += (size_t)w;
+    }
+}
+
+int setun_fail(int code, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    put_line("error: ", fmt, args);
+    va_end(args);
+    return code;
+}
+
+void setun_say(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    put_line("", fmt, args);
+    va_end(args);
+}
+
+double setun_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- signals: the only state outside a struct, because a handler is given none ---- */
+
+static volatile sig_atomic_t stop_signal;
+static const char *volatile temporaries[SETUN_TEMPORARIES];
+
+static void on_signal(int sig) {
+    if (stop_signal != 0) {
+        for (int i = 0; i < SETUN_TEMPORARIES; i++) {
+            if (temporaries[i]) unlink(temporaries[i]);
+        }
+        _exit(128 + sig);
+    }
+    stop_signal = sig;
+}
+
+void setun_signals(void) {
+    struct sigaction stop = {.sa_handler = on_signal}; /* no SA_RESTART: a read of the prompt is left too */
+    sigemptyset(&stop.sa_mask);
+    sigaddset(&stop.sa_mask, SIGINT);
+    sigaddset(&stop.sa_mask, SIGTERM);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+int setun_stopped(void) { return stop_signal == 0 ? 0 : 128 + stop_signal; }
+
+int setun_temp_add(const char *path) {
+    for (int i = 0; i < SETUN_TEMPORARIES; i++) {
+        if (temporaries[i]) continue;
+        temporaries[i] = path;
+        return i;
+    }
+    return -1;
+}
+
+void setun_temp_drop(int slot) {
+    if (slot >= 0 && slot < SETUN_TEMPORARIES) temporaries[slot] = NULL;
+}

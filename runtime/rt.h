@@ -1,0 +1,60 @@
+/*
+ * rt.h -- what every file of the executable's main part needs: messages, checked arithmetic, the clock,
+ * signals and output files.
+ *
+ * A function that can fail returns EXIT_OK or, after one line on standard error, the code to end with.
+ */
+#ifndef SETUN_RUNTIME_RT_H
+#define SETUN_RUNTIME_RT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/exit.h"
+
+#define SETUN_PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* Prints "error: ..." and returns code. */
+int setun_fail(int code, const char *fmt, ...) SETUN_PRINTF_LIKE(2, 3);
+/* A line on standard error: warnings, reasons, speed. */
+void setun_say(const char *fmt, ...) SETUN_PRINTF_LIKE(1, 2);
+
+static inline bool setun_add(uint64_t *out, uint64_t a, uint64_t b) { return !__builtin_add_overflow(a, b, out); }
+static inline bool setun_mul(uint64_t *out, uint64_t a, uint64_t b) { return !__builtin_mul_overflow(a, b, out); }
+
+double setun_now(void); /* seconds, monotonic */
+
+/* ---- signals ---- */
+
+/* SIGINT and SIGTERM ask for an end after the current step; a second one ends at once.  SIGPIPE and SIGXFSZ
+ * become errors of write. */
+void setun_signals(void);
+/* 0, or the exit code that a signal asked for. */
+int setun_stopped(void);
+
+/* ---- output ---- */
+
+/* Standard output, or a file that appears whole at commit and not at all otherwise. */
+struct setun_out {
+    int fd;
+    const char *path; /* NULL: standard output */
+    bool direct;      /* written in place: standard output, a device, a pipe */
+    int slot;         /* of the table of temporaries that a signal removes */
+    char *tmp;
+    uint8_t *buf;
+    size_t n;
+    int failed; /* 0, or the exit code of the first failure, already reported */
+};
+
+int setun_out_stdout(struct setun_out *o);
+int setun_out_open(struct setun_out *o, const char *path);
+/* Buffered.  Both return o->failed; a reader that went away (EPIPE) fails without a message. */
+int setun_out_write(struct setun_out *o, const void *p, size_t n);
+int setun_out_flush(struct setun_out *o);
+int setun_out_printf(struct setun_out *o, const char *fmt, ...) SETUN_PRINTF_LIKE(2, 3); /* at most 1023 bytes */
+/* Flushes and, if all went well and keep is set, gives the file its name.  Frees.  Safe on an unopened one. */
+int setun_out_close(struct setun_out *o, bool keep);
+
+#endif

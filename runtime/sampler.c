@@ -1,0 +1,221 @@
+/*
+ * sampler.c -- the contract's sampler (docs/numerics.md, "Sampling").
+ *
+ * A candidate is one 64-bit key: the logit, mapped so that unsigned order is float order, above the complement
+ * of the id.  Larger keys come first, ties go to the lower id, and no two keys are equal; so selecting and sorting
+ * never look at floats.
+ */
+#include "runtime/sampler.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/scalar.h"
+
+bool setun_sampler_open(struct setun_sampler *s, const struct setun_sampling *set, uint32_t vocab) {
+    *s = (struct setun_sampler){.set = *set, .vocab = vocab};
+    s->logit = calloc(vocab, sizeof *s->logit);
+    s->key = calloc(vocab, sizeof *s->key);
+    s->swap = calloc(vocab, sizeof *s->swap);
+    s->seen = calloc(vocab / 8 + 1, 1);
+    if (s->logit && s->key && s->swap && s->seen) return true;
+    setun_sampler_close(s);
+    return false;
+}
+
+void setun_sampler_close(struct setun_sampler *s) {
+    free(s->logit);
+    free(s->key);
+    free(s->swap);
+    free(s->seen);
+    *s = (struct setun_sampler){0};
+}
+
+/* ---- keys ---- */
+
+static inline uint64_t key_of(float logit, uint32_t id) {
+    uint32_t u = setun_bits(logit + 0.0f); /* -0 and +0 are one value */
+    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
+    return (uint64_t)u << 32 | (uint32_t)~id;
+}
+
+static inline uint32_t id_of(uint64_t key) { return ~(uint32_t)key; }
+
+/* Sifts key[at] down in a heap of n whose smallest key is on top. */
+static void sift(uint64_t *key, uint32_t at, uint32_t n) {
+    uint64_t moving = key[at];
+    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && key[child + 1] < key[child]) child++;
+        if (moving <= key[child]) break;
+        key[at] = key[child];
+        at = child;
+    }
+    key[at] = moving;
+}
+
+/* Sorts a short list, largest first. */
+static void sort_short(uint64_t *key, uint32_t n) {
+    for (uint32_t i = 1; i < n; i++) {
+        uint64_t k = key[i];
+        uint32_t j = i;
+        for (; j > 0 && key[j - 1] < k; j--) key[j] = key[j - 1];
+        key[j] = k;
+    }
+}
+
+/* Sorts, largest first: eight passes over a byte each, of which those with one value only are skipped. */
+static void sort_keys(uint64_t *key, uint64_t *swap, uint32_t n) {
+    if (n <= 64) {
+        sort_short(key, n);
+        return;
+    }
+    uint64_t *from = key, *to = swap;
+    for (uint32_t shift = 0; shift < 64; shift += 8) {
+        uint32_t count[256] = {0};
+        for (uint32_t i = 0; i < n; i++) count[from[i] >> shift & 255]++;
+        if (count[from[0] >> shift & 255] == n) continue;
+        uint32_t sum = 0;
+        for (uint32_t b = 256; b-- > 0;) {
+            uint32_t here = count[b];
+            count[b] = sum;
+            sum += here;
+        }
+        for (uint32_t i = 0; i < n; i++) to[count[from[i] >> shift & 255]++] = from[i];
+        uint64_t *t = from;
+        from = to;
+        to = t;
+    }
+    if (from != key) memcpy(key, from, n * sizeof *key);
+}
+
+/* ---- the steps of the contract, in order ---- */
+
+static void penalise(struct setun_sampler *s, const uint32_t *history, uint64_t n) {
+    float p = s->set.repeat_penalty;
+    uint64_t last = s->set.repeat_last < n ? s->set.repeat_last : n;
+    const uint32_t *recent = history + (n - last);
+    for (uint64_t i = 0; i < last; i++) {
+        uint32_t id = recent[i];
+        uint8_t bit = (uint8_t)(1u << (id & 7));
+        if (id >= s->vocab || (s->seen[id >> 3] & bit)) continue;
+        s->seen[id >> 3] |= bit;
+        float l = s->logit[id];
+        s->logit[id] = l > 0 ? l / p : l * p;
+    }
+    for (uint64_t i = 0; i < last; i++) {
+        if (recent[i] < s->vocab) s->seen[recent[i] >> 3] = 0;
+    }
+}
+
+static uint32_t greedy(const float *logit, uint32_t n) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        if (logit[i] > logit[best]) best = i;
+    }
+    return best;
+}
+
+/* The k largest into key[0..k), in no order: a heap of k, its smallest on top. */
+static uint32_t take_top_k(struct setun_sampler *s, uint32_t k) {
+    uint64_t *key = s->key;
+    if (k == 0 || k >= s->vocab) {
+        for (uint32_t i = 0; i < s->vocab; i++) key[i] = key_of(s->logit[i], i);
+        return s->vocab;
+    }
+    for (uint32_t i = 0; i < k; i++) key[i] = key_of(s->logit[i], i);
+    for (uint32_t i = k / 2; i-- > 0;) sift(key, i, k);
+    for (uint32_t i = k; i < s->vocab; i++) {
+        uint64_t c = key_of(s->logit[i], i);
+        if (c <= key[0]) continue;
+        key[0] = c;
+        sift(key, 0, k);
+    }
+    return k;
+}
+
+static uint32_t keep_min_p(struct setun_sampler *s, uint32_t n, float max) {
+    float floor = __builtin_fmaf(s->set.temp, setun_log(s->set.min_p), max);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->logit[id_of(s->key[i])] >= floor) s->key[kept++] = s->key[i];
+    }
+    return kept;
+}
+
+static float weight(const struct setun_sampler *s, uint32_t i, float max) {
+    return setun_exp((s->logit[id_of(s->key[i])] - max) / s->set.temp);
+}
+
+static uint32_t keep_top_p(struct setun_sampler *s, uint32_t n, float max) {
+    sort_keys(s->key, s->swap, n);
+    float *e = (float *)(void *)s->swap; /* sorting is done: n floats have room there */
+    for (uint32_t i = 0; i < n; i++) e[i] = weight(s, i, max);
+    float total = 0;
+    for (uint32_t at = 0; at < n; at += SETUN_SUM_BLOCK) {
+        uint32_t end = n - at < SETUN_SUM_BLOCK ? n : at + SETUN_SUM_BLOCK;
+        float lane[SETUN_SUM_LANES] = {0};
+        for (uint32_t i = at; i < end; i++) lane[i % SETUN_SUM_LANES] += e[i];
+        total += setun_fold(lane);
+    }
+    float enough = s->set.top_p * total, sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += e[i];
+        if (sum >= enough) return i + 1;
+    }
+    return n;
+}
+
+/* Gumbel noise of one token at one position. */
+static inline float gumbel(uint64_t seed, uint32_t position, uint32_t id) {
+    uint64_t z = seed + 0x9E3779B97F4A7C15u * (((uint64_t)position << 32) + id + 1);
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    float u = ((float)(uint32_t)(z >> 41) + 0.5f) * 0x1p-23f;
+    return -setun_log(-setun_log(u));
+}
+
+static uint32_t draw(const struct setun_sampler *s, uint32_t n, uint32_t position) {
+    uint32_t best = 0;
+    float most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t id = id_of(s->key[i]);
+        float v = s->logit[id] / s->set.temp + gumbel(s->set.seed, position, id);
+        if (i == 0 || v > most || (v == most && id < best)) {
+            most = v;
+            best = id;
+        }
+    }
+    return best;
+}
+
+uint32_t setun_sample(struct setun_sampler *s, const float *logits, const uint32_t *history, uint64_t n,
+                      uint32_t position) {
+    const struct setun_sampling *set = &s->set;
+    bool penalty = set->repeat_penalty != 1.0f && set->repeat_last > 0;
+    if (set->temp == 0 && !penalty) return greedy(logits, s->vocab);
+    memcpy(s->logit, logits, s->vocab * sizeof *logits);
+    if (penalty) penalise(s, history, n);
+    if (set->temp == 0) return greedy(s->logit, s->vocab);
+    float max = s->logit[greedy(s->logit, s->vocab)];
+    uint32_t kept = take_top_k(s, set->top_k);
+    if (set->min_p >= FLT_MIN) kept = keep_min_p(s, kept, max);
+    if (set->top_p < 1.0f) kept = keep_top_p(s, kept, max);
+    return draw(s, kept, position);
+}
+
+double setun_loss(const float *logits, uint32_t vocab, uint32_t target) {
+    float max = logits[greedy(logits, vocab)], total = 0;
+    for (uint32_t at = 0; at < vocab; at += SETUN_SUM_BLOCK) {
+        uint32_t end = vocab - at < SETUN_SUM_BLOCK ? vocab : at + SETUN_SUM_BLOCK;
+        float lane[SETUN_SUM_LANES] = {0};
+        uint32_t i = at;
+        for (; i + SETUN_SUM_LANES <= end; i += SETUN_SUM_LANES) {
+            for (uint32_t l = 0; l < SETUN_SUM_LANES; l++) lane[l] += setun_exp(logits[i + l] - max);
+        }
+        for (uint32_t l = 0; i < end; i++, l++) lane[l] += setun_exp(logits[i] - max);
+        total += setun_fold(lane);
+    }
+    return (double)setun_log(total) + ((double)max - (double)logits[target]);
+}

@@ -1,0 +1,143 @@
+/*
+ * check.c -- text that round-trips, chunks that do not matter, passes that keep every bit; see check.h.
+ */
+#include "test/gen/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "test/gen/plan_check.h"
+
+static bool failed(const struct trial *t, const char *what, const char *why) {
+    fprintf(stderr, "seed %" PRIu64 ": %s: %s\n", t->seed, what, why);
+    return false;
+}
+
+static const char *text_of(struct arena *a, const struct ir_module *m) {
+    struct buf b = {0};
+    ir_print(&b, m);
+    const char *s = arena_strndup(a, b.at, b.n);
+    buf_free(&b);
+    return s;
+}
+
+/* Reading the text back gives the same text. */
+static bool round_trip(struct trial *t, const char *text, const char *what) {
+    struct arena_mark mark = arena_save(t->a);
+    uint32_t file = diag_add_text(t->d, what, text, strlen(text));
+    struct ir_module *m = ir_parse(t->d, t->a, t->names, file, text, strlen(text));
+    if (!m || !ir_verify(t->d, m, NULL)) return failed(t, what, "its text is not read back");
+    bool same = strcmp(text_of(t->a, m), text) == 0;
+    (void)mark;
+    return same || failed(t, what, "its text changes when read back");
+}
+
+/* ---- chunks ---- */
+
+static bool same_by(struct trial *t, const struct ir_module *m, const struct schedule *s, const char *what) {
+    float *out = arena_array(t->a, float, (size_t)t->tokens * t->vocab);
+    return trial_interpret(t, m, s, out) && trial_compare(t, s, out, what);
+}
+
+static bool check_chunks(struct trial *t) {
+    struct ir_module *m = trial_module(t);
+    struct schedule one = trial_chunks(t, 1);
+    return m && same_by(t, m, &one, "steps of one row") && same_by(t, m, &t->mixed, "mixed steps");
+}
+
+/* Logits that are all the same, or all zero, would show nothing. */
+static bool check_lively(struct trial *t) {
+    for (size_t i = 1; i < (size_t)t->tokens * t->vocab; i++)
+        if (t->logits[i] != t->logits[0]) return true;
+    return failed(t, "generator", "all logits are equal");
+}
+
+/* ---- passes ---- */
+
+/* Runs a pass on m whose text is *text; checks all that a pass promises. */
+static bool check_pass(struct trial *t, struct ir_module *m, const struct pass *p, const char **text, unsigned *changed,
+                       struct check_stats *st) {
+    struct pass_ctx cx = {.diag = t->d, .arena = t->a};
+    bool says = p->run(&cx, m);
+    if (diag_errors(t->d) || !ir_verify(t->d, m, p->name)) return failed(t, p->name, "breaks a rule");
+    const char *after = text_of(t->a, m);
+    bool same = strcmp(*text, after) == 0;
+    if (!same && !says) return failed(t, p->name, "says that nothing changed");
+    *text = after;
+    if (same) return true;
+    ++*changed;
+    if (!round_trip(t, after, p->name)) return false;
+    st->interpreted++;
+    if (!same_by(t, m, &t->mixed, p->name)) return false;
+    p->run(&cx, m);
+    if (!ir_verify(t->d, m, p->name)) return failed(t, p->name, "breaks a rule when run again");
+    return strcmp(text_of(t->a, m), after) == 0 || failed(t, p->name, "changes its own result when run again");
+}
+
+static bool check_plan(struct trial *t, const struct ir_module *m) {
+    const char *why = plan_check(t->a, m);
+    return !why || failed(t, "plan-memory", why);
+}
+
+static bool check_alone(struct trial *t, struct check_stats *st) {
+    for (size_t i = 0; i < n_passes; i++) {
+        struct ir_module *m = trial_module(t);
+        const char *text = t->text;
+        if (!m || !check_pass(t, m, &passes[i], &text, &st->alone[i], st)) return false;
+        if (!strcmp(passes[i].name, "plan-memory") && !check_plan(t, m)) return false;
+    }
+    return true;
+}
+
+static void count_cores(const struct ir_module *m, struct check_stats *st) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
+            bool dot = op->code == IR_OP_dot, prologue = false, epilogue = false;
+            st->kernels += op->code == IR_OP_kernel;
+            if (!dot && op->code != IR_OP_matmul) continue;
+            for (struct ir_op *o = op->block->owner ? op->block->first : NULL; o; o = o->next) {
+                prologue |= ir_stage_of(o) == IR_STAGE_PROLOGUE;
+                epilogue |= ir_stage_of(o) == IR_STAGE_EPILOGUE && o->code != IR_OP_yield;
+            }
+            *(dot ? &st->dots : &st->matmuls) += 1;
+            *(dot ? &st->dot_prologue : &st->matmul_prologue) += prologue;
+            *(dot ? &st->dot_epilogue : &st->matmul_epilogue) += epilogue;
+        }
+}
+
+/* Every prefix of the pipeline. */
+static bool check_pipeline(struct trial *t, struct check_stats *st) {
+    struct ir_module *m = trial_module(t);
+    const char *text = t->text;
+    for (size_t i = 0; m && i < n_passes; i++)
+        if (!check_pass(t, m, &passes[i], &text, &st->changed[i], st)) return false;
+    if (!m || !check_plan(t, m)) return false;
+    count_cores(m, st);
+    return true;
+}
+
+bool check_program(uint64_t seed, struct check_stats *st) {
+    struct trial t;
+    bool ok = trial_begin(&t, seed) && check_lively(&t) && round_trip(&t, t.text, "program") && check_chunks(&t) && check_alone(&t, st) &&
+              check_pipeline(&t, st);
+    for (uint32_t i = 0; i < GEN_N_FEATURES; i++) st->has[i] += t.info.has[i];
+    st->programs++;
+    trial_end(&t);
+    return ok;
+}
+
+/* ---- statistics ---- */
+
+static double percent(unsigned part, unsigned all) { return all ? 100.0 * part / all : 0; }
+
+void check_print_stats(const struct check_stats *st) {
+    printf("programs with\n");
+    for (uint32_t i = 0; i < GEN_N_FEATURES; i++) printf("  %5u  %s\n", st->has[i], gen_feature_text[i]);
+    printf("programs changed by   in the pipeline    alone\n");
+    for (size_t i = 0; i < n_passes; i++) printf("  %-16s %12u %13u\n", passes[i].name, st->changed[i], st->alone[i]);
+    printf("kernels %u\n", st->kernels);
+    printf("matmuls %u: %.1f %% in a kernel with prologue, %.1f %% with epilogue\n", st->matmuls,
+           percent(st->matmul_prologue, st->matmuls), percent(st->matmul_epilogue, st->matmuls));
+    printf("dots %u: %.1f %% in a kernel with prologue, %.1f %% with epilogue\n", st->dots, percent(st->dot_prologue, st->dots),
+           percent(st->dot_epilogue, st->dots));
+}

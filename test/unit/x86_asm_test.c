@@ -1,0 +1,83 @@
+/*
+ * x86_asm_test -- inner loops of the ternary core touch no stack and copy no vector registers, at every level.
+ *
+ * With arguments it is the tool of test/backends/x86/: x86_asm_test LEVEL K prints the assembly of the core.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/cg.h"
+#include "backends/x86/x86.h"
+#include "expect.h"
+
+/* The assembly of mm_function(K) at a level, in the arena. */
+static const char *assembly(struct arena *a, struct diag *d, const struct cg_level *level, uint64_t K) {
+    struct cg c;
+    char *text;
+    size_t n;
+    const char *path = arena_printf(a, "%s/t.s", tmp_dir(d));
+    struct backend_options opt = {.dump_asm = path};
+    LLVMTypeRef type;
+    cg_open(&c, d, a, &opt, "core");
+    c.level = level;
+    LLVMSetLinkage(mm_function(&c, K, &type), LLVMExternalLinkage);
+    bool ok = cg_write_object(&c, NULL) && file_read(d, a, path, 1 << 24, &text, &n);
+    cg_close(&c);
+    if (!ok) exit(1);
+    return text;
+}
+
+static bool is_dot(const char *line) {
+    return strstr(line, "vpdpbusd") || strstr(line, "vpmaddubsw");
+}
+
+/* "vmovdqa %ymm1, %ymm2": a copy, not a load or store */
+static bool is_copy(const char *line) {
+    return strstr(line, "vmov") && !strchr(line, '(');
+}
+
+/* A block of a loop over steps: from its label to the branch back to it. */
+static int check_loop(const char *level, const char *label, const char *body, const char *end) {
+    char line[256];
+    int dots = 0, bad = 0;
+    for (const char *at = body; at < end; at += strcspn(at, "\n") + 1) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+        dots += is_dot(line);
+        if (strstr(line, "(%rsp") || is_copy(line)) bad++;
+    }
+    if (dots && bad) printf("%s: %d stack accesses or copies in the loop at %s\n", level, bad, label);
+    return dots ? (bad ? -1 : 1) : 0;
+}
+
+/* Finds innermost loops: a label with a jump to it before the next label. */
+static void check(const char *level, const char *text) {
+    int loops = 0;
+    for (const char *at = strstr(text, "\n.LBB"); at; at = strstr(at + 1, "\n.LBB")) {
+        char label[64], jump[80];
+        size_t n = strcspn(at + 1, ":");
+        snprintf(label, sizeof label, "%.*s", (int)(n < 63 ? n : 63), at + 1);
+        snprintf(jump, sizeof jump, "\t%s\n", label);
+        const char *next = strstr(at + 1, "\n.LBB"), *back = strstr(at + 1, jump);
+        if (!back || (next && back > next)) continue;
+        int found = check_loop(level, label, at + 1, back);
+        EXPECT(found >= 0);
+        loops += found != 0;
+    }
+    if (!EXPECT(loops >= 3)) printf("%s: %d inner loops found\n", level, loops);
+}
+
+int main(int argc, char **argv) {
+    struct arena *a = arena_new();
+    struct diag *d = diag_new(a, stderr);
+    for (unsigned i = 0; i < x86_n_levels; i++) {
+        if (argc == 3 && strcmp(argv[1], x86_levels[i].name) != 0) continue;
+        const char *text = assembly(a, d, &x86_levels[i], argc == 3 ? strtoull(argv[2], NULL, 10) : 2560);
+        if (argc == 3)
+            fputs(text, stdout);
+        else
+            check(x86_levels[i].name, text);
+    }
+    arena_free(a);
+    return expect_end();
+}
