@@ -345,6 +345,16 @@ static void finish(struct attend *a, const struct ir_strand *s, const struct ker
     vec_finish(&v);
 }
 
+/* Pairs are numbered kv head by kv head, so that a thread walks one kv head's part of the caches for all its rows and
+ * query heads before the next; in a kv head row by row.  Gives the row, sets the head. */
+static LLVMValueRef split_pair(struct attend *a, LLVMValueRef pair, LLVMValueRef n_rows) {
+    LLVMBuilderRef b = a->k->c->b;
+    LLVMValueRef group = i64(a, a->heads / a->kv_heads), of_kv = LLVMBuildMul(b, n_rows, group, "");
+    LLVMValueRef kv = LLVMBuildUDiv(b, pair, of_kv, ""), rest = LLVMBuildURem(b, pair, of_kv, "");
+    a->head = add(a, LLVMBuildMul(b, kv, group, ""), LLVMBuildURem(b, rest, group, ""));
+    return LLVMBuildUDiv(b, rest, group, "");
+}
+
 void attend_emit(struct kern *k, const struct ir_strand *s) {
     struct cg *c = k->c;
     const struct ir_op *op = s->cores.at[0];
@@ -359,8 +369,7 @@ void attend_emit(struct kern *k, const struct ir_strand *s) {
     kern_share(k, LLVMBuildMul(c->b, k->n[q->rows], i64(&a, a.heads), ""), &from, &to);
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, i64(&a, 1), "pair");
-    struct kern_row_at row = kern_row_at(k, q->rows, LLVMBuildUDiv(c->b, l.i, i64(&a, a.heads), ""));
-    a.head = LLVMBuildURem(c->b, l.i, i64(&a, a.heads), "");
+    struct kern_row_at row = kern_row_at(k, q->rows, split_pair(&a, l.i, k->n[q->rows]));
     see(&a, &row);
     LLVMValueRef top = scores(&a);
     values(&a, weights(&a, top), out);

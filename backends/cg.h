@@ -102,7 +102,8 @@ struct cg_loop {
     LLVMValueRef init[CG_CARRY_MAX], phi[CG_CARRY_MAX], next[CG_CARRY_MAX]; /* next: the result after the end */
     unsigned n;
 };
-void cg_loop_begin(struct cg *c, struct cg_loop *l, LLVMValueRef from, LLVMValueRef to, LLVMValueRef step, const char *name);
+void cg_loop_begin(struct cg *c, struct cg_loop *l, LLVMValueRef from, LLVMValueRef to, LLVMValueRef step,
+                   const char *name);
 unsigned cg_carry(struct cg *c, struct cg_loop *l, LLVMValueRef init); /* returns slot; value is l->phi[slot] */
 void cg_next(struct cg_loop *l, unsigned slot, LLVMValueRef v);
 void cg_loop_end(struct cg *c, struct cg_loop *l);
@@ -139,8 +140,10 @@ LLVMValueRef cg_tree(struct cg *c, LLVMValueRef lanes);
 /* ---- the ternary core (matmul.c) ---- */
 /*
  * A function of the level, made once per K:
- *   void mm(ptr tiles, i64 n_tiles, ptr codes, i64 code_stride, i64 n_rows, ptr acc, i64 acc_stride, ptr scratch, ptr ctx)
- * acc[r * acc_stride + 64 * t + j] (i32, strides in elements) = sum over k < K of q[r][k] * trit[64 t + j][k], for tile t < n_tiles,
+ *   void mm(ptr tiles, i64 n_tiles, ptr codes, i64 code_stride, i64 n_rows, ptr acc, i64 acc_stride, ptr scratch,
+ *           ptr ctx)
+ * acc[r * acc_stride + 64 * t + j] (i32, acc_stride in elements, code_stride in bytes) = sum over k < K of
+ * q[r][k] * trit[64 t + j][k], for tile t < n_tiles,
  * row r < n_rows.  codes: rows as ir_row_stride lays them (zero padded, sum behind).  scratch: mm_scratch_bytes.
  * One row streams the tiles; more rows unpack each tile once.  n_rows <= module max_rows.
  */

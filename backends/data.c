@@ -167,6 +167,7 @@ struct writer {
     void (*progress)(void *self, uint64_t done, uint64_t all);
     void *self;
     uint8_t *in, *packed; /* in: values as the source gives them */
+    float *floats;
 };
 
 static bool put(struct writer *w, const void *p, uint64_t n) {
@@ -196,7 +197,8 @@ static uint64_t tiles_a_time(const struct setun_tensor *t) {
     return at_least_one(CHUNK / (IR_TILE * cols_of(t)));
 }
 
-static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
+                        uint32_t layer) {
     uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE, bytes = mm_tile_bytes(K);
     for (uint64_t row = 0; row < rows; row += step) {
         uint64_t n = rows - row < step ? rows - row : step;
@@ -209,13 +211,16 @@ static bool write_tiles(struct writer *w, const struct ir_weight *weight, const 
     return true;
 }
 
-static bool write_scales(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+static bool write_scales(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
+                         uint32_t layer) {
     if (!t->n_scales) return true;
-    return w->from->scales(w->from->self, weight, layer, (float *)(void *)w->in) && put(w, w->in, 4 * (uint64_t)t->n_scales);
+    return w->from->scales(w->from->self, weight, layer, w->floats) &&
+           put(w, w->floats, 4 * (uint64_t)t->n_scales);
 }
 
 /* Rows as stored, each padded. */
-static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
+                      uint32_t layer) {
     uint64_t bytes = cols_of(t) * ir_store_bytes(weight->store), padded = raw_row_bytes(t), rows = rows_of(t);
     uint64_t step = at_least_one(CHUNK / padded);
     for (uint64_t row = 0; row < rows; row += step) {
@@ -233,14 +238,15 @@ static bool write_raw(struct writer *w, const struct ir_weight *weight, const st
     return true;
 }
 
-static bool write_floats(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
+static bool write_floats(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
+                         uint32_t layer) {
     uint64_t cols = cols_of(t), rows = rows_of(t);
     uint64_t step = at_least_one(CHUNK / (4 * cols));
     for (uint64_t row = 0; row < rows; row += step) {
         uint64_t n = rows - row < step ? rows - row : step;
         if (!w->from->raw(w->from->self, weight, layer, row, n, w->in)) return false;
-        ir_widen(weight->store, w->in, n * cols, (float *)(void *)w->packed);
-        if (!put(w, w->packed, 4 * n * cols)) return false;
+        ir_widen(weight->store, w->in, n * cols, w->floats);
+        if (!put(w, w->floats, 4 * n * cols)) return false;
     }
     return true;
 }
@@ -253,7 +259,8 @@ static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint3
     case SETUN_LAYOUT_RAW: return write_raw(w, weight, t, layer);
     case SETUN_LAYOUT_F32: return write_floats(w, weight, t, layer);
     case SETUN_LAYOUT_I2_64:
-        return write_tiles(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
+        return write_tiles(w, weight, t, layer) && fill(w, t->scale_offset + shift) &&
+               write_scales(w, weight, t, layer);
     }
     BUG("layout %u", t->layout);
 }
@@ -295,6 +302,7 @@ bool data_write(struct diag *d, const struct ir_module *m, const struct data_pla
     struct writer w = {.plan = plan, .m = m, .from = from, .out = o, .progress = progress, .self = self};
     w.in = arena_alloc(a, n);
     w.packed = arena_alloc(a, n);
+    w.floats = arena_alloc(a, n);
     setun_hash_init(&w.hash);
     bool ok = write_all(&w);
     *hash = setun_hash_end(&w.hash);
@@ -365,7 +373,7 @@ static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint
 }
 
 struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, const uint8_t *data, uint64_t n) {
-    if (n < plan->bytes) BUG("a data section of %llu bytes, not %llu", (unsigned long long)n, (unsigned long long)plan->bytes);
+    if (n < plan->bytes) BUG("the data section has %llu bytes", (unsigned long long)n);
     struct source *s = arena_one(a, struct source);
     *s = (struct source){.plan = plan, .data = data};
     return (struct ir_weights){.self = s, .trits = read_trits, .scales = read_scales, .raw = read_raw};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/cg.h"
+#include "backends/matmul.h"
 #include "backends/x86/x86.h"
 
 enum { MAX_LEVELS = 8 };
@@ -131,18 +132,6 @@ static LLVMValueRef level_table(struct cg *c, const struct levels *s, LLVMValueR
     return table(c, rows, s->n, "levels");
 }
 
-/* Tiles and scales that one token's matmuls read. */
-static uint64_t ternary_bytes(const struct cg *c) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < c->ir->weights.n; i++) {
-        const struct ir_weight *w = c->ir->weights.at[i];
-        if (w->store != IR_STORE_TRIT) continue;
-        uint64_t tiles = (ir_weight_rows(w) + IR_TILE - 1) / IR_TILE;
-        sum += tiles * mm_tile_bytes(ir_weight_cols(w)) * (w->layers ? w->layers : 1);
-    }
-    return sum;
-}
-
 static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step, uint64_t pack_id) {
     const char *compiler = arena_printf(c->arena, "setun %s, LLVM %s", SETUN_VERSION, backend_llvm_version());
     LLVMValueRef f[] = {
@@ -163,7 +152,7 @@ static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step,
         cg_i64(c, c->logits_offset),
         cg_i64(c, c->logits_stride),
         cg_i64(c, c->plan->bytes),
-        cg_i64(c, ternary_bytes(c)),
+        cg_i64(c, mm_model_bytes(c->ir)),
         cg_i64(c, pack_id),
     };
     LLVMValueRef v = record(c, f, COUNT_OF(f), sizeof(struct setun_model));

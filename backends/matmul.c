@@ -20,6 +20,17 @@ uint64_t mm_tile_bytes(uint64_t K) {
     return (K + 3) / 4 * MM_STEP;
 }
 
+uint64_t mm_model_bytes(const struct ir_module *m) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->weights.n; i++) {
+        const struct ir_weight *w = m->weights.at[i];
+        if (w->store != IR_STORE_TRIT) continue;
+        uint64_t tiles = (ir_weight_rows(w) + IR_TILE - 1) / IR_TILE;
+        sum += tiles * mm_tile_bytes(ir_weight_cols(w)) * (w->layers ? w->layers : 1);
+    }
+    return sum;
+}
+
 /* ---- shared ---- */
 
 unsigned mm_vectors(const struct mm_target *t) {
@@ -109,9 +120,10 @@ struct stream {
  * the read bandwidth, against 0.66 without; 4 to 16 KiB ahead make no difference. */
 enum { AHEAD_L2 = 8192, AHEAD_L1 = 1024 };
 
-/* Matrices that stay in the second level cache from token to token are slowed down by prefetches. */
+/* Matrices that stay in the second level cache from token to token are slowed down by prefetches: by 20 to 50 %
+ * on that machine, whose L2 has 2 MiB. */
 static bool streams_from_memory(const struct cg *c) {
-    return !c->plan || c->plan->bytes > (uint64_t)2 << 20;
+    return !c->ir || mm_model_bytes(c->ir) > (uint64_t)2 << 20;
 }
 
 /* Step number `step` + u, into the accumulators of one chain. */
@@ -122,7 +134,7 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
     LLVMValueRef x = mm_codes(c, cg_at(c, s->codes, LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
     for (unsigned v = 0; v < s->vectors; v++) {
         LLVMValueRef w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * s->t->bytes), s->t->bytes);
-        LLVMValueRef field[MM_PLANES];
+        LLVMValueRef field[MM_PLANES] = {NULL};
         mm_split(c, &s->t->stream, w, field);
         for (unsigned i = 0; i < MM_PLANES; i++)
             acc[v * MM_PLANES + i] = s->t->dot(c, acc[v * MM_PLANES + i], field[i], x);
@@ -135,23 +147,21 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
 /* Steps [from, from + n) into fresh accumulators, widened and added to sum[vector][plane].  n is a constant. */
 static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMValueRef *sum) {
     struct cg *c = s->c;
-    unsigned n_acc = s->t->chains * s->sets, slot[MAX_SETS];
+    unsigned n_acc = s->t->chains * s->sets;
     uint64_t rest = n % s->t->unroll;
-    LLVMValueRef acc[MAX_SETS];
+    LLVMValueRef acc[MAX_SETS] = {NULL};
     struct cg_loop l;
     LLVMValueRef to = LLVMBuildNSWAdd(c->b, from, cg_i64(c, n - rest), "");
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->t->unroll), "step");
-    for (unsigned a = 0; a < n_acc; a++) {
-        slot[a] = cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)));
-        acc[a] = l.phi[slot[a]];
-    }
+    for (unsigned a = 0; a < n_acc; a++) /* slot a carries accumulator a */
+        acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
     for (unsigned u = 0; u < s->t->unroll; u++)
         stream_step(s, l.i, u, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++)
-        cg_next(&l, slot[a], acc[a]);
+        cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n_acc; a++)
-        acc[a] = cg_result(&l, slot[a]);
+        acc[a] = cg_result(&l, a);
     for (unsigned u = 0; u < rest; u++)
         stream_step(s, to, u, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++) {
@@ -167,32 +177,33 @@ static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
     for (unsigned a = 0; a < s->sets; a++)
         sum[a] = LLVMConstNull(mm_sum_type(c));
     if (block && steps > block) {
-        unsigned slot[MAX_SETS];
-        struct cg_loop l;
+        struct cg_loop l; /* slot a carries sum a */
         done = steps / block * block;
         cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, done), cg_i64(c, block), "block");
         for (unsigned a = 0; a < s->sets; a++)
-            sum[a] = l.phi[slot[a] = cg_carry(c, &l, sum[a])];
+            sum[a] = l.phi[cg_carry(c, &l, sum[a])];
         stream_block(s, l.i, block, sum);
         for (unsigned a = 0; a < s->sets; a++)
-            cg_next(&l, slot[a], sum[a]);
+            cg_next(&l, a, sum[a]);
         cg_loop_end(c, &l);
         for (unsigned a = 0; a < s->sets; a++)
-            sum[a] = cg_result(&l, slot[a]);
+            sum[a] = cg_result(&l, a);
     }
     if (done < steps) stream_block(s, cg_i64(c, done), steps - done, sum);
 }
 
 LLVMValueRef mm_stream_function(struct cg *c, uint64_t K) {
     const struct mm_target *t = c->level->mm;
-    LLVMValueRef fn = cg_function(c, arena_printf(c->arena, "mm_stream_k%llu", (unsigned long long)K), mm_type(c), true);
+    const char *name = arena_printf(c->arena, "mm_stream_k%llu", (unsigned long long)K);
+    LLVMValueRef fn = cg_function(c, name, mm_type(c), true);
     struct mm_args a = mm_params(fn);
     struct stream s = {.c = c, .t = t, .codes = a.codes, .vectors = mm_vectors(t), .prefetch = streams_from_memory(c)};
     s.sets = s.vectors * MM_PLANES;
+    if (!t->chains || t->chains * s.sets > MAX_SETS) BUG("level '%s' has %u chains", c->level->name, t->chains);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), a.n_tiles, cg_i64(c, 1), "tile");
     s.tile = cg_at(c, a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
-    LLVMValueRef sum[MAX_SETS];
+    LLVMValueRef sum[MAX_SETS] = {NULL};
     stream_sums(&s, (K + 3) / 4, sum);
     LLVMValueRef code_sum = mm_code_sum(c, a.codes, K);
     LLVMValueRef out = cg_at(c, a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 sums of 4 bytes */

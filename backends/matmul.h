@@ -39,6 +39,9 @@ struct mm_target {
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
 };
 
+/* Bytes of all tiles of a module: what one token reads of ternary weights. */
+uint64_t mm_model_bytes(const struct ir_module *m);
+
 /* ---- shared by the two forms (matmul.c) ---- */
 unsigned mm_vectors(const struct mm_target *t); /* of a step: 1 or 2 */
 LLVMTypeRef mm_byte_type(struct cg *c);        /* <bytes x i8> */

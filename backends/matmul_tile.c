@@ -56,7 +56,7 @@ static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
 static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
     struct cg *c = m->c;
     unsigned n = m->rows * MM_PLANES;
-    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES];
+    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
     for (unsigned a = 0; a < n; a++)

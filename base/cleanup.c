@@ -36,16 +36,19 @@ static atomic_flag exit_hook = ATOMIC_FLAG_INIT;
 static atomic_ulong writes;
 
 static void hook_exit(void) {
-    if (!atomic_flag_test_and_set(&exit_hook)) atexit(cleanup_all);
+    if (!atomic_flag_test_and_set(&exit_hook))
+        atexit(cleanup_all);
 }
 
 int cleanup_add(const char *path) {
     size_t n = strlen(path);
-    if (n >= PATH_MAX) return -1;
+    if (n >= PATH_MAX)
+        return -1;
     hook_exit();
     for (int i = 0; i < MAX_TEMPORARIES; i++) {
         int expected = FREE;
-        if (!atomic_compare_exchange_strong(&temporaries[i].state, &expected, FILLING)) continue;
+        if (!atomic_compare_exchange_strong(&temporaries[i].state, &expected, FILLING))
+            continue;
         memcpy(temporaries[i].path, path, n + 1);
         atomic_store(&temporaries[i].state, LIVE);
         return i;
@@ -54,20 +57,24 @@ int cleanup_add(const char *path) {
 }
 
 void cleanup_drop(int handle) {
-    if (handle >= 0) atomic_store(&temporaries[handle].state, FREE);
+    if (handle >= 0)
+        atomic_store(&temporaries[handle].state, FREE);
 }
 
 const char *cleanup_dir(void) {
-    if (atomic_load(&directory.state) == LIVE) return directory.path;
+    if (atomic_load(&directory.state) == LIVE)
+        return directory.path;
     const char *base = getenv("TMPDIR");
-    if (!base || base[0] != '/') base = "/tmp";
+    if (!base || base[0] != '/')
+        base = "/tmp";
     int n = snprintf(directory.path, sizeof directory.path, "%s/setun.XXXXXX", base);
     if (n < 0 || (size_t)n >= sizeof directory.path) {
         errno = ENAMETOOLONG;
         return NULL;
     }
     hook_exit();
-    if (!mkdtemp(directory.path)) return NULL;
+    if (!mkdtemp(directory.path))
+        return NULL;
     atomic_store(&directory.state, LIVE);
     return directory.path;
 }
@@ -81,17 +88,20 @@ static void remove_entries(int fd, int depth) {
     _Alignas(8) char list[2048];
     for (;;) {
         long n = syscall(SYS_getdents64, fd, list, sizeof list);
-        if (n <= 0) return;
+        if (n <= 0)
+            return;
         for (long at = 0; at < n;) {
             const char *name = list + at + 19;
             at += load_u16le(list + at + 16);
-            if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) remove_tree(fd, name, depth + 1);
+            if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+                remove_tree(fd, name, depth + 1);
         }
     }
 }
 
 static void remove_tree(int parent, const char *name, int depth) {
-    if (unlinkat(parent, name, 0) == 0 || depth > DEEPEST) return;
+    if (unlinkat(parent, name, 0) == 0 || depth > DEEPEST)
+        return;
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0) {
         remove_entries(fd, depth);
@@ -132,13 +142,15 @@ void file_signals(void) {
 bool cleanup_fail_now(void) {
     unsigned long count = 1 + atomic_fetch_add(&writes, 1);
     const char *s = getenv("SETUN_FAIL_WRITE");
-    if (!s) return false;
+    if (!s)
+        return false;
     char *end;
     unsigned long which = strtoul(s, &end, 10);
     bool space = strcmp(end, ",ENOSPC") == 0;
     if (end == s || (!space && strcmp(end, ",EIO") != 0))
         BUG("SETUN_FAIL_WRITE is '%s', not a number and ',ENOSPC' or ',EIO'", s);
-    if (count != which) return false;
+    if (count != which)
+        return false;
     errno = space ? ENOSPC : EIO;
     return true;
 }

@@ -15,7 +15,8 @@ bool file_map(struct diag *d, const char *path, struct mapped *m) {
     *m = (struct mapped){0};
     /* O_NONBLOCK: a pipe must be refused below, not waited for */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
+    if (fd < 0)
+        return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
     struct stat st;
     bool ok = fstat(fd, &st) == 0;
     if (!ok) {
@@ -35,23 +36,25 @@ bool file_map(struct diag *d, const char *path, struct mapped *m) {
 }
 
 void file_unmap(struct mapped *m) {
-    if (m->at) munmap((void *)(uintptr_t)m->at, (size_t)m->n);
+    if (m->at)
+        munmap((void *)(uintptr_t)m->at, (size_t)m->n);
     *m = (struct mapped){0};
 }
 
-static bool read_all(struct diag *d, struct arena *a, int fd, const char *path, size_t limit, char **text,
-                     size_t *n) {
+static bool read_all(struct diag *d, struct arena *a, int fd, const char *path, size_t limit, char **text, size_t *n) {
     struct buf b = {0};
     char part[16384];
     for (;;) {
         ssize_t got = read(fd, part, sizeof part);
-        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EINTR)
+            continue;
         if (got < 0) {
             diag_in(d, path, DIAG_READ_FAILED, strerror(errno));
             buf_free(&b);
             return false;
         }
-        if (got == 0) break;
+        if (got == 0)
+            break;
         if ((size_t)got > limit - b.n) {
             diag_in(d, path, DIAG_FILE_TOO_LONG, limit);
             buf_free(&b);
@@ -67,7 +70,8 @@ static bool read_all(struct diag *d, struct arena *a, int fd, const char *path, 
 
 bool file_read(struct diag *d, struct arena *a, const char *path, size_t limit, char **text, size_t *n) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
+    if (fd < 0)
+        return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
     bool ok = read_all(d, a, fd, path, limit, text, n);
     close(fd);
     return ok;
@@ -75,6 +79,7 @@ bool file_read(struct diag *d, struct arena *a, const char *path, size_t limit, 
 
 const char *tmp_dir(struct diag *d) {
     const char *dir = cleanup_dir();
-    if (!dir) diag_in(d, "temporary directory", DIAG_CANNOT_CREATE, strerror(errno));
+    if (!dir)
+        diag_in(d, "temporary directory", DIAG_CANNOT_CREATE, strerror(errno));
     return dir;
 }

@@ -40,9 +40,9 @@ struct weight_at {
 
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */
 struct weight_source {
-    uint32_t n;             /* layers of the stack; 1 for a global */
+    uint32_t n;              /* layers of the stack; 1 for a global */
     const char *const *name; /* n names as the text writes them, first alternative: what synth calls tensors */
-    struct weight_at *at;   /* n; NULL if nothing was looked up (synth) */
+    struct weight_at *at;    /* n; NULL if nothing was looked up (synth) */
 };
 
 enum checkpoint_found {
@@ -58,8 +58,8 @@ enum checkpoint_found {
 enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char *base, uint32_t rank,
                                               const uint32_t *dim, struct weight_at *at);
 /* Real tensor of exactly this shape, F32, F16 or BF16.  Also accepts base without ".weight". */
-enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *base, uint32_t rank,
-                                           const uint32_t *dim, struct weight_at *at);
+enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *base, uint32_t rank, const uint32_t *dim,
+                                           struct weight_at *at);
 /* Reports that none of the names exists, at the place of the text that asked. */
 bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *weight, const char *const *names,
                         size_t n);

@@ -26,12 +26,12 @@ struct config_value {
 enum { CONFIG_MAX_EOS = 8 };
 
 struct config_values {
-    const char *path;              /* of config.json; NULL: made from --set alone */
+    const char *path; /* of config.json; NULL: made from --set alone */
     VEC(struct config_value) values;
-    const char *hidden_act;        /* NULL: not given */
-    bool tied;                     /* tie_word_embeddings */
-    bool scale_divides;            /* packed weight scales hold 1/alpha: linear_class is not autobitlinear */
-    int64_t bos;                   /* -1: none */
+    const char *hidden_act; /* NULL: not given */
+    bool tied;              /* tie_word_embeddings */
+    bool scale_divides;     /* packed weight scales hold 1/alpha: linear_class is not autobitlinear */
+    int64_t bos;            /* -1: none */
     uint32_t n_eos;
     int64_t eos[CONFIG_MAX_EOS];
 };

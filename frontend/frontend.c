@@ -14,6 +14,8 @@
 #include "frontend/sema.h"
 #include "lang/lang.h"
 
+/* ---- text ---- */
+
 static struct ast_model *read_model(struct diag *d, struct arena *a, struct names *names, const char *path) {
     char *text;
     size_t n;
@@ -44,19 +46,20 @@ static bool make_config(const struct frontend_input *in, const struct checkpoint
 }
 
 /* A --set must mean something to the model. */
-static bool check_sets(const struct frontend_input *in, const struct sema_model *m) {
+static bool check_sets(const struct frontend_input *in, const struct ast_model *ast) {
+    VEC(const char *) known = {0};
+    for (const struct ast_node *n = ast->items; n; n = n->next)
+        for (const struct ast_field *f = n->kind == AST_CONFIG ? n->fields : NULL; f; f = f->next)
+            for (const struct ast_name *x = f->names; x; x = x->next) *vec_push(in->arena, &known) = x->text;
     bool ok = true;
     for (size_t i = 0; i < in->n_sets; i++) {
-        size_t n = strcspn(in->sets[i], "=");
-        const char *name = arena_strndup(in->arena, in->sets[i], n);
-        VEC(const char *) known = {0};
-        for (size_t k = 0; k < m->config.values.n; k++) *vec_push(in->arena, &known) = m->config.values.at[k].name;
+        const char *name = arena_strndup(in->arena, in->sets[i], strcspn(in->sets[i], "="));
         bool found = false;
         for (size_t k = 0; k < known.n; k++) found |= strcmp(known.at[k], name) == 0;
         if (found) continue;
         const char *where = arena_printf(in->arena, "--set %s", in->sets[i]);
         const char *near = nearest_name(name, known.at, known.n);
-        ok = diag_in(in->diag, where, DIAG_UNKNOWN_SET, m->name, name);
+        ok = diag_in(in->diag, where, DIAG_UNKNOWN_SET, ast->name.text, name);
         if (near) diag_note_in(in->diag, where, "did you mean '%s'?", near);
     }
     return ok;
@@ -152,7 +155,7 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
 bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
     struct ast_model *ast = read_model(in->diag, in->arena, in->names, in->model);
-    if (!ast) return false;
+    if (!ast || !check_sets(in, ast)) return false;
     if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights))) return false;
     struct config_values config;
     if (!make_config(in, f->checkpoint, &config)) return false;
@@ -160,7 +163,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     struct sema_input check = {.diag = in->diag, .arena = in->arena, .names = in->names, .ast = ast, .config = &config,
                                .find = find_weight, .self = &finder};
     struct sema_model *m = sema_check(&check);
-    if (!m || !check_sets(in, m)) return false;
+    if (!m) return false;
     while (finder.found.n < m->weights.n) *vec_push(in->arena, &finder.found) = (struct weight_source){0};
     f->module = lower_model(in->diag, in->arena, in->names, m, finder.found.at, &f->sources);
     if (!f->module) return false;

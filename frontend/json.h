@@ -45,14 +45,12 @@ enum jgot jfile_int(const struct jfile *j, const json_t *object, const char *pat
                     int64_t most, int64_t *out);
 enum jgot jfile_real(const struct jfile *j, const json_t *object, const char *path, const char *key, double *out);
 enum jgot jfile_bool(const struct jfile *j, const json_t *object, const char *path, const char *key, bool *out);
-enum jgot jfile_text(const struct jfile *j, const json_t *object, const char *path, const char *key,
-                     const char **out);
+enum jgot jfile_text(const struct jfile *j, const json_t *object, const char *path, const char *key, const char **out);
 enum jgot jfile_object(const struct jfile *j, const json_t *object, const char *path, const char *key,
                        const json_t **out);
 enum jgot jfile_list(const struct jfile *j, const json_t *object, const char *path, const char *key,
                      const json_t **out);
 /* Token ids, 0 .. 2^31 - 1: one integer or a list of at most `most`. */
-enum jgot jfile_ids(const struct jfile *j, const json_t *object, const char *key, size_t most, int64_t *out,
-                    size_t *n);
+enum jgot jfile_ids(const struct jfile *j, const json_t *object, const char *key, size_t most, int64_t *out, size_t *n);
 
 #endif

@@ -6,7 +6,7 @@
  *   w @ int8      %s = matmul %a, @w; %y = dequant %s, %a_r, @w
  *   k[pos] = x    %k = state @k (once); %k.1 = write %k, %x, %rows
  *   body(x)       one `layer` for each layer
- *   emit y        %y.1 = live %y; emit %y.1
+ *   emit l = y    %l = live %y; emit %l {name = l}
  *
  * Nodes that nothing needs are left out.
  */
@@ -176,7 +176,7 @@ static struct ir_val *lower_layers(struct lower *lo, struct sema_node *n) {
 
 static struct ir_val *lower_emit(struct lower *lo, struct sema_node *n) {
     struct ir_val *y = n->in[0]->value;
-    struct ir_val *live = finish(lo, make(lo, IR_OP_live, n->loc, y->name, 1, &y));
+    struct ir_val *live = finish(lo, make(lo, IR_OP_live, n->loc, n->word, 1, &y));
     if (!live) return NULL;
     struct ir_op *op = make(lo, IR_OP_emit, n->loc, NULL, 1, &live);
     ir_set_name(op, IR_ATTR_name, n->word);

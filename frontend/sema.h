@@ -43,6 +43,7 @@ struct sema_weight {
     uint32_t id;
     struct loc loc;
     uint32_t assumed; /* depth of `if present(w)` around the statement being checked */
+    bool told;        /* that it is used where it may be absent */
 };
 
 struct sema_state {

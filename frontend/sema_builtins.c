@@ -29,7 +29,8 @@ static struct sval builtin_number(struct sema *s, const struct builtin *b, const
     size_t k = 0;
     while (strcmp(fns[k].name, b->name) != 0) k++;
     if (x && real_sign(x) < fns[k].least) {
-        diag_at(s->diag, call->loc, DIAG_BAD_CONSTANT, b->name, fns[k].least ? "above 0" : "0 or more", real_text(s->arena, x));
+        const char *what = arena_printf(s->arena, "what '%s' takes", b->name);
+        diag_at(s->diag, args[0].e->loc, DIAG_BAD_CONSTANT, what, fns[k].least ? "above 0" : "0 or more", real_text(s->arena, x));
         return sv_error();
     }
     const struct real *y = real_fn1(s->arena, fns[k].fn, x);

@@ -40,7 +40,7 @@ struct sema_node *node_new(struct sema *s, enum ir_opcode code, struct loc loc, 
 static struct sval number_or_error(struct sema *s, const struct ast_expr *e, struct sval v) {
     bool bad = (v.whole && !v.i) || (v.r && !real_is_finite(v.r));
     if (!bad) return v;
-    diag_at(s->diag, e->loc, DIAG_NO_NUMBER, expr_label(s, e, "this"));
+    diag_at(s->diag, e->loc, DIAG_NO_NUMBER, "this");
     return sv_error();
 }
 
@@ -106,10 +106,10 @@ static struct sval connect(struct sema *s, const struct ast_expr *e, const struc
 
 bool weight_usable(struct sema *s, const struct ast_expr *e, struct sema_weight *w) {
     w->used = true;
-    if (w->present == SEMA_YES || w->assumed) return true;
+    if (w->present == SEMA_YES || w->assumed || w->told) return true;
     diag_at(s->diag, e->loc, w->present == SEMA_NO ? DIAG_ABSENT_WEIGHT : DIAG_OPTIONAL_UNGUARDED, w->name, w->name);
     diag_note(s->diag, w->loc, "'%s' is declared optional here", w->name);
-    w->assumed++; /* told once */
+    w->told = true;
     return false;
 }
 

@@ -7,7 +7,7 @@
 #include "runtime/abi.h"
 
 struct tok_piece {
-    const char *text; /* as the file writes it; NULL: no such id */
+    const char *text;  /* as the file writes it; NULL: no such id */
     const uint8_t *at; /* the raw bytes it stands for */
     uint32_t n;
     bool added; /* found in texts before anything else */
@@ -21,9 +21,9 @@ struct tok_build {
     VEC(uint32_t) added;
     struct setun_tok_merge *merge;
     uint32_t n_merges;
-    const char *pattern;     /* "" for none */
+    const char *pattern; /* "" for none */
     uint32_t flags;
-    int64_t template_bos;    /* the token that the post-processor puts first; -1: none */
+    int64_t template_bos; /* the token that the post-processor puts first; -1: none */
     int64_t bos;
     int64_t eos[CONFIG_MAX_EOS];
     uint32_t n_eos;

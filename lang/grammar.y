@@ -455,10 +455,12 @@ static void put_item(struct buf *b, int i, int n, const char *text) {
 static void put_expected(struct buf *b, const yysymbol_kind_t *want, int n) {
     bool taken[MAX_EXPECTED] = {0}, grouped[COUNT_OF(groups)];
     int left = 0, done = 0;
+    bool end = false;
+    for (int i = 0; i < n; i++) end |= want[i] == YYTRANSLATE(T_END);
     for (size_t g = 0; g < COUNT_OF(groups); g++) left += grouped[g] = take_group(want, taken, n, g);
     for (int i = 0; i < n; i++) left += !taken[i];
     for (int i = 0; i < n; i++) {
-        if (taken[i]) continue;
+        if (taken[i] || want[i] == YYTRANSLATE(T_END)) continue;
         struct buf one = {0};
         put_symbol(&one, want[i]);
         put_item(b, done++, left, one.at);
@@ -466,6 +468,7 @@ static void put_expected(struct buf *b, const yysymbol_kind_t *want, int n) {
     }
     for (size_t g = 0; g < COUNT_OF(groups); g++)
         if (grouped[g]) put_item(b, done++, left, groups[g].text);
+    if (end) put_item(b, done, left, "the end of the file");
 }
 
 static int yyreport_syntax_error(const yypcontext_t *cx, struct reader *r) {

@@ -88,6 +88,7 @@ struct session {
     struct printer printer;
     uint32_t *history; /* prompt, then what was generated */
     uint32_t n, prompt_n, generated, steps;
+    bool full; /* the context: that is why it ended */
     double begin, prompt_begin, prompt_end, first, end;
 };
 
@@ -122,7 +123,7 @@ static int generate(struct session *s) {
         s->history[s->n++] = id;
         if (end || s->printer.stops.hit || s->printer.out.failed || s->generated == s->o->predict) break;
         if (s->n > e->context) {
-            setun_say("the context of %u positions is full", e->context);
+            s->full = true;
             break;
         }
         int code = setun_feed_tokens(&s->feed, &id, 1, last + 1, false, NULL, NULL);
@@ -188,6 +189,7 @@ int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const str
         if (code == EXIT_OK) code = run_session(&s, &prompt);
         int closed = printer_close(&s.printer);
         if (code == EXIT_OK) code = closed;
+        if (code == EXIT_OK && s.full) setun_say("the context of %u positions is full", e->context);
         if (code == EXIT_OK && !o->quiet) say_speed(&s);
     }
     int kept = setun_out_close(&logits, code == EXIT_OK);

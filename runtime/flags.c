@@ -256,10 +256,10 @@ int setun_command_find(const char *name) {
         if (strcmp(commands[i].name, name) == 0) return (int)commands[i].id;
         consider(&near, commands[i].name);
     }
-    if (near.best) {
-        setun_fail(EXIT_USAGE, "unknown command '%s'; did you mean '%s'?", name, near.best);
-    } else if (name[0] == '-') {
+    if (name[0] == '-') {
         setun_fail(EXIT_USAGE, "'%s' comes before a command; --help lists them", name);
+    } else if (near.best) {
+        setun_fail(EXIT_USAGE, "unknown command '%s'; did you mean '%s'?", name, near.best);
     } else {
         setun_fail(EXIT_USAGE, "unknown command '%s'; --help lists them", name);
     }

@@ -9,6 +9,7 @@
 
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
+#include "runtime/team.h"
 
 static int open_tokenizer(struct setun_app *app) {
     uint64_t n;
@@ -39,6 +40,8 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
         const struct setun_tokenizer *t = app->tok.tok ? &app->tok : NULL;
         setun_pack_populate(&app->pack);
         code = command == SETUN_RUN ? setun_run(&n.e, t, o, app->begin) : setun_ppl(&n.e, t, o, app->begin);
+        uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
+        if (unpacked) setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
     }
     setun_native_close(&n);
     int kept = setun_trace_close(&trace, code == EXIT_OK);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "test/gen/emit.h"
 #include "test/gen/plan_check.h"
 
 static bool failed(const struct trial *t, const char *what, const char *why) {
@@ -105,6 +106,20 @@ static void count_cores(const struct ir_module *m, struct check_stats *st) {
         }
 }
 
+/* Passes in an order that the pipeline never has: each must still keep its promise, if it can do less. */
+static bool check_shuffled(struct trial *t, struct check_stats *st) {
+    struct gen g = {.rng = gen_hash(t->seed, "order of passes")};
+    struct ir_module *m = trial_module(t);
+    const char *text = t->text, *order = "shuffled:";
+    unsigned changed = 0;
+    for (size_t i = 0; m && i < n_passes; i++) {
+        const struct pass *p = &passes[gen_below(&g, (uint32_t)n_passes)];
+        order = arena_printf(t->a, "%s %s", order, p->name);
+        if (!check_pass(t, m, p, &text, &changed, st)) return failed(t, order, "the last of these");
+    }
+    return m != NULL;
+}
+
 /* Every prefix of the pipeline. */
 static bool check_pipeline(struct trial *t, struct check_stats *st) {
     struct ir_module *m = trial_module(t);
@@ -119,7 +134,7 @@ static bool check_pipeline(struct trial *t, struct check_stats *st) {
 bool check_program(uint64_t seed, struct check_stats *st) {
     struct trial t;
     bool ok = trial_begin(&t, seed) && check_lively(&t) && round_trip(&t, t.text, "program") && check_chunks(&t) && check_alone(&t, st) &&
-              check_pipeline(&t, st);
+              check_pipeline(&t, st) && check_shuffled(&t, st);
     for (uint32_t i = 0; i < GEN_N_FEATURES; i++) st->has[i] += t.info.has[i];
     st->programs++;
     trial_end(&t);

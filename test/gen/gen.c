@@ -21,6 +21,7 @@ struct stack {
     uint32_t depth, kinds;
     uint32_t width[2]; /* of the values that layers of each kind take */
     uint32_t side;     /* width of a second value, or 0 */
+    bool one_function;
     struct ir_func *func[8];
 };
 
@@ -28,6 +29,7 @@ struct stack {
 
 /* A second value that goes through the layers beside the first: each reads the other. */
 static struct val side_stream(struct gen *g, struct val x, struct val side) {
+    if (!gen_pick(g, g->stack, "side unchanged", 4)) return side;
     uint32_t n = side.v->type.dim[0];
     struct val y = gen_linear(g, x, "side", 1, &n);
     return gen_two(g, IR_OP_add, gen_const(g, IR_OP_mulc, side, 0.5f), gen_tame(g, y, GEN_BRANCH));
@@ -52,7 +54,7 @@ static void call(struct gen *g, const struct stack *s, uint32_t i, struct val *x
     struct ir_val *in[] = {g->rows, x->v, side->v};
     struct ir_op *op = ir_op_new(g->f, IR_OP_layer, (struct loc){0}, s->side ? 3 : 2, in, s->side ? 2 : 1);
     op->func = arena_array(g->m->arena, struct ir_func *, 1);
-    op->func[0] = s->func[i];
+    op->func[0] = s->func[s->one_function ? i % s->kinds : i];
     op->n_func = 1;
     ir_set_i64(op, IR_ATTR_index, i);
     gen_append(g, op);
@@ -74,7 +76,12 @@ static void draw_stack(struct gen *g, struct stack *s) {
         s->side = 3 + PICK("side width", 30);
         gen_note(g, GEN_TWO_STREAMS);
     }
-    for (uint32_t i = 0; i < s->depth; i++) layer(g, s, i);
+    g->stack = "";
+    g->layers = 0;
+    if (!PICK("global cache", 10)) gen_global_states(g);
+    s->one_function = s->depth > s->kinds && !PICK("one function", 6);
+    if (s->one_function) gen_note(g, GEN_ONE_FUNCTION);
+    for (uint32_t i = 0; i < (s->one_function ? s->kinds : s->depth); i++) layer(g, s, i);
 }
 
 /* ---- the entry ---- */
@@ -95,6 +102,7 @@ static struct val embed(struct gen *g, uint32_t width) {
 
 static struct val layers(struct gen *g, const struct stack *s) {
     struct val x = embed(g, s->width[0]), side = {0}, early = {0};
+    if (g->info->has[GEN_GLOBAL_CACHE]) gen_global_write(g, gen_norm(g, x, "g_cache", 1));
     uint32_t interlude = PICK("interlude", 8) ? s->depth : PICK("place of interlude", s->depth);
     uint32_t skip = PICK("skip", 10) ? s->depth : PICK("place of skip", s->depth);
     if (s->side) {

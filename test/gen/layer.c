@@ -33,7 +33,17 @@ static struct val project(struct gen *g, struct codes x, const char *name, uint3
     uint32_t dim[IR_MAX_RANK];
     memcpy(dim, shape, rank * sizeof *dim);
     dim[rank] = x.q->type.dim[0];
-    return with_bias(g, gen_matmul(g, x, gen_weight(g, name, IR_STORE_TRIT, rank + 1, dim)), name);
+    struct val y = gen_matmul(g, x, gen_weight(g, name, IR_STORE_TRIT, rank + 1, dim));
+    struct ir_op *dequant = y.v->def;
+    const char *other = arena_printf(g->m->arena, "%s.other", name);
+    if (dequant->code == IR_OP_dequant && !PICK(other, 30)) {
+        const struct ir_weight *w = gen_weight(g, other, IR_STORE_TRIT, rank + 1, dim);
+        struct ir_op *op = gen_op(g, IR_OP_dequant, w, 2, dequant->in);
+        gen_note(g, GEN_OTHER_SCALE);
+        gen_append(g, op);
+        y = gen_two(g, IR_OP_sub, y, (struct val){op->out[0], y.log2 + 1});
+    }
+    return with_bias(g, y, name);
 }
 
 struct val gen_linear(struct gen *g, struct val x, const char *name, uint32_t rank, const uint32_t *shape) {
@@ -81,9 +91,16 @@ struct attention {
 };
 
 static void draw_heads(struct gen *g, struct attention *t) {
+    static const uint32_t lengths[] = {48, 62, 64, 66, 74, 80, 96, 128};
     t->kv_heads = 1 + PICK("kv heads", 3);
     t->heads = t->kv_heads * (1 + PICK("ratio", 4));
     t->head = 2 + 2 * PICK("head", g->info->has[GEN_LONG] ? 6 : 20);
+    if (!PICK("long head", 12) && !g->info->has[GEN_LONG]) {
+        gen_note(g, GEN_LONG_HEAD);
+        t->kv_heads = 1;
+        t->heads = 1 + PICK("ratio", 2);
+        t->head = lengths[PICK("head", COUNT_OF(lengths))];
+    }
     if (PICK("rope", 3) == 2 && !PICK("odd head", 2)) t->head++;
     if (t->heads > t->kv_heads) gen_note(g, GEN_GQA);
     if (t->head % 2) gen_note(g, GEN_ODD_HEAD);
@@ -148,6 +165,41 @@ static struct val attend(struct gen *g, struct val q, struct ir_val *k, struct i
     }
     gen_append(g, op);
     return (struct val){op->out[0], log2 + 1};
+}
+
+/* Attention over a cache that the entry has written (gen_global_write): only queries are made here. */
+static struct val attention_to_global(struct gen *g, struct val n, uint32_t out) {
+    const struct ir_state *k = ir_state_find(g->m, "k"), *v = ir_state_find(g->m, "v");
+    struct attention t = {.x = n, .codes = gen_quant(g, n), .kv_heads = k->dim[0], .head = k->dim[1]};
+    struct ir_val *version[2];
+    const struct ir_state *states[2] = {k, v};
+    t.heads = t.kv_heads * (1 + PICK("ratio", 4));
+    struct val q = gen_tame(g, gen_noise(g, heads_of(g, &t, "wq", t.heads)), GEN_LIMIT - 10);
+    for (int i = 0; i < 2; i++) {
+        struct ir_op *op = gen_op(g, IR_OP_state, NULL, 0, NULL);
+        op->state = states[i];
+        gen_append(g, op);
+        version[i] = op->out[0];
+    }
+    uint32_t flat = t.heads * t.head;
+    struct val o = gen_reshape(g, attend(g, q, version[0], version[1], GEN_LAYER_IN), 1, &flat);
+    return gen_noise(g, gen_linear(g, o, "wo", 1, &out));
+}
+
+void gen_global_states(struct gen *g) {
+    uint32_t heads = 1 + PICK("kv heads", 2), head = 2 + 2 * PICK("head", 10);
+    gen_note(g, GEN_GLOBAL_CACHE);
+    gen_state(g, "k", PICK("k", 2) ? IR_CACHE_F16 : IR_CACHE_F32, heads, head);
+    gen_state(g, "v", PICK("v", 2) ? IR_CACHE_F16 : IR_CACHE_F32, heads, head);
+}
+
+void gen_global_write(struct gen *g, struct val x) {
+    const struct ir_state *s = ir_state_find(g->m, "k");
+    struct attention t = {.x = x, .codes = gen_quant(g, x), .kv_heads = s->dim[0], .head = s->dim[1]};
+    struct val k = gen_tame(g, heads_of(g, &t, "wk", t.kv_heads), GEN_LAYER_IN);
+    write(g, version(g, "k", &t), rope(g, k));
+    struct val v = gen_tame(g, heads_of(g, &t, "wv", t.kv_heads), GEN_LAYER_IN);
+    write(g, version(g, "v", &t), v);
 }
 
 /* A stored row is clamped to f16 or kept; scores are bounded by keeping q and k far below the square root. */
@@ -259,6 +311,10 @@ struct val gen_layer(struct gen *g, struct val x, uint32_t out) {
     uint32_t width = x.v->type.dim[0];
     struct val in = x, y = {0};
     bool attn = PICK("no attention", 12) != 0, ffn = PICK("no ffn", 12) != 0, parallel = PICK("parallel", 4) == 0;
+    if (!PICK("unchanged", 40) && out == width) {
+        gen_note(g, GEN_UNCHANGED);
+        return x;
+    }
     if (!attn) gen_note(g, GEN_NO_ATTENTION);
     if (!ffn) gen_note(g, GEN_NO_FFN);
     if (attn && ffn && parallel) gen_note(g, GEN_PARALLEL);
@@ -271,7 +327,13 @@ struct val gen_layer(struct gen *g, struct val x, uint32_t out) {
         g->stack = stack, g->layers = layers;
     }
     if (attn) {
-        y = attention(g, branch_in(g, in, "g_in"), width);
+        struct val n = branch_in(g, in, "g_in");
+        bool global = ir_state_find(g->m, "k") && PICK("global cache", 3);
+        y = global ? attention_to_global(g, n, width) : attention(g, n, width);
+        if (!PICK("post norm", 8)) {
+            gen_note(g, GEN_POST_NORM);
+            x = n;
+        }
         x = add_branch(g, x, y);
     }
     if (ffn) x = add_branch(g, x, feed_forward(g, parallel ? branch_in(g, in, "g_in") : branch_in(g, x, "g_ffn"), width));

@@ -14,6 +14,9 @@ uint32_t gen_width(const struct gen *g, const char *scope, const char *what);
 struct val gen_linear(struct gen *g, struct val x, const char *name, uint32_t rank, const uint32_t *shape);
 /* A few element-wise ops on x, by draw. */
 struct val gen_noise(struct gen *g, struct val x);
+/* Caches @k and @v that belong to no layer; the entry writes rows made from x, layers may read them. */
+void gen_global_states(struct gen *g);
+void gen_global_write(struct gen *g, struct val x);
 /* Appends the body of a layer that takes x of its width to a value of width `out`. */
 struct val gen_layer(struct gen *g, struct val x, uint32_t out);
 

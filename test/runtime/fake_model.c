@@ -20,9 +20,14 @@
 #define FAKE_NEEDS 0
 #endif
 
+#ifdef FAKE_COUNT
+enum { BAD_TOKEN = 300 }; /* never: it counts a thousand steps */
+#else
+enum { BAD_TOKEN = 299 }; /* its activation is not finite */
+#endif
+
 enum {
     VOCAB = 300,
-    BAD_TOKEN = 299, /* its activation is not finite */
     CONTEXT = 128,
     MAX_ROWS = 64,
     WEIGHTS = 65536, /* words */

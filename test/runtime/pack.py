@@ -6,6 +6,7 @@
 An independent writer: layouts and hash are written down here a second time, from runtime/abi.h.
 """
 import argparse
+import functools
 import os
 import re
 import struct
@@ -23,6 +24,7 @@ N_TOKENS = 300
 NONE = 0xFFFFFFFF
 
 
+@functools.lru_cache(maxsize=None)
 def hash64(data):
     def mix(h, w):
         h = ((h ^ w) * 0x9E3779B97F4A7C15) & M64
@@ -39,6 +41,7 @@ def hash64(data):
     return h
 
 
+@functools.lru_cache(maxsize=None)
 def weights():
     """65536 words: a linear congruential sequence."""
     out, x = [], 12345
@@ -120,10 +123,10 @@ def pad(data, n):
     return data + bytes(-len(data) % n)
 
 
-def pack(broken, elf, options):
+def pack(broken, elf, flags=2, pattern=LLAMA3):
     data = struct.pack("<%dI" % WEIGHTS, *weights())
     sections = [b"model fake;\n", b"layers = 1\nhidden = 16\n", b"func @generate\n",
-                b"" if broken == "no-tokenizer" else tokenizer(options.tok_flags, options.pattern, broken),
+                b"" if broken == "no-tokenizer" else tokenizer(flags, pattern, broken),
                 tensors(broken), b"Licences of what is inside.\n"]
     size = 56 + 16 * len(sections)
     body, spans, at = b"", [], (size + 63) // 64 * 64
@@ -164,7 +167,7 @@ def pack(broken, elf, options):
     return whole[:-100000] if broken == "cut" else whole
 
 
-BREAKS = sorted(set(re.findall(r'broken == "([a-z-]+)"', open(__file__).read())) - {"all", "no-tokenizer"})
+BREAKS = sorted(set(re.findall(r'broken == "([a-z-]+)"', open(__file__).read())) - {"no-tokenizer"})
 
 
 def main():
@@ -177,16 +180,9 @@ def main():
     o = p.parse_args()
     with open(o.elf, "rb") as f:
         elf = f.read()
-    kinds = [o.broken]
-    if o.broken == "all":  # one file each, OUT.KIND
-        kinds = BREAKS
-    for kind in kinds:
-        path = o.out + "." + kind if o.broken == "all" else o.out
-        with open(path, "wb") as f:
-            f.write(pack(kind, elf, o))
-        os.chmod(path, 0o755)
-        if o.broken == "all":
-            print(kind)
+    with open(o.out, "wb") as f:
+        f.write(pack(o.broken, elf, o.tok_flags, o.pattern))
+    os.chmod(o.out, 0o755)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@
 #include "base/compiler.h"
 #include "frontend/checkpoint.h"
 
-#define T(name, dtype, shape, from, to)                                                            \
+#define T(name, dtype, shape, from, to)                                                                                \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to "]}"
 
 /* w: trits [8, 4] packed; its scale; g: gain [4] of bf16; m: master [4, 4] of f32; n: f16 [2, 2]; e: f32 [4]. */
-static const char header[] =
-    "{" T("w.weight", "U8", "[2,4]", 0, 8) "," T("w.weight_scale", "BF16", "[1]", 8, 10) "," T("g.weight", "BF16", "[4]", 10, 18)
-    "," T("m.weight", "F32", "[4,4]", 18, 82) "," T("n", "F16", "[2,2]", 82, 90) "," T("r.weight", "U8", "[1,2]", 90, 92)
-    "," T("r.weight_scale", "F32", "[3]", 92, 104) "," T("lone.weight", "U8", "[2,4]", 104, 112) "}";
+static const char header[] = "{" T("w.weight", "U8", "[2,4]", 0, 8) "," T("w.weight_scale", "BF16", "[1]", 8, 10) "," T(
+    "g.weight", "BF16", "[4]", 10, 18) "," T("m.weight", "F32", "[4,4]", 18,
+                                             82) "," T("n", "F16", "[2,2]", 82,
+                                                       90) "," T("r.weight", "U8", "[1,2]", 90,
+                                                                 92) "," T("r.weight_scale", "F32", "[3]", 92,
+                                                                           104) "," T("lone.weight", "U8", "[2,4]", 104,
+                                                                                      112) "}";
 enum { DATA = 112 };
 static const uint8_t packed[8] = {0x86, 0x0a, 0xa4, 0x92, 0x25, 0x5a, 0x18, 0x99};
 static const int8_t trits[32] = {1,  1,  -1, 1, 0, 1, -1, 0, 0, 1,  0, -1, 0,  1, 1,  1,
@@ -29,7 +32,8 @@ static void fill(uint8_t data[DATA]) {
     memset(data, 0, DATA);
     memcpy(data, packed, 8);
     data[8] = 0x00, data[9] = 0x3f; /* 0.5 */
-    for (int i = 0; i < 4; i++) data[10 + 2 * i] = 0x80, data[11 + 2 * i] = 0x3f;
+    for (int i = 0; i < 4; i++)
+        data[10 + 2 * i] = 0x80, data[11 + 2 * i] = 0x3f;
     memcpy(data + 18, master, 64);
     memcpy(data + 82, halves, 8);
     memcpy(data + 90, r, 2);
@@ -50,7 +54,8 @@ struct model {
     struct weight_at at[5];
 };
 
-static void add(struct model *md, struct checkpoint *cp, const char *name, bool ternary, uint32_t rank, uint32_t a, uint32_t b) {
+static void add(struct model *md, struct checkpoint *cp, const char *name, bool ternary, uint32_t rank, uint32_t a,
+                uint32_t b) {
     size_t i = md->m->weights.n;
     struct ir_weight *w = ir_weight_add(md->m, name);
     uint32_t dim[2] = {a, b};
@@ -66,7 +71,8 @@ static void add(struct model *md, struct checkpoint *cp, const char *name, bool 
 
 static bool open_model(struct heard *h, struct checkpoint **cp, struct model *md, struct ir_weights *w) {
     *cp = checkpoint_open(h->diag, h->arena, readers_folder);
-    if (!*cp) return false;
+    if (!*cp)
+        return false;
     *md = (struct model){.m = ir_module_new(h->arena, names_new(h->arena), "test")};
     add(md, *cp, "w", true, 2, 8, 4);
     add(md, *cp, "g.weight", false, 1, 4, 0);
@@ -87,7 +93,8 @@ static void good_values(void) {
     hear(&h);
     fill(data);
     write_all(data, multiply);
-    if (!EXPECT(open_model(&h, &cp, &md, &w))) return;
+    if (!EXPECT(open_model(&h, &cp, &md, &w)))
+        return;
     const struct ir_weight *const *weight = (const struct ir_weight *const *)md.m->weights.at;
     EXPECT(w.trits(w.self, weight[0], 0, 0, 8, t) && memcmp(t, trits, 32) == 0);
     EXPECT(w.trits(w.self, weight[0], 0, 3, 2, t) && memcmp(t, trits + 12, 8) == 0);
@@ -99,7 +106,8 @@ static void good_values(void) {
     ir_widen(IR_STORE_F16, raw, 2, f);
     EXPECT(f[0] == 0x1p-24f && f[1] == 65504.0f);
     EXPECT(weight[4]->scale == IR_SCALE_ROW && w.scales(w.self, weight[4], 0, s) && s[1] == 2 && s[2] == 4);
-    EXPECT(w.trits(w.self, weight[4], 0, 0, 3, t) && t[0] == -1 && t[1] == 0 && t[2] == 1 && t[3] == -1 && t[4] == 0 && t[5] == 1);
+    EXPECT(w.trits(w.self, weight[4], 0, 0, 3, t) && t[0] == -1 && t[1] == 0 && t[2] == 1 && t[3] == -1 && t[4] == 0 &&
+           t[5] == 1);
     checkpoint_warn_unused(cp);
     EXPECT(strstr(heard_text(&h), "1 tensors are not used by the model, 'lone.weight' is the first [tensor-unused]"));
     heard_none(&h, "good");
@@ -148,9 +156,10 @@ static void misfound(void) {
         struct weight_at at;
         hear(&h);
         struct checkpoint *cp = checkpoint_open(h.diag, h.arena, readers_folder);
-        if (!EXPECT(cp != NULL)) return;
-        EXPECT((table[i].ternary ? checkpoint_find_ternary : checkpoint_find_real)(cp, table[i].base, table[i].rank, table[i].dim, &at) ==
-               table[i].found);
+        if (!EXPECT(cp != NULL))
+            return;
+        EXPECT((table[i].ternary ? checkpoint_find_ternary : checkpoint_find_real)(
+                   cp, table[i].base, table[i].rank, table[i].dim, &at) == table[i].found);
         if (table[i].slug)
             heard_one(&h, table[i].base, table[i].slug, EXIT_REJECTED);
         else
@@ -228,8 +237,10 @@ static void shards(void) {
     } table[] = {
         {"good", "{\"x\":\"a.safetensors\",\"y\":\"a.safetensors\",\"z\":\"b.safetensors\"}", NULL, EXIT_OK},
         {"not mapped", "{\"x\":\"a.safetensors\",\"z\":\"b.safetensors\"}", "shard-extra", EXIT_REJECTED},
-        {"mapped elsewhere", "{\"x\":\"b.safetensors\",\"y\":\"a.safetensors\",\"z\":\"b.safetensors\"}", "shard-extra", EXIT_REJECTED},
-        {"not there", "{\"x\":\"a.safetensors\",\"y\":\"a.safetensors\",\"q\":\"a.safetensors\"}", "shard-absent", EXIT_REJECTED},
+        {"mapped elsewhere", "{\"x\":\"b.safetensors\",\"y\":\"a.safetensors\",\"z\":\"b.safetensors\"}", "shard-extra",
+         EXIT_REJECTED},
+        {"not there", "{\"x\":\"a.safetensors\",\"y\":\"a.safetensors\",\"q\":\"a.safetensors\"}", "shard-absent",
+         EXIT_REJECTED},
         {"no such file", "{\"x\":\"c.safetensors\"}", "cannot-open", EXIT_IO},
         {"slash", "{\"x\":\"../a.safetensors\"}", "shard-name", EXIT_REJECTED},
         {"backslash", "{\"x\":\"..\\\\a.safetensors\"}", "shard-name", EXIT_REJECTED},
@@ -260,7 +271,8 @@ static void shards(void) {
     shard_files(table[0].map);
     put_text("model.safetensors", "");
     struct checkpoint *cp = checkpoint_open(h.diag, h.arena, readers_folder);
-    EXPECT(cp && diag_errors(h.diag) == 0 && strstr(heard_text(&h), "warning: ") && strstr(heard_text(&h), "[shard-ignored]"));
+    EXPECT(cp && diag_errors(h.diag) == 0 && strstr(heard_text(&h), "warning: ") &&
+           strstr(heard_text(&h), "[shard-ignored]"));
     checkpoint_close(cp);
     unhear(&h);
     remove_file("model.safetensors.index.json");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static void examples(void) {
-    static const int8_t t1[8][4] = {{1, 1, -1, 1},  {0, 1, -1, 0}, {0, 1, 0, -1},  {0, 1, 1, 1},
+    static const int8_t t1[8][4] = {{1, 1, -1, 1},  {0, 1, -1, 0}, {0, 1, 0, -1}, {0, 1, 1, 1},
                                     {-1, -1, 1, 0}, {1, 0, 0, 0},  {1, -1, 1, 1}, {-1, 0, -1, 1}};
     static const uint8_t p1[8] = {0x86, 0x0a, 0xa4, 0x92, 0x25, 0x5a, 0x18, 0x99};
     static const uint8_t p2[4] = {0xa1, 0x18, 0x90, 0x0a};
@@ -26,7 +26,8 @@ static void every_row_count(void) {
         int8_t in[17 * COLS], out[17 * COLS];
         uint8_t p[5 * COLS];
         struct hf_u8_bad bad;
-        for (size_t i = 0; i < rows * COLS; i++) in[i] = (int8_t)(rand() % 3 - 1);
+        for (size_t i = 0; i < rows * COLS; i++)
+            in[i] = (int8_t)(rand() % 3 - 1);
         uint64_t bytes = 0;
         EXPECT(hf_u8_bytes(rows, COLS, &bytes) && bytes == (rows + 3) / 4 * COLS);
         hf_u8_encode(in, rows, COLS, p);

@@ -97,9 +97,10 @@ static void errors(void) {
     unhear(&h);
 }
 
-static const char *const bad_sets[] = {"hidden",   "=3",       "hidden=",   "hidden=x",  "hidden=0",  "hidden=1.5",
-                                       "theta=-1", "theta=nan", "eps=inf",  "a\"b=1",    "1a=1",      "hidden=99999999999",
-                                       "x=",       "x=0x10",    "x= 1",     "tied=2",    "theta=1e999"};
+static const char *const bad_sets[] = {
+    "hidden",   "=3",        "hidden=", "hidden=x", "hidden=0",   "hidden=1.5",
+    "theta=-1", "theta=nan", "eps=inf", "a\"b=1",   "1a=1",       "hidden=99999999999",
+    "x=",       "x=0x10",    "x= 1",    "tied=2",   "theta=1e999"};
 
 static void sets(void) {
     struct heard h;

@@ -77,7 +77,8 @@ static void check_plan(const struct fixture *f) {
     EXPECT(p->state_block_bytes == 64 * 64 + 3 * p->state_stride[0]);
 }
 
-static void check_trits(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w, uint32_t layer) {
+static void check_trits(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w,
+                        uint32_t layer) {
     uint64_t rows = ir_weight_rows(w), n = rows * ir_weight_cols(w);
     int8_t *a = malloc(n), *b = malloc(n);
     float *s = calloc(rows, sizeof *s), *t = calloc(rows, sizeof *t);
@@ -93,7 +94,8 @@ static void check_trits(const struct fixture *f, const struct ir_weights *back, 
     free(a), free(b), free(s), free(t);
 }
 
-static void check_raw(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w, uint32_t layer) {
+static void check_raw(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w,
+                      uint32_t layer) {
     uint64_t rows = ir_weight_rows(w), bytes = ir_weight_cols(w) * ir_store_bytes(w->store);
     uint8_t *a = malloc(rows * bytes), *b = malloc(rows * bytes);
     if (!a || !b) abort();

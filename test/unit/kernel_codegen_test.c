@@ -126,7 +126,7 @@ static void poison(void *p, uint64_t bytes) {
 }
 
 static void run_step(struct team *t, const struct ir_row *rows, uint32_t n) {
-    static struct setun_row r[256]; /* not on the stack of the threads */
+    static struct setun_row r[256];
     static uint32_t live[256];
     t->step.n_live = 0;
     for (uint32_t i = 0; i < n; i++) {

@@ -35,7 +35,7 @@ static int check(uint64_t rows, uint64_t K) {
             bad = printf("rows %d K %d: byte %d is %02x, not %02x\n", (int)rows, (int)K, (int)b, tile[b], want);
     }
     mm_unpack_tile(tile, rows, K, back);
-    if (memcmp(trits, back, rows * K)) bad = printf("rows %d K %d: does not come back\n", (int)rows, (int)K);
+    if (memcmp(trits, back, rows * K) != 0) bad = printf("rows %d K %d: does not come back\n", (int)rows, (int)K);
     free(trits), free(back), free(tile);
     return bad != 0;
 }

@@ -4,9 +4,9 @@
 #include "base/compiler.h"
 #include "frontend/safetensors.h"
 
-#define A "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}"
+#define A                            "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}"
 #define ENTRY(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define TWO(offsets) "{" A ",\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":" offsets "}}"
+#define TWO(offsets)                 "{" A ",\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":" offsets "}}"
 
 static const struct {
     const char *what, *header;
@@ -85,7 +85,8 @@ static void try_one(const char *what, const char *slug, enum setun_exit code) {
         heard_one(&h, what, slug, code);
     else
         heard_none(&h, what);
-    if (ok) st_close(&f);
+    if (ok)
+        st_close(&f);
     unhear(&h);
 }
 
@@ -109,7 +110,8 @@ static void lengths(void) {
     memset(file, 0xff, 8);
     put_file("m.safetensors", file, 10);
     try_one("length 2^64 - 1", "st-header-long", EXIT_REJECTED);
-    memcpy(file, "\x00\xe1\xf5\x05\0\0\0\0", 8); /* 100000000 */
+    static const unsigned char limit[8] = {0x00, 0xe1, 0xf5, 0x05}; /* 100000000 */
+    memcpy(file, limit, 8);
     put_file("m.safetensors", file, 10);
     try_one("length at the limit", "st-truncated", EXIT_REJECTED);
     file[0] = 1;

@@ -14,15 +14,17 @@ struct parts {
 };
 
 static const struct parts good = {
-    .added = "[{\"id\":263,\"content\":\"<|begin|>\",\"special\":true,\"lstrip\":false},{\"id\":264,\"content\":\"<|end|>\"},"
+    .added = "[{\"id\":263,\"content\":\"<|begin|>\",\"special\":true,\"lstrip\":false},{\"id\":264,\"content\":\"<|"
+             "end|>\"},"
              "{\"id\":265,\"content\":\"<|end|>more\"}]",
     .normalizer = "null",
     .pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
            "\"(?i:'s|'t)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}|\\\\s+(?!\\\\S)|\\\\s+\"},"
            "\"behavior\":\"Isolated\",\"invert\":false},"
            "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]}",
-    .post = "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},{\"type\":\"TemplateProcessing\",\"single\":"
-            "[{\"SpecialToken\":{\"id\":\"<|begin|>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}]}]}",
+    .post =
+        "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},{\"type\":\"TemplateProcessing\",\"single\":"
+        "[{\"SpecialToken\":{\"id\":\"<|begin|>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}]}]}",
     .decoder = "{\"type\":\"ByteLevel\"}",
     .options = "\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,\"ignore_merges\":false,\"byte_fallback\":false",
     .vocab = ",\"he\":256,\"ll\":257,\"hell\":258,\"hello\":259,\"\\u0120w\":260,\"or\":261,\"\\u0120wor\":262",
@@ -41,9 +43,11 @@ static void put_bytes(struct buf *b) {
 static void put_tokenizer(const struct parts *p) {
 #define PART(name) (p->name ? p->name : good.name)
     struct buf b = {0};
-    buf_printf(&b, "{\"version\":\"1.0\",\"truncation\":null,\"added_tokens\":%s,\"normalizer\":%s,\"pre_tokenizer\":%s,", PART(added),
-               PART(normalizer), PART(pre));
-    buf_printf(&b, "\"post_processor\":%s,\"decoder\":%s,\"model\":{%s,\"vocab\":{", PART(post), PART(decoder), PART(options));
+    buf_printf(&b,
+               "{\"version\":\"1.0\",\"truncation\":null,\"added_tokens\":%s,\"normalizer\":%s,\"pre_tokenizer\":%s,",
+               PART(added), PART(normalizer), PART(pre));
+    buf_printf(&b, "\"post_processor\":%s,\"decoder\":%s,\"model\":{%s,\"vocab\":{", PART(post), PART(decoder),
+               PART(options));
     put_bytes(&b);
     buf_printf(&b, "%s},\"merges\":%s}}", PART(vocab), PART(merges));
     put_text("tokenizer.json", b.at);
@@ -60,16 +64,18 @@ static const struct config_values plain = {.bos = -1};
 static void encodes(const struct setun_tokenizer *t, const char *text, size_t n, const uint32_t *want, size_t count) {
     struct setun_ids ids = {0};
     char why[200] = "";
-    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, true, &ids, why, sizeof why))) printf("%s: %s\n", text, why);
+    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, true, &ids, why, sizeof why)))
+        printf("%s: %s\n", text, why);
     bool same = ids.n == count && (count == 0 || memcmp(ids.at, want, count * sizeof *want) == 0);
     if (!EXPECT(same)) {
         printf("'%s' gave", text);
-        for (size_t i = 0; i < ids.n; i++) printf(" %u", ids.at[i]);
+        for (size_t i = 0; i < ids.n; i++)
+            printf(" %u", ids.at[i]);
         printf("\n");
     }
     setun_ids_free(&ids);
 }
-#define ENCODES(t, text, ...) \
+#define ENCODES(t, text, ...)                                                                                          \
     encodes((t), (text), strlen(text), (const uint32_t[]){__VA_ARGS__}, COUNT_OF(((const uint32_t[]){__VA_ARGS__})))
 
 static void toy(void) {
@@ -81,7 +87,8 @@ static void toy(void) {
     remove_file("tokenizer_config.json");
     put_tokenizer(&(struct parts){0});
     EXPECT(read_it(&h, &plain, VOCAB, &section, &n));
-    if (!heard_none(&h, "toy")) return;
+    if (!heard_none(&h, "toy"))
+        return;
     if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why))) {
         printf("%s\n", why);
         return;
@@ -107,16 +114,20 @@ static void other_forms(void) {
     struct setun_tokenizer t;
     char why[200];
     struct config_values config = {.bos = 0, .n_eos = 2, .eos = {265, 264}};
-    put_text("tokenizer_config.json", "{\"add_bos_token\":false,\"bos_token\":{\"content\":\"<|begin|>\"},\"eos_token\":\"<|end|>\"}");
+    put_text("tokenizer_config.json",
+             "{\"add_bos_token\":false,\"bos_token\":{\"content\":\"<|begin|>\"},\"eos_token\":\"<|end|>\"}");
     put_text("generation_config.json", "{\"eos_token_id\":[263,264]}");
     put_tokenizer(&(struct parts){.pre = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}",
                                   .post = "null",
                                   .options = "\"type\":\"BPE\",\"ignore_merges\":true",
-                                  .vocab = ",\"he\":256,\"ll\":257,\"hell\":258,\"hello\":259,\"\\u0120w\":260,\"or\":261,"
-                                           "\"\\u0120wor\":262,\"\\u0120world\":266"});
+                                  .vocab =
+                                      ",\"he\":256,\"ll\":257,\"hell\":258,\"hello\":259,\"\\u0120w\":260,\"or\":261,"
+                                      "\"\\u0120wor\":262,\"\\u0120world\":266"});
     EXPECT(read_it(&h, &config, VOCAB, &section, &n));
-    if (!heard_none(&h, "other forms")) return;
-    if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why))) return;
+    if (!heard_none(&h, "other forms"))
+        return;
+    if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why)))
+        return;
     EXPECT(t.tok->flags == SETUN_TOK_IGNORE_MERGES && t.tok->bos == 263);
     EXPECT(t.tok->n_eos == 3 && t.tok->eos[0] == 263 && t.tok->eos[1] == 264 && t.tok->eos[2] == 265);
     EXPECT(t.tok->pattern_bytes > 40);
@@ -147,7 +158,9 @@ static const struct {
     {"merge of numbers", {.merges = "[[1,2]]"}, "tok-merge-form", EXIT_REJECTED},
     {"merge of nothing", {.merges = "[\" he\"]"}, "tok-merge-form", EXIT_REJECTED},
     {"merge twice", {.merges = "[\"h e\",\"l l\",\"h e\"]"}, "tok-merge-twice", EXIT_REJECTED},
-    {"merge outside the alphabet", {.vocab = ",\"\\u2581\":256,\"\\u2581\\u0120\":257", .merges = "[\"\\u2581 \\u0120\"]"}, "tok-merge-bytes",
+    {"merge outside the alphabet",
+     {.vocab = ",\"\\u2581\":256,\"\\u2581\\u0120\":257", .merges = "[\"\\u2581 \\u0120\"]"},
+     "tok-merge-bytes",
      EXIT_REJECTED},
     {"merges are an object", {.merges = "{}"}, "json-type", EXIT_REJECTED},
     {"no merges", {.merges = "null"}, "tok-missing", EXIT_REJECTED},
@@ -155,37 +168,67 @@ static const struct {
     {"added without content", {.added = "[{\"id\":263}]"}, "tok-missing", EXIT_REJECTED},
     {"added on another token", {.added = "[{\"id\":7,\"content\":\"x\"}]"}, "tok-same-id", EXIT_REJECTED},
     {"added has another id", {.added = "[{\"id\":263,\"content\":\"he\"}]"}, "tok-two-ids", EXIT_REJECTED},
-    {"added twice", {.added = "[{\"id\":263,\"content\":\"q\"},{\"id\":264,\"content\":\"q\"}]"}, "tok-two-ids", EXIT_REJECTED},
+    {"added twice",
+     {.added = "[{\"id\":263,\"content\":\"q\"},{\"id\":264,\"content\":\"q\"}]"},
+     "tok-two-ids",
+     EXIT_REJECTED},
     {"added empty", {.added = "[{\"id\":263,\"content\":\"\"}]"}, "tok-empty", EXIT_REJECTED},
     {"added is a number", {.added = "[3]"}, "json-type", EXIT_REJECTED},
-    {"added strips", {.added = "[{\"id\":263,\"content\":\"<|begin|>\",\"lstrip\":true}]"}, "tok-unsupported", EXIT_UNSUPPORTED},
-    {"pattern", {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a\"},"
-                        "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"},
-     "tok-pattern", EXIT_REJECTED},
-    {"pattern of nothing", {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a*\"},"
-                        "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"},
-     "tok-unsupported", EXIT_UNSUPPORTED},
-    {"inverted", {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},"
-                        "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"},
-     "tok-unsupported", EXIT_UNSUPPORTED},
-    {"prefix space", {.pre = "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"}, "tok-unsupported", EXIT_UNSUPPORTED},
+    {"added strips",
+     {.added = "[{\"id\":263,\"content\":\"<|begin|>\",\"lstrip\":true}]"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
+    {"pattern",
+     {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a\"},"
+             "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_"
+             "regex\":false}]}"},
+     "tok-pattern",
+     EXIT_REJECTED},
+    {"pattern of nothing",
+     {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a*\"},"
+             "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_"
+             "regex\":false}]}"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
+    {"inverted",
+     {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},"
+             "\"behavior\":\"Removed\",\"invert\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_"
+             "regex\":false}]}"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
+    {"prefix space",
+     {.pre = "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
     {"metaspace", {.pre = "{\"type\":\"Metaspace\"}"}, "tok-unsupported", EXIT_UNSUPPORTED},
-    {"digits", {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]}"},
-     "tok-unsupported", EXIT_UNSUPPORTED},
+    {"digits",
+     {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},{\"type\":\"ByteLevel\",\"add_prefix_"
+             "space\":false}]}"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
     {"no pre-tokenizer", {.pre = "null"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"no steps", {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[]}"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"normalizer", {.normalizer = "{\"type\":\"NFC\"}"}, "tok-unsupported", EXIT_UNSUPPORTED},
-    {"suffix", {.post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}},{\"SpecialToken\":{\"id\":\"<|end|>\"}}]}"},
-     "tok-unsupported", EXIT_UNSUPPORTED},
-    {"unknown first token", {.post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}]}"},
-     "tok-unknown", EXIT_REJECTED},
+    {"suffix",
+     {.post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"}},{\"SpecialToken\":{\"id\":\"<"
+              "|end|>\"}}]}"},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
+    {"unknown first token",
+     {.post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":"
+              "\"A\"}}]}"},
+     "tok-unknown",
+     EXIT_REJECTED},
     {"post-processor", {.post = "{\"type\":\"BertProcessing\"}"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"decoder", {.decoder = "{\"type\":\"Fuse\"}"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"model", {.options = "\"type\":\"Unigram\""}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"model without a type", {.options = "\"dropout\":null"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"byte fallback", {.options = "\"type\":\"BPE\",\"byte_fallback\":true"}, "tok-unsupported", EXIT_UNSUPPORTED},
     {"dropout", {.options = "\"type\":\"BPE\",\"dropout\":0.1"}, "tok-unsupported", EXIT_UNSUPPORTED},
-    {"suffix of words", {.options = "\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\""}, "tok-unsupported", EXIT_UNSUPPORTED},
+    {"suffix of words",
+     {.options = "\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\""},
+     "tok-unsupported",
+     EXIT_UNSUPPORTED},
     {"unknown option", {.options = "\"type\":\"BPE\",\"magic\":1"}, "tok-unsupported", EXIT_UNSUPPORTED},
 };
 
@@ -201,17 +244,19 @@ static void errors(void) {
     }
 }
 
-static void beside(const char *what, const char *file, const char *text, const struct config_values *config, uint32_t vocab,
-                   const char *slug, enum setun_exit code) {
+static void beside(const char *what, const char *file, const char *text, const struct config_values *config,
+                   uint32_t vocab, const char *slug, enum setun_exit code) {
     struct heard h;
     uint8_t *section;
     size_t n;
     put_tokenizer(&(struct parts){0});
-    if (file) put_text(file, text);
+    if (file)
+        put_text(file, text);
     EXPECT(!read_it(&h, config, vocab, &section, &n));
     heard_one(&h, what, slug, code);
     unhear(&h);
-    if (file) remove_file(file);
+    if (file)
+        remove_file(file);
 }
 
 static void errors_beside(void) {
@@ -221,11 +266,15 @@ static void errors_beside(void) {
     beside("bos disagrees", NULL, NULL, &config, VOCAB, "tok-bos", EXIT_REJECTED);
     config = (struct config_values){.bos = -1, .n_eos = 1, .eos = {272}};
     beside("eos of config", NULL, NULL, &config, VOCAB, "tok-special-id", EXIT_REJECTED);
-    beside("eos of generation", "generation_config.json", "{\"eos_token_id\":999}", &plain, VOCAB, "tok-special-id", EXIT_REJECTED);
-    beside("bad generation", "generation_config.json", "{\"eos_token_id\":[true]}", &plain, VOCAB, "json-type", EXIT_REJECTED);
+    beside("eos of generation", "generation_config.json", "{\"eos_token_id\":999}", &plain, VOCAB, "tok-special-id",
+           EXIT_REJECTED);
+    beside("bad generation", "generation_config.json", "{\"eos_token_id\":[true]}", &plain, VOCAB, "json-type",
+           EXIT_REJECTED);
     beside("bad tokenizer_config", "tokenizer_config.json", "{", &plain, VOCAB, "bad-json", EXIT_REJECTED);
-    beside("add_bos is text", "tokenizer_config.json", "{\"add_bos_token\":\"yes\"}", &plain, VOCAB, "json-type", EXIT_REJECTED);
-    beside("unknown bos", "tokenizer_config.json", "{\"bos_token\":\"<s>\"}", &plain, VOCAB, "tok-unknown", EXIT_REJECTED);
+    beside("add_bos is text", "tokenizer_config.json", "{\"add_bos_token\":\"yes\"}", &plain, VOCAB, "json-type",
+           EXIT_REJECTED);
+    beside("unknown bos", "tokenizer_config.json", "{\"bos_token\":\"<s>\"}", &plain, VOCAB, "tok-unknown",
+           EXIT_REJECTED);
     beside("smaller vocabulary", NULL, NULL, &plain, 255, "tok-id", EXIT_REJECTED);
     beside("no vocabulary", NULL, NULL, &plain, 0, "tok-vocab-size", EXIT_UNSUPPORTED);
     beside("vast vocabulary", NULL, NULL, &plain, UINT32_MAX, "tok-vocab-size", EXIT_UNSUPPORTED);
@@ -247,8 +296,9 @@ static void prefixes(void) {
     hear(&h);
     FILE *f = fopen(path_of("tokenizer.json"), "rb");
     text = calloc(1, 65536);
-    n = fread(text, 1, 65536, f);
-    fclose(f);
+    n = f ? fread(text, 1, 65536, f) : 0;
+    if (EXPECT(f != NULL))
+        fclose(f);
     unhear(&h);
     for (size_t i = 0; i < n; i += 37) {
         uint8_t *section;

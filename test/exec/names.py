@@ -1,0 +1,16 @@
+"""names.py ROOT: no C, flex or bison file outside test/ holds the name of a model family."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(sys.argv[1])
+bad = []
+for folder in ("base", "ir", "codec", "lang", "frontend", "passes", "backends", "runtime", "tools", "bench"):
+    for path in (root / folder).rglob("*"):
+        if path.suffix not in (".c", ".h", ".l", ".y"):
+            continue
+        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search("bitnet|llama", line, re.IGNORECASE):
+                bad.append(f"{path.relative_to(root)}:{n}: {line.strip()}")
+print("\n".join(bad))
+sys.exit(bool(bad))
