@@ -3,37 +3,38 @@
  *
  *   void dot(ptr w, i64 n_out, ptr x, i64 x_stride, i64 n_rows, ptr acc, i64 acc_stride)
  *
- * Lane l of 32 is a chain of fma over elements l, l + 32, ... of a block of 1024; the tree and the blocks' total follow.
- * Chains of several sums run side by side: one row of activations against 2 rows of weights (a stream of weights,
- * bound by memory), or up to 4 rows of activations against one row of weights, widened once.
+ * Lane l of 32 is a chain of fma over elements l, l + 32, ... of a block of 1024; the tree and the blocks' total
+ * follow. Chains of several sums run side by side: one row of activations against 2 rows of weights (a stream of
+ * weights, bound by memory), or up to 4 rows of activations against one row of weights, widened once.
  */
 #include "backends/kern.h"
 #include "runtime/contract.h"
 
 enum { LANES = SETUN_SUM_LANES, BLOCK = SETUN_SUM_BLOCK, MAX_SUMS = 4 };
 
-uint64_t dot_row_bytes(enum ir_store store, uint64_t K) {
-    return (K * ir_store_bytes(store) + 63) / 64 * 64;
-}
+uint64_t dot_row_bytes(enum ir_store store, uint64_t K) { return (K * ir_store_bytes(store) + 63) / 64 * 64; }
 
 LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigned n) {
     LLVMTypeRef f = LLVMVectorType(c->f32, n), u = LLVMVectorType(c->i32, n);
     switch (store) {
-    case IR_STORE_F32: return cg_load(c, f, p, 4);
+    case IR_STORE_F32:
+        return cg_load(c, f, p, 4);
     case IR_STORE_F16:
         return LLVMBuildFPExt(c->b, cg_load(c, LLVMVectorType(LLVMHalfTypeInContext(c->llvm), n), p, 2), f, "");
     case IR_STORE_BF16: {
         LLVMValueRef bits = LLVMBuildZExt(c->b, cg_load(c, LLVMVectorType(c->i16, n), p, 2), u, "");
         return LLVMBuildBitCast(c->b, LLVMBuildShl(c->b, bits, cg_splat(c, cg_i32(c, 16), n), ""), f, "");
     }
-    case IR_STORE_TRIT: break;
+    case IR_STORE_TRIT:
+        break;
     }
     BUG("trits are not floats");
 }
 
 LLVMValueRef dot_first_lanes(struct cg *c, LLVMValueRef x, uint64_t n) {
     LLVMValueRef keep[LANES];
-    for (unsigned i = 0; i < LANES; i++) keep[i] = LLVMConstInt(c->i1, i < n, false);
+    for (unsigned i = 0; i < LANES; i++)
+        keep[i] = LLVMConstInt(c->i1, i < n, false);
     return LLVMBuildSelect(c->b, LLVMConstVector(keep, LANES), x, LLVMConstNull(c->sf), "");
 }
 
@@ -43,19 +44,40 @@ struct sums {
     unsigned n_a, n_b;
     LLVMValueRef a[2], b[MAX_SUMS];
     bool square; /* b is a */
+    bool stream; /* a comes from memory, once, in rows of row_bytes: ask for it early */
+    uint64_t row_bytes;
 };
+
+/*
+ * Early: NEAR bytes before it is needed into the first cache, and, into the second, one whole pass: rows of weights
+ * lie behind each other, so that is where the next n_a rows are read by then.
+ */
+enum { NEAR = 512, LINE = 64 };
+enum { CACHED = 2 << 20 }; /* models up to this stay in the second level cache, and fetches only cost */
+
+static void fetch_ahead(struct cg *c, const struct sums *s, LLVMValueRef p, uint64_t pass) {
+    for (unsigned at = 0; at < LANES * ir_store_bytes(s->store); at += LINE) {
+        cg_prefetch(c, cg_at_const(c, p, NEAR + at), 0);
+        cg_prefetch(c, cg_at_const(c, p, pass + at), 1);
+    }
+}
 
 /* acc += the 32 products at element `at` (i64); only the first `n` of them count. */
 static void step(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t n, LLVMValueRef *acc) {
     LLVMValueRef a[2], b[MAX_SUMS];
     for (unsigned i = 0; i < s->n_a; i++) {
         LLVMValueRef off = LLVMBuildMul(c->b, at, cg_i64(c, ir_store_bytes(s->store)), "");
-        a[i] = dot_load(c, s->store, cg_at(c, s->a[i], off), LANES);
-        if (n < LANES) a[i] = dot_first_lanes(c, a[i], n);
+        LLVMValueRef p = cg_at(c, s->a[i], off);
+        if (s->stream)
+            fetch_ahead(c, s, p, s->n_a * s->row_bytes);
+        a[i] = dot_load(c, s->store, p, LANES);
+        if (n < LANES)
+            a[i] = dot_first_lanes(c, a[i], n);
     }
     for (unsigned j = 0; j < s->n_b && !s->square; j++) {
         b[j] = cg_load(c, c->sf, cg_at(c, s->b[j], LLVMBuildMul(c->b, at, cg_i64(c, 4), "")), 4);
-        if (n < LANES) b[j] = dot_first_lanes(c, b[j], n);
+        if (n < LANES)
+            b[j] = dot_first_lanes(c, b[j], n);
     }
     for (unsigned i = 0; i < s->n_a; i++)
         for (unsigned j = 0; j < s->n_b; j++) {
@@ -70,7 +92,8 @@ static void block(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t 
     LLVMValueRef acc[2 * MAX_SUMS];
     uint64_t whole = n / LANES * LANES;
     struct cg_loop l;
-    for (unsigned i = 0; i < sums; i++) acc[i] = LLVMConstNull(c->sf);
+    for (unsigned i = 0; i < sums; i++)
+        acc[i] = LLVMConstNull(c->sf);
     if (whole) {
         LLVMValueRef end = LLVMBuildAdd(c->b, at, cg_i64(c, whole), "");
         cg_loop_begin(c, &l, at, end, cg_i64(c, LANES), "sum");
@@ -79,19 +102,24 @@ static void block(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t 
             acc[i] = l.phi[slot[i]];
         }
         step(c, s, l.i, LANES, acc);
-        for (unsigned i = 0; i < sums; i++) cg_next(&l, slot[i], acc[i]);
+        for (unsigned i = 0; i < sums; i++)
+            cg_next(&l, slot[i], acc[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, slot[i]);
+        for (unsigned i = 0; i < sums; i++)
+            acc[i] = cg_result(&l, slot[i]);
     }
-    if (n > whole) step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), n - whole, acc);
-    for (unsigned i = 0; i < sums; i++) total[i] = LLVMBuildFAdd(c->b, total[i], cg_tree(c, acc[i]), "");
+    if (n > whole)
+        step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), n - whole, acc);
+    for (unsigned i = 0; i < sums; i++)
+        total[i] = LLVMBuildFAdd(c->b, total[i], cg_tree(c, acc[i]), "");
 }
 
 /* The totals over n elements, from +0. */
 static void all_blocks(struct cg *c, const struct sums *s, uint64_t n, LLVMValueRef *total) {
     unsigned sums = s->n_a * s->n_b, slot[2 * MAX_SUMS];
     uint64_t whole = n / BLOCK * BLOCK;
-    for (unsigned i = 0; i < sums; i++) total[i] = cg_f32(c, 0.0f);
+    for (unsigned i = 0; i < sums; i++)
+        total[i] = cg_f32(c, 0.0f);
     if (whole) {
         struct cg_loop l;
         cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, BLOCK), "block");
@@ -100,11 +128,14 @@ static void all_blocks(struct cg *c, const struct sums *s, uint64_t n, LLVMValue
             total[i] = l.phi[slot[i]];
         }
         block(c, s, l.i, BLOCK, total);
-        for (unsigned i = 0; i < sums; i++) cg_next(&l, slot[i], total[i]);
+        for (unsigned i = 0; i < sums; i++)
+            cg_next(&l, slot[i], total[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < sums; i++) total[i] = cg_result(&l, slot[i]);
+        for (unsigned i = 0; i < sums; i++)
+            total[i] = cg_result(&l, slot[i]);
     }
-    if (n > whole) block(c, s, cg_i64(c, whole), n - whole, total);
+    if (n > whole)
+        block(c, s, cg_i64(c, whole), n - whole, total);
 }
 
 LLVMValueRef dot_squares(struct cg *c, LLVMValueRef x, uint64_t n) {
@@ -123,18 +154,18 @@ struct core {
     LLVMValueRef w, n_out, x, x_stride, n_rows, acc, acc_stride;
 };
 
-static LLVMValueRef plus(struct cg *c, LLVMValueRef i, unsigned k) {
-    return LLVMBuildAdd(c->b, i, cg_i64(c, k), "");
-}
+static LLVMValueRef plus(struct cg *c, LLVMValueRef i, unsigned k) { return LLVMBuildAdd(c->b, i, cg_i64(c, k), ""); }
 
 /* Weight rows j .. j + n_w against activation rows r .. r + n_x. */
 static void tile(const struct core *k, LLVMValueRef j, unsigned n_w, LLVMValueRef r, unsigned n_x) {
     struct cg *c = k->c;
-    struct sums s = {.store = k->store, .n_a = n_w, .n_b = n_x};
+    struct sums s = {.store = k->store, .n_a = n_w, .n_b = n_x, .stream = n_w > 1 && c->plan->bytes > CACHED};
+    s.row_bytes = dot_row_bytes(k->store, k->K);
     LLVMValueRef total[2 * MAX_SUMS];
     for (unsigned i = 0; i < n_w; i++)
-        s.a[i] = cg_at(c, k->w, LLVMBuildMul(c->b, plus(c, j, i), cg_i64(c, dot_row_bytes(k->store, k->K)), ""));
-    for (unsigned i = 0; i < n_x; i++) s.b[i] = cg_at(c, k->x, LLVMBuildMul(c->b, plus(c, r, i), k->x_stride, ""));
+        s.a[i] = cg_at(c, k->w, LLVMBuildMul(c->b, plus(c, j, i), cg_i64(c, s.row_bytes), ""));
+    for (unsigned i = 0; i < n_x; i++)
+        s.b[i] = cg_at(c, k->x, LLVMBuildMul(c->b, plus(c, r, i), k->x_stride, ""));
     all_blocks(c, &s, k->K, total);
     for (unsigned i = 0; i < n_w; i++)
         for (unsigned m = 0; m < n_x; m++) {
@@ -208,6 +239,7 @@ LLVMValueRef dot_function(struct cg *c, enum ir_store store, uint64_t K, LLVMTyp
     *type = LLVMFunctionType(c->void_, args, 7, false);
     const char *name = arena_printf(c->arena, "dot.%s.%llu", names[store], (unsigned long long)K);
     const char *full = arena_printf(c->arena, "%s.%s", name, c->level->name);
-    if (!LLVMGetNamedFunction(c->module, full)) build(c, name, *type, store, K);
+    if (!LLVMGetNamedFunction(c->module, full))
+        build(c, name, *type, store, K);
     return LLVMGetNamedFunction(c->module, full);
 }

@@ -61,7 +61,7 @@ struct kern_row_at kern_row_at(struct kern *k, enum ir_rowsym sym, LLVMValueRef 
 LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offset);
 
 /* ---- functions of the shape of a kernel: void (ptr ctx, i32 tid, i32 layer, ptr io...) ---- */
-/* "body.0:h", with the separator given. */
+/* "body.0:h" or, of an emit, "generate:logits", with the separator given. */
 const char *kern_name(struct cg *c, const struct ir_op *kernel, const char *sep);
 /* Begins the function; io->io is set. */
 void kern_function(struct cg *c, const char *name, struct cg_kernel *io);

@@ -25,13 +25,9 @@ static LLVMValueRef spread(struct cg *c, LLVMValueRef x, LLVMValueRef scalar) {
     return n ? cg_splat(c, scalar, n) : scalar;
 }
 
-static LLVMValueRef num(struct cg *c, LLVMValueRef x, float v) {
-    return spread(c, x, cg_f32(c, v));
-}
+static LLVMValueRef num(struct cg *c, LLVMValueRef x, float v) { return spread(c, x, cg_f32(c, v)); }
 
-static LLVMValueRef bits(struct cg *c, LLVMValueRef x, uint32_t v) {
-    return spread(c, x, cg_i32(c, v));
-}
+static LLVMValueRef bits(struct cg *c, LLVMValueRef x, uint32_t v) { return spread(c, x, cg_i32(c, v)); }
 
 static LLVMValueRef one_float(struct cg *c, const char *name, LLVMValueRef x) {
     LLVMTypeRef t = LLVMTypeOf(x);
@@ -46,7 +42,8 @@ static LLVMValueRef pick(struct cg *c, LLVMRealPredicate p, LLVMValueRef a, LLVM
 /* co[n-1] x^(n-1) + ... + co[0], one fma a step. */
 static LLVMValueRef horner(struct cg *c, const float *co, size_t n, LLVMValueRef x) {
     LLVMValueRef p = num(c, x, co[n - 1]);
-    for (size_t i = n - 1; i-- > 0;) p = cg_fma(c, p, x, num(c, x, co[i]));
+    for (size_t i = n - 1; i-- > 0;)
+        p = cg_fma(c, p, x, num(c, x, co[i]));
     return p;
 }
 #define HORNER(c, co, x) horner((c), (co), COUNT_OF(co), (x))
@@ -89,9 +86,7 @@ LLVMValueRef cg_sigmoid(struct cg *c, LLVMValueRef x) {
     return LLVMBuildFDiv(c->b, num(c, x, 1.0f), logistic_base(c, x), "");
 }
 
-LLVMValueRef cg_silu(struct cg *c, LLVMValueRef x) {
-    return LLVMBuildFDiv(c->b, x, logistic_base(c, x), "");
-}
+LLVMValueRef cg_silu(struct cg *c, LLVMValueRef x) { return LLVMBuildFDiv(c->b, x, logistic_base(c, x), ""); }
 
 LLVMValueRef cg_tanh(struct cg *c, LLVMValueRef x) {
     static const float co[] = {SETUN_TANH_C};
@@ -147,7 +142,8 @@ void cg_cossin(struct cg *c, LLVMValueRef u, LLVMValueRef *cos_out, LLVMValueRef
 
 static LLVMValueRef lanes_from(struct cg *c, LLVMValueRef v, unsigned first, unsigned n) {
     LLVMValueRef at[32];
-    for (unsigned i = 0; i < n; i++) at[i] = cg_i32(c, first + i);
+    for (unsigned i = 0; i < n; i++)
+        at[i] = cg_i32(c, first + i);
     return LLVMBuildShuffleVector(c->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, n), "");
 }
 

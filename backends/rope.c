@@ -16,11 +16,13 @@ static LLVMValueRef frequencies(struct cg *c, double theta, uint32_t d, uint32_t
     memcpy(&bits, &theta, sizeof bits);
     const char *name = arena_printf(c->arena, "rope.%u.%016llx", d, (unsigned long long)bits);
     LLVMValueRef g = LLVMGetNamedGlobal(c->module, name);
-    if (g) return g;
+    if (g)
+        return g;
     uint64_t *f = arena_array(c->arena, uint64_t, padded);
     LLVMValueRef *v = arena_array(c->arena, LLVMValueRef, padded);
     num_rope_freqs(theta, d, f);
-    for (uint32_t i = 0; i < padded; i++) v[i] = cg_i64(c, f[i]);
+    for (uint32_t i = 0; i < padded; i++)
+        v[i] = cg_i64(c, f[i]);
     g = LLVMAddGlobal(c->module, LLVMArrayType2(c->i64, padded), name);
     LLVMSetInitializer(g, LLVMConstArray2(c->i64, v, padded));
     LLVMSetGlobalConstant(g, true);
@@ -48,7 +50,8 @@ static void fill(struct vec *v, struct vec_angles *a, uint32_t padded) {
 
 static struct vec_angles angles(struct vec *v, double theta, uint32_t d) {
     for (size_t i = 0; i < v->angles.n; i++)
-        if (v->angles.at[i].d == d && !memcmp(&v->angles.at[i].theta, &theta, sizeof theta)) return v->angles.at[i];
+        if (v->angles.at[i].d == d && !memcmp(&v->angles.at[i].theta, &theta, sizeof theta))
+            return v->angles.at[i];
     uint32_t padded = (d / 2 + CG_VL - 1) / CG_VL * CG_VL;
     struct vec_angles a = {.theta = theta, .d = d};
     a.cos = kern_scratch(v->k, 4 * (uint64_t)padded);
@@ -73,7 +76,8 @@ static void turn(struct cg *c, LLVMValueRef a, LLVMValueRef b, LLVMValueRef cos,
 
 static LLVMValueRef shuffled(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned n, unsigned first, unsigned step) {
     LLVMValueRef at[32];
-    for (unsigned i = 0; i < n; i++) at[i] = cg_i32(c, first + i * step);
+    for (unsigned i = 0; i < n; i++)
+        at[i] = cg_i32(c, first + i * step);
     return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(at, n), "");
 }
 
@@ -89,7 +93,8 @@ static LLVMValueRef interleaved(struct cg *c, LLVMValueRef a, LLVMValueRef b) {
 
 static void turn_vectors(struct vec *v, const struct head *h, const struct vec_angles *an, LLVMValueRef i) {
     struct cg *c = v->k->c;
-    LLVMValueRef cos = cg_load(c, c->vf, vec_addr(v, an->cos, i), 4), sin = cg_load(c, c->vf, vec_addr(v, an->sin, i), 4);
+    LLVMValueRef cos = cg_load(c, c->vf, vec_addr(v, an->cos, i), 4),
+                 sin = cg_load(c, c->vf, vec_addr(v, an->sin, i), 4);
     LLVMValueRef ra, rb;
     if (h->adjacent) {
         LLVMValueRef two = LLVMBuildMul(c->b, i, cg_i64(c, 2), "");
@@ -112,7 +117,8 @@ static void turn_one(struct vec *v, const struct head *h, const struct vec_angle
         ia = LLVMBuildMul(c->b, i, cg_i64(c, 2), "");
         ib = LLVMBuildAdd(c->b, ia, cg_i64(c, 1), "");
     }
-    LLVMValueRef cos = cg_load(c, c->f32, vec_addr(v, an->cos, i), 4), sin = cg_load(c, c->f32, vec_addr(v, an->sin, i), 4);
+    LLVMValueRef cos = cg_load(c, c->f32, vec_addr(v, an->cos, i), 4),
+                 sin = cg_load(c, c->f32, vec_addr(v, an->sin, i), 4);
     LLVMValueRef a = cg_load(c, c->f32, vec_addr(v, h->x, ia), 4), b = cg_load(c, c->f32, vec_addr(v, h->x, ib), 4);
     turn(c, a, b, cos, sin, &ra, &rb);
     cg_store(c, ra, vec_addr(v, h->y, ia), 4);

@@ -15,12 +15,12 @@
 
 struct vec_slot {
     const struct ir_val *val;
-    LLVMValueRef mem;  /* of element 0 of the row, or of the unit's first; NULL: computed when needed */
-    bool unit;         /* mem holds the unit only */
+    LLVMValueRef mem;          /* of element 0 of the row, or of the unit's first; NULL: computed when needed */
+    bool unit;                 /* mem holds the unit only */
     const struct ir_val *home; /* the home that mem is, if the op wrote it there itself */
-    LLVMValueRef once; /* what the op needs once a row: a splat, or the address of a weight's row */
-    LLVMValueRef base; /* address of the op's weight vector */
-    LLVMValueRef now;  /* in the current loop body, if round is the engine's */
+    LLVMValueRef once;         /* what the op needs once a row: a splat, or the address of a weight's row */
+    LLVMValueRef base;         /* address of the op's weight vector */
+    LLVMValueRef now;          /* in the current loop body, if round is the engine's */
     uint32_t round;
 };
 
@@ -68,17 +68,18 @@ void vec_op(struct vec *v, const struct ir_op *op);
 void vec_finish(struct vec *v);
 
 /* For ops that rows.c and rope.c compute in loops of their own: */
-uint64_t vec_room(const struct vec *v, const struct ir_val *val);     /* bound of elements to compute */
-LLVMValueRef vec_count(struct vec *v, const struct ir_val *val);      /* elements to compute, i64 */
-struct vec_slot *vec_slot(struct vec *v, const struct ir_val *val);   /* made if new */
+uint64_t vec_room(const struct vec *v, const struct ir_val *val);               /* bound of elements to compute */
+LLVMValueRef vec_count(struct vec *v, const struct ir_val *val);                /* elements to compute, i64 */
+struct vec_slot *vec_slot(struct vec *v, const struct ir_val *val);             /* made if new */
 LLVMValueRef vec_at(struct vec *v, const struct ir_val *val, struct vec_pos p); /* <16 x f32> or <16 x i32> */
-LLVMValueRef vec_memory(struct vec *v, const struct ir_val *val);     /* address of the unit's first element */
-bool vec_in_memory(struct vec *v, const struct ir_val *val);          /* or will be, by a waiting sink */
-/* Room for val to be written by the caller: its home if there is one and direct, or scratch with 32 elements behind it. */
+LLVMValueRef vec_memory(struct vec *v, const struct ir_val *val); /* address of the unit's first element */
+bool vec_in_memory(struct vec *v, const struct ir_val *val);      /* or will be, by a waiting sink */
+/* Room for val to be written by the caller: its home if there is one and direct, or scratch with 32 elements behind it.
+ */
 LLVMValueRef vec_target(struct vec *v, const struct ir_val *val, bool direct);
 struct vec_pos vec_pos_of(struct vec *v, LLVMValueRef rel);
 LLVMValueRef vec_addr(struct vec *v, LLVMValueRef base, LLVMValueRef index); /* base + 4 * index */
-LLVMValueRef vec_below(struct cg *c, LLVMValueRef from, uint64_t n);  /* <16 x i1>: from + lane < n */
+LLVMValueRef vec_below(struct cg *c, LLVMValueRef from, uint64_t n);         /* <16 x i1>: from + lane < n */
 
 void rows_norm(struct vec *v, const struct ir_op *op);
 void rows_quant(struct vec *v, const struct ir_op *op);

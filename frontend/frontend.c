@@ -84,15 +84,15 @@ struct finder {
     VEC(struct weight_source) found; /* by sema_weight.id */
 };
 
-static enum checkpoint_found find_tensor(struct finder *f, const struct sema_weight *w, const uint32_t *dim, const char *name,
-                                         struct weight_at *at) {
+static enum checkpoint_found find_tensor(struct finder *f, const struct sema_weight *w, const uint32_t *dim,
+                                         const char *name, struct weight_at *at) {
     return w->ternary ? checkpoint_find_ternary(f->cp, name, w->rank, dim, at)
                       : checkpoint_find_real(f->cp, name, w->rank, dim, at);
 }
 
 /* One layer of a weight, under the first of its names that the checkpoint has. */
-static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim, int64_t layer,
-                                        struct weight_at *at) {
+static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim,
+                                        int64_t layer, struct weight_at *at) {
     VEC(const char *) names = {0};
     const struct ast_alt *alt = w->sources;
     do {
@@ -117,7 +117,8 @@ static bool weight_dims(struct finder *f, const struct sema_model *m, const stru
 }
 
 /* All layers are stored alike and are all there, or all absent. */
-static bool agree(struct finder *f, const struct sema_weight *w, const struct weight_at *at, uint32_t n, uint32_t present) {
+static bool agree(struct finder *f, const struct sema_weight *w, const struct weight_at *at, uint32_t n,
+                  uint32_t present) {
     if (present != 0 && present != n) return diag_at(f->in->diag, w->loc, DIAG_MIXED_LAYERS, w->full);
     for (uint32_t i = 1; i < present; i++)
         if (at[i].store != at[0].store || at[i].kind != at[0].kind)

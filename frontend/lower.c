@@ -143,7 +143,8 @@ static struct ir_val *lower_matmul(struct lower *lo, struct sema_node *n) {
 static struct ir_val *lower_write(struct lower *lo, struct sema_node *n) {
     struct ir_val *old = newest(lo, n->state);
     if (!old) return NULL;
-    struct ir_op *op = make(lo, IR_OP_write, n->loc, n->state->name, 3, (struct ir_val *[]){old, n->in[0]->value, lo->rows});
+    struct ir_op *op =
+        make(lo, IR_OP_write, n->loc, n->state->name, 3, (struct ir_val *[]){old, n->in[0]->value, lo->rows});
     return lo->version[n->state->id] = finish(lo, op);
 }
 
@@ -266,7 +267,7 @@ static bool lower_stack(struct lower *lo, size_t k) {
 }
 
 static bool lower_entry(struct lower *lo, const struct sema_entry *en) {
-    uint32_t vocab;
+    uint32_t vocab = 0;
     if (!lower_dims(lo, en->ast->name.loc, 1, &en->vocab, MAX_ROW_ELEMS_LOG2, &vocab)) return false;
     lo->module->vocab = vocab;
     struct ir_func *f = ir_func_add(lo->module, en->name, true);

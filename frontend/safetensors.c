@@ -1,4 +1,4 @@
-/* safetensors.c -- see safetensors.h; the numbers of rules are those of docs/formats.md. */
+/* safetensors.c -- see safetensors.h; the numbers of rules are those of docs/checkpoints.md. */
 #include "frontend/safetensors.h"
 
 #include <inttypes.h>

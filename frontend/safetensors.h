@@ -3,7 +3,7 @@
  *
  *     u64 N | N bytes of JSON | data
  *
- * Rules are numbered as in docs/formats.md and enforced before any tensor is handed out, so a tensor's bytes
+ * Rules are numbered as in docs/checkpoints.md and enforced before any tensor is handed out, so a tensor's bytes
  * always lie inside the mapping.  Data is not aligned: read it with memcpy or the loads of base/check.h.
  */
 #ifndef SETUN_FRONTEND_SAFETENSORS_H

@@ -42,7 +42,7 @@ static void declare_fn(struct sema *s, const struct ast_node *n) {
 /* The one parameter, f32; what a layer yields has its type. */
 static bool stack_signature(struct sema *s, struct sema_stack *st) {
     const struct ast_param *p = st->ast->params;
-    struct stype t, r;
+    struct stype t = {0}, r = {0};
     if (!p || p->next) return diag_at(s->diag, st->ast->name.loc, DIAG_STACK_PARAMS, st->name);
     if (!sema_type(s, p->type, &t)) return false;
     if (t.of != TYPE_F32 || t.rank == 0) return diag_at(s->diag, p->type->loc, DIAG_STACK_PARAMS, st->name);
@@ -64,7 +64,8 @@ static bool stack_range(struct sema *s, struct sema_stack *st) {
     enum dim_status sa = dim_value(a, &st->from), sb = dim_value(b, &st->to);
     if (sa == DIM_INEXACT || sb == DIM_INEXACT) {
         bool left = sa == DIM_INEXACT;
-        return diag_at(s->diag, left ? e->a->loc : e->b->loc, DIAG_INEXACT_DIVISION, dim_formula(s->dims, left ? a : b));
+        return diag_at(s->diag, left ? e->a->loc : e->b->loc, DIAG_INEXACT_DIVISION,
+                       dim_formula(s->dims, left ? a : b));
     }
     if (!s->known) return true;
     if (sa != DIM_OK || sb != DIM_OK) return diag_at(s->diag, e->loc, DIAG_NO_NUMBER, "the range");
@@ -100,7 +101,8 @@ static void declare_stack(struct sema *s, const struct ast_node *n) {
         if (d->kind == AST_STATE) declare_states(s, d, st->scope, st);
     }
     size_t holes = diag_errors(s->diag);
-    for (size_t i = first; i < s->m->weights.n && diag_errors(s->diag) == holes; i++) check_hole(s, s->m->weights.at[i]);
+    for (size_t i = first; i < s->m->weights.n && diag_errors(s->diag) == holes; i++)
+        check_hole(s, s->m->weights.at[i]);
     st->bad = !ok || diag_errors(s->diag) != before;
 }
 
@@ -139,9 +141,10 @@ static void check_stack(struct sema *s, struct sema_stack *st) {
 
 static void check_entry(struct sema *s, const struct ast_node *n) {
     struct sema_entry *en = arena_one(s->arena, struct sema_entry);
-    struct frame f = {.kind = FRAME_ENTRY, .body = &en->body, .owner = n->name.text, .entry = en, .scope.up = &s->globals};
+    struct frame f =
+        {.kind = FRAME_ENTRY, .body = &en->body, .owner = n->name.text, .entry = en, .scope.up = &s->globals};
     const struct ast_param *p = n->params;
-    struct stype t;
+    struct stype t = {0};
     en->ast = n;
     en->name = n->name.text;
     for (size_t i = 0; i < s->m->entries.n; i++) {
@@ -156,7 +159,8 @@ static void check_entry(struct sema *s, const struct ast_node *n) {
         diag_at(s->diag, n->name.loc, DIAG_UNSUPPORTED_FEATURE, "an entry with other parameters than one token is");
     } else if (sema_type(s, p->type, &t)) {
         if (t.of != TYPE_ID || t.rank != 1) {
-            diag_at(s->diag, p->type->loc, DIAG_UNSUPPORTED_FEATURE, "an entry whose parameter is not a token, id[...], is");
+            diag_at(s->diag, p->type->loc, DIAG_UNSUPPORTED_FEATURE,
+                    "an entry whose parameter is not a token, id[...], is");
         } else {
             en->vocab = t.dim[0];
             token = (struct sval){.kind = SV_TOKEN, .rank = 1, .dim = {t.dim[0]}};

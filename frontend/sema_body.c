@@ -76,8 +76,10 @@ static void check_write(struct sema *s, const struct ast_node *n) {
 static void yield_from_stack(struct sema *s, const struct ast_node *n, const struct sval *v) {
     const struct sema_stack *st = s->frame->stack;
     if (v->kind != SV_F32 || !dims_equal(s, v->rank, v->dim, st->type.rank, st->type.dim)) {
-        diag_at(s->diag, n->expr->loc, DIAG_YIELD_TYPE, st->name, dims_text(s, st->type.rank, st->type.dim), sv_text(s, v));
-        diag_note(s->diag, st->ast->params->name.loc, "what a layer yields is the '%s' of the next layer", st->ast->params->name.text);
+        diag_at(s->diag, n->expr->loc, DIAG_YIELD_TYPE, st->name, dims_text(s, st->type.rank, st->type.dim),
+                sv_text(s, v));
+        diag_note(s->diag, st->ast->params->name.loc, "what a layer yields is the '%s' of the next layer",
+                  st->ast->params->name.text);
         return;
     }
     struct sema_node *r = node_new(s, IR_OP_ret, n->loc, v->rank, v->dim);
@@ -199,7 +201,8 @@ static void join_paths(struct sema *s, const struct ast_node *n, const struct pa
     join_bindings(s, yes->bound, no->bound, before->bound, n->loc, true);
     join_bindings(s, no->bound, yes->bound, before->bound, n->loc, false);
     for (const struct binding *b = no->emitted; b != before->emitted; b = b->next)
-        if (!find_until(yes->emitted, before->emitted, b->name)) scope_add(s, &s->frame->emitted, b->name, b->loc, b->val);
+        if (!find_until(yes->emitted, before->emitted, b->name))
+            scope_add(s, &s->frame->emitted, b->name, b->loc, b->val);
     for (const struct binding *b = yes->emitted; b != before->emitted; b = b->next)
         scope_add(s, &s->frame->emitted, b->name, b->loc, b->val);
     for (size_t i = 0; i < s->m->states.n; i++) {

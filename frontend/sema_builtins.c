@@ -6,7 +6,8 @@
 
 #include "frontend/sema_internal.h"
 
-static struct sema_node *node_of(struct sema *s, const struct builtin *b, const struct ast_expr *call, const struct arg *x) {
+static struct sema_node *node_of(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                 const struct arg *x) {
     struct sema_node *n = node_new(s, (enum ir_opcode)b->code, call->loc, x->v.rank, x->v.dim);
     n->n_in = 1;
     n->in[0] = x->v.node;
@@ -19,7 +20,8 @@ static struct sval builtin_map(struct sema *s, const struct builtin *b, const st
     return sv_of_node(node_of(s, b, call, &args[0]));
 }
 
-static struct sval builtin_number(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_number(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                  struct arg *args) {
     static const struct {
         const char *name;
         enum real_fn fn;
@@ -30,7 +32,8 @@ static struct sval builtin_number(struct sema *s, const struct builtin *b, const
     while (strcmp(fns[k].name, b->name) != 0) k++;
     if (x && real_sign(x) < fns[k].least) {
         const char *what = arena_printf(s->arena, "what '%s' takes", b->name);
-        diag_at(s->diag, args[0].e->loc, DIAG_BAD_CONSTANT, what, fns[k].least ? "above 0" : "0 or more", real_text(s->arena, x));
+        diag_at(s->diag, args[0].e->loc, DIAG_BAD_CONSTANT, what, fns[k].least ? "above 0" : "0 or more",
+                real_text(s->arena, x));
         return sv_error();
     }
     const struct real *y = real_fn1(s->arena, fns[k].fn, x);
@@ -57,7 +60,8 @@ static bool constant(struct sema *s, const struct arg *a, const char *what, cons
     return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, what, range, real_text(s->arena, r));
 }
 
-static struct sval builtin_rmsnorm(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_rmsnorm(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                   struct arg *args) {
     const struct sval *x = &args[0].v, *g = &args[1].v;
     double eps;
     if (!constant(s, &args[2], "eps", "0 or more", 0, &eps)) return sv_error();
@@ -76,7 +80,8 @@ static struct sval builtin_rmsnorm(struct sema *s, const struct builtin *b, cons
     return sv_of_node(n);
 }
 
-static struct sval builtin_int8(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_int8(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                struct arg *args) {
     if (args[0].v.rank != 1) {
         wrong_kind(s, args[0].e, "a value with one axis", &args[0].v);
         diag_note(s->diag, args[0].e->loc, "codes have one scale a token; 'flat(...)' makes one axis of all");
@@ -87,7 +92,8 @@ static struct sval builtin_int8(struct sema *s, const struct builtin *b, const s
     return sv_of_node(n);
 }
 
-static struct sval builtin_flat(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_flat(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                struct arg *args) {
     const struct sval *x = &args[0].v;
     const struct dim *n = dim_const(s->dims, 1);
     for (uint32_t i = 0; i < x->rank; i++) n = dim_mul(s->dims, n, x->dim[i]);
@@ -105,31 +111,37 @@ static struct sval builtin_flat(struct sema *s, const struct builtin *b, const s
 /* ---- words ---- */
 
 /* One of the words, or NULL: reported. */
-static const char *word(struct sema *s, const struct ast_expr *e, const char *what, const char *const *words, size_t n) {
+static const char *word(struct sema *s, const struct ast_expr *e, const char *what, const char *const *words,
+                        size_t n) {
     for (size_t i = 0; i < n; i++)
         if (e->kind == AST_NAME && strcmp(e->text, words[i]) == 0) return name_of(s->names, words[i]);
     const char *list = "";
-    for (size_t i = 0; i < n; i++) list = arena_printf(s->arena, "%s%s'%s'", list, i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
+    for (size_t i = 0; i < n; i++)
+        list = arena_printf(s->arena, "%s%s'%s'", list, i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
     diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, what, list, expr_label(s, e, "something else"));
     if (e->kind == AST_NAME) note_nearest(s, e->loc, e->text, words, n);
     return NULL;
 }
 
-static struct sval builtin_rope(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_rope(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                struct arg *args) {
     static const char *const pairings[] = {"half", "adjacent"};
     const struct sval *x = &args[0].v;
     double theta;
     int64_t d;
     if (!constant(s, &args[2], "theta", "above 1", 1, &theta)) return sv_error();
     if (sv_to_real(s, &args[2].v) && !(theta > 1)) {
-        diag_at(s->diag, args[2].e->loc, DIAG_BAD_CONSTANT, "theta", "above 1", real_text(s->arena, sv_to_real(s, &args[2].v)));
+        diag_at(s->diag, args[2].e->loc, DIAG_BAD_CONSTANT, "theta", "above 1",
+                real_text(s->arena, sv_to_real(s, &args[2].v)));
         return sv_error();
     }
-    const char *pairing = args[3].e ? word(s, args[3].e, "pairing", pairings, COUNT_OF(pairings)) : name_of(s->names, "half");
+    const char *pairing = name_of(s->names, "half");
+    if (args[3].e) pairing = word(s, args[3].e, "pairing", pairings, COUNT_OF(pairings));
     if (!pairing) return sv_error();
     if (x->rank == 0) return wrong_kind(s, args[0].e, "a value with an axis", x);
     if (dim_value(x->dim[x->rank - 1], &d) == DIM_OK && d % 2) {
-        diag_at(s->diag, args[0].e->loc, DIAG_ODD_LENGTH, expr_label(s, args[0].e, "the value"), dim_text(s->dims, x->dim[x->rank - 1]));
+        diag_at(s->diag, args[0].e->loc, DIAG_ODD_LENGTH, expr_label(s, args[0].e, "the value"),
+                dim_text(s->dims, x->dim[x->rank - 1]));
         return sv_error();
     }
     struct sema_node *n = node_of(s, b, call, &args[0]);
@@ -150,7 +162,8 @@ static bool check_mask(struct sema *s, const struct ast_expr *e, struct sema_nod
     n->word = name_of(s->names, name);
     if (e->kind == AST_NAME && strcmp(name, "causal") == 0) return true;
     if (e->kind != AST_CALL || strcmp(name, "window") != 0) {
-        diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, "mask", "'causal' or 'window(n)'", expr_label(s, e, "something else"));
+        diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, "mask", "'causal' or 'window(n)'",
+                expr_label(s, e, "something else"));
         if (*name) note_nearest(s, e->loc, name, masks, COUNT_OF(masks));
         return false;
     }
@@ -172,27 +185,32 @@ static bool attend_state(struct sema *s, const struct ast_expr *call, const stru
     return true;
 }
 
-static bool attend_shapes(struct sema *s, const struct ast_expr *call, const struct sval *q, const struct arg *k, const struct arg *v) {
+static bool attend_shapes(struct sema *s, const struct ast_expr *call, const struct sval *q, const struct arg *k,
+                          const struct arg *v) {
     int64_t heads, kv;
     const struct sval *kd = &k->v, *vd = &v->v;
     bool ok = q->rank == 2 && dim_equal(s->dims, q->dim[1], kd->dim[1]) && dims_equal(s, 2, kd->dim, 2, vd->dim);
     if (!ok) {
-        diag_at(s->diag, call->loc, DIAG_ATTEND_MISMATCH, sv_text(s, q), dims_text(s, kd->rank, kd->dim), dims_text(s, vd->rank, vd->dim));
+        diag_at(s->diag, call->loc, DIAG_ATTEND_MISMATCH, sv_text(s, q), dims_text(s, kd->rank, kd->dim),
+                dims_text(s, vd->rank, vd->dim));
         diag_note(s->diag, k->v.state->loc, "'%s' is declared here", k->v.state->name);
         return false;
     }
     if (dim_value(q->dim[0], &heads) == DIM_OK && dim_value(kd->dim[0], &kv) == DIM_OK && heads % kv)
-        return diag_at(s->diag, call->loc, DIAG_ATTEND_GROUPS, dim_text(s->dims, q->dim[0]), dim_text(s->dims, kd->dim[0]));
+        return diag_at(s->diag, call->loc, DIAG_ATTEND_GROUPS, dim_text(s->dims, q->dim[0]),
+                       dim_text(s->dims, kd->dim[0]));
     return true;
 }
 
-static struct sval builtin_attend(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_attend(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                  struct arg *args) {
     const struct sval *q = &args[0].v;
     struct sema_node mask = {0};
     double scale = 0;
     bool ok = check_mask(s, args[3].e, &mask);
     if (args[4].e) ok &= constant(s, &args[4], "scale", "above 0", 1, &scale);
-    ok &= attend_state(s, call, &args[1]) & attend_state(s, call, &args[2]);
+    ok &= attend_state(s, call, &args[1]);
+    ok &= attend_state(s, call, &args[2]);
     if (!ok || !attend_shapes(s, call, q, &args[1], &args[2])) return sv_error();
     struct sema_node *n = node_of(s, b, call, &args[0]);
     n->state = args[1].v.state;
@@ -205,7 +223,8 @@ static struct sval builtin_attend(struct sema *s, const struct builtin *b, const
     return sv_of_node(n);
 }
 
-static struct sval builtin_present(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args) {
+static struct sval builtin_present(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                   struct arg *args) {
     (void)s, (void)b, (void)call;
     const struct sema_weight *w = args[0].v.weight;
     return sv_truth(w->present == SEMA_MAYBE && w->assumed ? SEMA_YES : w->present);

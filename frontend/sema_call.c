@@ -116,7 +116,7 @@ static struct sval check_arg(struct sema *s, char letter, const struct ast_expr 
 
 static struct sval call_builtin(struct sema *s, const struct builtin *b, const struct ast_expr *call) {
     struct params p = {0};
-    char letter[MAX_FN_PARAMS];
+    char letter[MAX_FN_PARAMS] = {0};
     const struct ast_expr *slot[MAX_FN_PARAMS] = {0};
     struct arg args[MAX_PARAMS] = {0};
     if (!b->check) {
@@ -166,7 +166,7 @@ static bool unify(struct sema *s, const struct ast_expr *want, const struct dim 
 
 /* Binds parameter p to value v (the argument e, or NULL when the function is checked on its own). */
 static bool bind_param(struct sema *s, const struct ast_param *p, const struct ast_expr *e, struct sval v) {
-    struct stype t;
+    struct stype t = {0};
     struct loc at = e ? e->loc : p->name.loc;
     if (!sema_type_name(s, p->type, &t)) return false;
     t.rank = p->type->n_dims;
@@ -183,11 +183,12 @@ static bool bind_param(struct sema *s, const struct ast_param *p, const struct a
 
 static struct sval check_result(struct sema *s, const struct ast_node *fn, struct sval v) {
     if (v.kind == SV_ERROR || !fn->type) return v;
-    struct stype t;
+    struct stype t = {0};
     if (!sema_type(s, fn->type, &t)) return sv_error();
     if (kind_fits(&t, &v) && dims_equal(s, t.rank, t.dim, v.rank, v.dim)) return v;
     diag_at(s->diag, fn->expr ? fn->expr->loc : fn->name.loc, DIAG_RESULT_TYPE, fn->name.text, sv_text(s, &v));
-    diag_note(s->diag, fn->type->loc, "declared here as %s%s", fn->type->name, t.rank ? dims_text(s, t.rank, t.dim) : "");
+    const char *dims = t.rank ? dims_text(s, t.rank, t.dim) : "";
+    diag_note(s->diag, fn->type->loc, "declared here as %s%s", fn->type->name, dims);
     return sv_error();
 }
 
@@ -211,7 +212,7 @@ static struct sval run_fn(struct sema *s, struct sema_fn *fn) {
 
 /* A value of which only the declared type is known. */
 static struct sval stand_in(struct sema *s, const struct ast_param *p) {
-    struct stype t;
+    struct stype t = {0};
     if (!sema_type_name(s, p->type, &t)) return sv_error();
     if (p->type->n_dims > IR_MAX_RANK) {
         diag_at(s->diag, p->type->loc, DIAG_BAD_RANK, p->type->n_dims, IR_MAX_RANK);
@@ -243,7 +244,8 @@ static struct sval stand_in(struct sema *s, const struct ast_param *p) {
 }
 
 static void push_fn(struct sema *s, struct sema_fn *fn, struct frame *f, struct sema_body *body) {
-    *f = (struct frame){.kind = FRAME_FN, .scope.up = &s->globals, .body = body, .owner = fn->ast->name.text, .up = s->frame};
+    *f = (struct frame){.kind = FRAME_FN, .scope.up = &s->globals, .body = body, .owner = fn->ast->name.text,
+                        .up = s->frame};
     s->frame = f;
 }
 
@@ -280,7 +282,7 @@ static struct sval call_fn(struct sema *s, struct sema_fn *fn, const struct ast_
     if (fn->bad) return sv_error();
     struct params p = {.callee = fn->ast->name.text};
     const struct ast_expr *slot[MAX_FN_PARAMS] = {0};
-    struct sval v[MAX_FN_PARAMS];
+    struct sval v[MAX_FN_PARAMS] = {0};
     for (const struct ast_param *x = fn->ast->params; x; x = x->next) p.name[p.n++] = x->name.text;
     bool ok = match(s, call, &p, slot);
     for (uint32_t i = 0; ok && i < p.n; i++) v[i] = check_expr(s, slot[i]);
@@ -314,13 +316,14 @@ static struct sval call_stack(struct sema *s, struct sema_stack *st, const struc
     }
     struct params p = {.callee = st->name, .n = 1, .name = {st->ast->params ? st->ast->params->name.text : "x"}};
     const struct ast_expr *slot[MAX_FN_PARAMS] = {0};
-    if (!match(s, call, &p, slot)) return sv_error();
+    if (!match(s, call, &p, slot) || !slot[0]) return sv_error();
     struct sval v = check_expr(s, slot[0]);
-    if (v.kind == SV_ERROR || (st->bad && st->type.rank == 0)) return sv_error();
+    if (v.kind == SV_ERROR || st->type.rank == 0) return sv_error(); /* rank 0: the signature is wrong, and told */
     if (v.kind != SV_F32) return wrong_kind(s, slot[0], "an f32 value", &v);
     if (!dims_equal(s, v.rank, v.dim, st->type.rank, st->type.dim)) {
         diag_at(s->diag, slot[0]->loc, DIAG_ARGUMENT_TYPE, p.name[0], sv_text(s, &v));
-        diag_note(s->diag, st->ast->params->name.loc, "the parameter is declared here as f32%s", dims_text(s, st->type.rank, st->type.dim));
+        diag_note(s->diag, st->ast->params->name.loc, "the parameter is declared here as f32%s",
+                  dims_text(s, st->type.rank, st->type.dim));
         return sv_error();
     }
     if (st->called.line) {

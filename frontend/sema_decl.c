@@ -21,7 +21,8 @@ bool sema_type_name(struct sema *s, const struct ast_type *t, struct stype *out)
         names[i] = type_names[i].name;
         if (strcmp(t->name, type_names[i].name) != 0) continue;
         if (type_names[i].of < 0) {
-            return diag_at(s->diag, t->name_loc, DIAG_UNSUPPORTED_FEATURE, arena_printf(s->arena, "type '%s' is", t->name));
+            return diag_at(s->diag, t->name_loc, DIAG_UNSUPPORTED_FEATURE,
+                           arena_printf(s->arena, "type '%s' is", t->name));
         }
         *out = (struct stype){.of = (unsigned)type_names[i].of};
         return true;
@@ -85,7 +86,8 @@ static struct sval default_value(struct sema *s, const struct ast_name *n, bool 
     if (s->known) {
         enum dim_status st = dim_value(v.i, &i);
         if (st != DIM_OK) {
-            diag_at(s->diag, e->loc, st == DIM_INEXACT ? DIAG_INEXACT_DIVISION : DIAG_NO_NUMBER, dim_formula(s->dims, v.i));
+            diag_at(s->diag, e->loc, st == DIM_INEXACT ? DIAG_INEXACT_DIVISION : DIAG_NO_NUMBER,
+                    dim_formula(s->dims, v.i));
             return sv_error();
         }
         dim_set(s->dims, n->text, i);
@@ -126,7 +128,7 @@ static void declare_value(struct sema *s, const struct ast_field *f, const struc
 
 void declare_config(struct sema *s, const struct ast_node *node) {
     for (const struct ast_field *f = node->fields; f; f = f->next) {
-        struct stype t;
+        struct stype t = {0};
         bool ok = sema_type_name(s, f->type, &t);
         if (ok && (f->type->n_dims || (t.of != TYPE_INT && t.of != TYPE_REAL))) {
             diag_at(s->diag, f->type->loc, DIAG_CONFIG_TYPE);
@@ -178,11 +180,13 @@ static bool check_sources(struct sema *s, const struct ast_node *n) {
 }
 
 void declare_weights(struct sema *s, const struct ast_node *n, struct scope *sc, struct sema_stack *stack) {
-    struct stype t;
+    struct stype t = {0};
     bool ok = sema_type(s, n->type, &t);
     ok &= check_sources(s, n);
-    if (ok && t.of != TYPE_REAL && t.of != TYPE_TERNARY) ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_TYPE, n->type->name);
-    if (ok && t.rank < (t.of == TYPE_TERNARY ? 2u : 1u)) ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_RANK, n->type->name, t.of == TYPE_TERNARY ? 2 : 1);
+    if (ok && t.of != TYPE_REAL && t.of != TYPE_TERNARY)
+        ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_TYPE, n->type->name);
+    if (ok && t.rank < (t.of == TYPE_TERNARY ? 2u : 1u))
+        ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_RANK, n->type->name, t.of == TYPE_TERNARY ? 2 : 1);
     const struct ast_source *source = n->sources;
     for (const struct ast_name *x = n->names; x; x = x->next) {
         struct sval v = sv_error();
@@ -241,7 +245,8 @@ static const struct dim *cache_length(struct sema *s, const struct ast_node *n) 
     static const char *const kinds[] = {"cache", "ring", "carry"};
     const char *kind = n->kind_name.text;
     if (strcmp(kind, "ring") == 0 || strcmp(kind, "carry") == 0) {
-        diag_at(s->diag, n->kind_name.loc, DIAG_UNSUPPORTED_FEATURE, arena_printf(s->arena, "state kind '%s' is", kind));
+        diag_at(s->diag, n->kind_name.loc, DIAG_UNSUPPORTED_FEATURE,
+                arena_printf(s->arena, "state kind '%s' is", kind));
         return NULL;
     }
     if (strcmp(kind, "cache") != 0) {
@@ -258,7 +263,7 @@ static const struct dim *cache_length(struct sema *s, const struct ast_node *n) 
 }
 
 void declare_states(struct sema *s, const struct ast_node *n, struct scope *sc, struct sema_stack *stack) {
-    struct stype t;
+    struct stype t = {0};
     const struct dim *length = cache_length(s, n);
     bool ok = sema_type(s, n->type, &t) && length;
     if (ok && t.of != TYPE_F32 && t.of != TYPE_F16) ok = diag_at(s->diag, n->type->loc, DIAG_STATE_TYPE, n->type->name);

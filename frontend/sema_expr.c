@@ -19,7 +19,8 @@ static struct sval unsupported(struct sema *s, const struct ast_expr *e, const c
     return sv_error();
 }
 
-struct sema_node *node_new(struct sema *s, enum ir_opcode code, struct loc loc, uint32_t rank, const struct dim *const *dim) {
+struct sema_node *node_new(struct sema *s, enum ir_opcode code, struct loc loc, uint32_t rank,
+                           const struct dim *const *dim) {
     struct sema_node *n = arena_one(s->arena, struct sema_node);
     n->code = code;
     n->loc = loc;
@@ -123,7 +124,8 @@ static struct sval shapes_differ(struct sema *s, const struct ast_expr *e, const
     return sv_error();
 }
 
-static struct sval between_values(struct sema *s, const struct ast_expr *e, const struct sval *a, const struct sval *b) {
+static struct sval between_values(struct sema *s, const struct ast_expr *e, const struct sval *a,
+                                  const struct sval *b) {
     static const enum ir_opcode codes[] = {
         [AST_ADD] = IR_OP_add, [AST_SUB] = IR_OP_sub, [AST_MUL] = IR_OP_mul, [AST_DIV] = IR_OP_div};
     if (!dims_equal(s, a->rank, a->dim, b->rank, b->dim)) return shapes_differ(s, e, a, b);
@@ -134,8 +136,9 @@ static struct sval between_values(struct sema *s, const struct ast_expr *e, cons
     return sv_of_node(n);
 }
 
-static struct sval add_bias(struct sema *s, const struct ast_expr *e, const struct sval *x, const struct sval *w) {
-    const struct ast_expr *ew = w->kind == SV_WEIGHT && e->b->kind == AST_NAME && e->b->text == w->weight->name ? e->b : e->a;
+/* ew: the side of e on which the weight stands. */
+static struct sval add_bias(struct sema *s, const struct ast_expr *e, const struct sval *x, const struct sval *w,
+                            const struct ast_expr *ew) {
     if (e->op != AST_ADD || w->weight->ternary) {
         diag_at(s->diag, e->loc, DIAG_WEIGHT_OPERAND, ast_op_text[e->op], sv_text(s, w));
         note_declared(s, ew);
@@ -151,7 +154,8 @@ static struct sval add_bias(struct sema *s, const struct ast_expr *e, const stru
     return sv_of_node(n);
 }
 
-static struct sema_node *map(struct sema *s, enum ir_opcode code, struct loc loc, struct sema_node *x, const struct real *c) {
+static struct sema_node *map(struct sema *s, enum ir_opcode code, struct loc loc, struct sema_node *x,
+                             const struct real *c) {
     struct sema_node *n = node_new(s, code, loc, x->rank, x->dim);
     n->n_in = 1;
     n->in[0] = x;
@@ -183,8 +187,8 @@ static struct sval arithmetic(struct sema *s, const struct ast_expr *e, const st
     if (e->op != AST_MOD) {
         if (xa && xb) return between_values(s, e, a, b);
         if ((xa && nb) || (na && xb)) return with_number(s, e, a, b);
-        if (xa && b->kind == SV_WEIGHT) return add_bias(s, e, a, b);
-        if (xb && a->kind == SV_WEIGHT) return add_bias(s, e, b, a);
+        if (xa && b->kind == SV_WEIGHT) return add_bias(s, e, a, b, e->b);
+        if (xb && a->kind == SV_WEIGHT) return add_bias(s, e, b, a, e->a);
     }
     diag_at(s->diag, e->loc, DIAG_BAD_OPERANDS, ast_op_text[e->op], sv_text(s, a), sv_text(s, b));
     if (a->kind == SV_CODES || b->kind == SV_CODES) diag_note(s->diag, e->loc, "int8 codes go into '@' only");
@@ -274,7 +278,8 @@ static struct sval check_index(struct sema *s, const struct ast_expr *e) {
     struct sval i = check_expr(s, e->args);
     if (w.kind == SV_ERROR || i.kind == SV_ERROR) return sv_error();
     if (w.kind == SV_STATE) return unsupported(s, e, "reading a state otherwise than through 'attend' is");
-    if (w.kind != SV_WEIGHT || w.weight->ternary || w.rank != 2) return wrong_kind(s, e->a, "a real weight with two axes", &w);
+    if (w.kind != SV_WEIGHT || w.weight->ternary || w.rank != 2)
+        return wrong_kind(s, e->a, "a real weight with two axes", &w);
     if (e->n_args != 1 || i.kind != SV_TOKEN) return wrong_kind(s, e->args, "the token", &i);
     if (!weight_usable(s, e->a, w.weight)) return sv_error();
     if (!dim_equal(s->dims, w.dim[0], i.dim[0])) {

@@ -143,7 +143,8 @@ struct sval wrong_kind(struct sema *s, const struct ast_expr *e, const char *wan
 bool weight_usable(struct sema *s, const struct ast_expr *e, struct sema_weight *w);
 
 /* A new node of the body, f32 of the given shape. */
-struct sema_node *node_new(struct sema *s, enum ir_opcode code, struct loc loc, uint32_t rank, const struct dim *const *dim);
+struct sema_node *node_new(struct sema *s, enum ir_opcode code, struct loc loc, uint32_t rank,
+                           const struct dim *const *dim);
 
 /* ---- sema_call.c ---- */
 struct sval check_call(struct sema *s, const struct ast_expr *e);

@@ -17,8 +17,10 @@ static const char head[] =
     "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
     "\"trim_offsets\":true,\"use_regex\":false}]},\n"
     "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":"
-    "\"<|begin_of_text|>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],"
-    "\"special_tokens\":{}},\n"
+    "\"<|begin_of_text|>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":["
+    "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"
+    "\"special_tokens\":{\"<|begin_of_text|>\":{\"id\":\"<|begin_of_text|>\",\"ids\":[%" PRIu32 "],"
+    "\"tokens\":[\"<|begin_of_text|>\"]}}},\n"
     "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true},\n"
     "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,\"continuing_subword_prefix\":null,"
     "\"end_of_word_suffix\":null,\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,\"vocab\":{";
@@ -49,7 +51,7 @@ bool synth_tokenizer(struct out *o, uint32_t vocab) {
     uint32_t words = vocab - 2, bytes = words < 256 ? words : 256;
     struct buf b = {0};
     bool ok = true;
-    buf_printf(&b, head, words, words + 1);
+    buf_printf(&b, head, words, words + 1, words);
     for (uint32_t id = 0; ok && id < words; id++) {
         buf_put(&b, ",\"", id ? 2 : 0);
         if (id == 0)

@@ -5,7 +5,7 @@
  *   V1  a value is defined above its use, in the same block or one around it
  *   V2  a layer function ends in ret with values of rows; an entry ends in ret without; a region in yield;
  *       none of them stands elsewhere
- *   V3  names of values are unique in a function
+ *   V3  names of values are unique in a function, names of functions in the module
  *   V4  the versions of a state form a chain: one `state` op a function, at most one write of a version, and
  *       no reader of a version below the write that replaces it
  *   V5  an entry has one parameter, rows[T]; a function's first parameter is rows[T]
@@ -70,6 +70,7 @@ static bool check_ends(const struct verifier *v, struct ir_func *f) {
 }
 
 static bool check_names(const struct verifier *v, struct ir_func *f) {
+    if (ir_func_find(v->m, f->name) != f) return broken(v, f->loc, "V3", arena_printf(v->a, "'@%s' is defined twice", f->name));
     VEC(const char *) seen = {0};
     VEC(struct ir_val *) all = {0};
     for (uint32_t i = 0; i < f->n_params; i++) *vec_push(v->a, &all) = f->params[i];

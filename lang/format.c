@@ -61,7 +61,8 @@ static void scan(struct format *f, struct diag *d, struct names *names, uint32_t
     uint32_t last_line = 0;
     int kind, before = ';';
     while ((kind = stn_scan(&v, &l, r.scanner)) != 0) {
-        struct token t = {.kind = kind, .at = text + r.token_at, .n = r.token_n, .line = l.line, .last_line = l.last_line};
+        struct token t =
+            {.kind = kind, .at = text + r.token_at, .n = r.token_n, .line = l.line, .last_line = l.last_line};
         t.own_line = t.line != last_line;
         t.unary = kind == '-' && !is_operand_end(before);
         if (kind == T_COMMENT)
@@ -76,7 +77,7 @@ static void scan(struct format *f, struct diag *d, struct names *names, uint32_t
 
 /* Finds the partner of each brace and what kind of block it is. */
 static void pair_braces(struct format *f) {
-    size_t open[2 * LANG_MAX_DEPTH + 2], depth = 0;
+    size_t open[LANG_MAX_DEPTH + 1] = {0}, depth = 0;
     uint32_t brackets = 0;
     bool value = false; /* behind '=' or 'yield': a brace belongs to an expression */
     for (size_t i = 0; i < f->tokens.n; i++) {
@@ -174,7 +175,8 @@ static void split(struct format *f) {
                 else if (t->block_brace) level += step;
             }
             if (t->kind != T_COMMENT)
-                statement = (t->kind == ';' && !t->in_brackets) || ((t->kind == '{' || t->kind == '}') && t->block_brace);
+                statement = (t->kind == ';' && !t->in_brackets)
+                    || ((t->kind == '{' || t->kind == '}') && t->block_brace);
         } while (i < f->tokens.n && !breaks(t, &f->tokens.at[i], one_line > 0));
         l.end = i;
         classify(f, &l, whole);
@@ -222,7 +224,8 @@ static uint32_t column(const struct format *f, const struct line *l, size_t i) {
 }
 
 /* Moves token at(line) of each line of [a, b) to one column, if they are not too far apart. */
-static void align(struct format *f, size_t a, size_t b, size_t (*at)(const struct format *, const struct line *, uint32_t),
+static void align(struct format *f, size_t a, size_t b,
+                  size_t (*at)(const struct format *, const struct line *, uint32_t),
                   uint32_t which, uint32_t max_pad) {
     uint32_t low = UINT32_MAX, high = 0;
     for (size_t i = a; i < b; i++) {

@@ -29,6 +29,10 @@ void stn_error(STN_LTYPE *l, struct reader *r, const char *text);
 %code {
 #include <string.h>
 
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-but-set-variable" /* bison counts errors; nobody reads it */
+#endif
+
 /* An empty rule stands at the end of what came before it. */
 #define YYLLOC_DEFAULT(cur, rhs, n)                                                                \
     do {                                                                                           \
@@ -85,7 +89,8 @@ static struct ast_name named(const char *text, struct loc at) {
 %type <expr> expr range arg post prim default
 %type <type> type ret
 %type <node> item decl fn entry stack section stmt bind
-%type <list> items fields config_fields idlist dims args cargs kind_args params plist block other stmts binds sources alts from
+%type <list> items fields config_fields idlist dims args cargs kind_args params plist
+%type <list> block other stmts binds sources alts from
 %type <field> field config_field
 %type <param> param
 %type <alt> tag prefix string
@@ -423,7 +428,8 @@ static const struct {
     int members[20];
 } groups[] = {
     {"an expression", T_REAL, {T_ID, T_INT, T_REAL, T_STR, '(', '[', '-', T_NOT, T_FOR}},
-    {"an operator", '@', {'+', '-', '*', '/', '%', '@', T_EQ, T_NE, T_LE, T_GE, '<', '>', T_AND, T_OR, '[', '.', '(', '=', T_DOTS}},
+    {"an operator", '@', {'+', '-', '*', '/', '%', '@', T_EQ, T_NE, T_LE, T_GE, '<', '>', T_AND, T_OR, T_DOTS,
+                          '[', '.', '(', '='}},
     {"a declaration", T_ENTRY, {T_ID, T_CONFIG, T_WEIGHT, T_STATE, T_FN, T_STACK, T_ENTRY, T_REQUIRE}},
     {"a statement", T_YIELD, {T_ID, T_WEIGHT, T_STATE, T_LET, T_YIELD, T_EMIT, T_REQUIRE, T_IF}},
 };

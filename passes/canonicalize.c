@@ -12,6 +12,7 @@
  *   an op whose results nobody reads           gone
  *
  * Keeps x + 0 (it turns -0 into +0) and everything else that would change a bit.
+ * Leaves alone: kernels and what is in them.
  */
 #include <string.h>
 
@@ -115,8 +116,8 @@ static bool hoist_states(struct ir_func *f) {
 
 static bool sweep(struct ir_func *f) {
     bool changed = false;
-    for (struct ir_op *op = ir_first(f), *next; op; op = next) {
-        next = ir_next(op);
+    for (struct ir_op *op = f->body->first, *next; op; op = next) {
+        next = op->next;
         if (op->code == IR_OP_kernel || ir_ops[op->code].group == IR_END) continue;
         if (unused(f, op)) {
             ir_remove(op);

@@ -12,7 +12,8 @@
  *
  * Stated on traits: element-wise ops, ops on groups (rope) while the unit of whole groups stays at most
  * IR_MAX_UNIT rows, other shapes of the same elements, and cache writes.  The other operands must be known above
- * the kernel; a write must not move above a reader of the version it replaces.
+ * the kernel; a write must not move above a reader of the version it replaces, and this version must not be made
+ * by the kernel itself, as strands are not ordered.
  * Leaves alone: reductions, another number of rows, attention's results, values that come between.
  */
 #include "passes/pass.h"
@@ -27,9 +28,13 @@ static bool computes_parts(const struct ir_op *op) {
     return op->code == IR_OP_write || (ir_ops[op->code].traits & (IR_ELT | IR_GROUP | IR_FREE));
 }
 
-/* Readers of the version that a write replaces would see the new one if the write passed them. */
+/*
+ * Readers of the version that a write replaces would see the new one if the write passed them; and two writes of one
+ * kernel to the same state would run side by side.
+ */
 static bool passes_a_reader(const struct ir_op *op, const struct ir_op *kernel) {
     if (op->code != IR_OP_write) return false;
+    if (op->in[0]->def == kernel) return true;
     for (const struct ir_op *o = op->prev; o && o != kernel; o = o->prev) {
         for (uint32_t i = 0; i < o->n_in; i++)
             if (o->in[i] == op->in[0]) return true;

@@ -30,13 +30,19 @@ static bool read_early_only(struct ir_func *f, const struct ir_val *v, const str
     return any;
 }
 
+/* Does op, or the kernel it is in, stand above? */
+static bool stands_above(struct ir_op *op, const struct ir_op *kernel) {
+    const struct ir_op *top = ir_in_block(op, kernel->block);
+    for (const struct ir_op *o = kernel->prev; o; o = o->prev)
+        if (o == top) return true;
+    return false;
+}
+
 /* Every reader of v is the kernel's or stands below it. */
 static bool read_here_or_below(struct ir_func *f, const struct ir_val *v, const struct ir_op *kernel) {
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
-        for (uint32_t i = 0; i < op->n_in; i++) {
-            if (op->in[i] != v || in_region(op, kernel)) continue;
-            if (edit_above(op->n_out ? op->out[0] : NULL, kernel)) return false;
-        }
+        for (uint32_t i = 0; i < op->n_in; i++)
+            if (op->in[i] == v && !in_region(op, kernel) && stands_above(op, kernel)) return false;
     return true;
 }
 

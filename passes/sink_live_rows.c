@@ -163,12 +163,18 @@ static bool returns_rows(const struct ir_func *f) {
     return v->type.rows == IR_T && v->type.elem == IR_F32_E && v->def && ir_ops[v->def->code].group != IR_REGION;
 }
 
+static const char *fresh_func_name(const struct ir_module *m, const char *base) {
+    const char *name = arena_printf(m->arena, "%s.live", base);
+    for (unsigned i = 1; ir_func_find(m, name); i++) name = arena_printf(m->arena, "%s.live.%u", base, i);
+    return name;
+}
+
 /* layer @f ... : T; live  ->  layer @f.live ... : L */
 static bool sink_into_layer(struct pass_ctx *cx, struct ir_module *m, struct ir_func *entry, struct ir_op *call) {
     if (call->code != IR_OP_layer || call->n_out != 1 || !only_live_readers(entry, call->out[0]) || !returns_rows(call->func[0]))
         return false;
     struct ir_func *old = call->func[0];
-    struct ir_func *f = ir_func_clone(old, arena_printf(m->arena, "%s.live", old->name));
+    struct ir_func *f = ir_func_clone(old, fresh_func_name(m, old->name));
     struct ir_op *ret = f->body->last;
     struct ir_op *live = ir_op_new(f, IR_OP_live, ret->loc, 1, ret->in, 1);
     live->out[0]->type = ret->in[0]->type;

@@ -41,8 +41,8 @@ struct setun_step {
     uint32_t n_threads;
     uint32_t positions; /* capacity of a slot, a multiple of 64 */
     void (*barrier)(struct setun_step *, uint32_t tid);
-    /* NULL, or called by thread 0 after a kernel and a barrier, other threads waiting; kernel is an index
-     * of setun_model.kernels, base the arena offset that its outputs' offsets add to. */
+    /* NULL, or called by thread 0 after a kernel and a barrier, the other threads waiting at a second one;
+     * kernel is an index of setun_model.kernels. */
     void (*trace)(struct setun_step *, uint32_t kernel, uint32_t layer);
     /* Set once by the first thread that meets a non-finite activation; 0 otherwise. */
     uint32_t bad;

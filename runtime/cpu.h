@@ -10,7 +10,7 @@
 
 #include "runtime/abi.h"
 
-uint32_t setun_cpu_features(void); /* bits of enum setun_feature, usable under this kernel */
+uint32_t setun_cpu_features(void);  /* bits of enum setun_feature, usable under this kernel */
 void setun_cpu_float_default(void); /* round to nearest even, denormals kept, no traps: for the calling thread */
 void setun_cpu_pause(void);         /* in a spinning loop */
 

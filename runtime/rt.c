@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,24 +12,24 @@
 /* One write, so that lines of several threads or programs do not mix. */
 static void put_line(const char *head, const char *fmt, va_list args) {
     char line[2048];
-    size_t n = strlen(head);
-    memcpy(line, head, n);
+    size_t n = (size_t)snprintf(line, sizeof line, "%s", head);
     int more = vsnprintf(line + n, sizeof line - n - 1, fmt, args);
-    if (more > 0) n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
+    if (more > 0)
+        n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
     line[n++] = '\n';
     for (size_t done = 0; done < n;) {
         ssize_t w = write(STDERR_FILENO, line + done, n - done);
-        if (w <= 0) return; /* nobody left to tell */
+        if (w <= 0)
+            return; /* nobody left to tell */
         done += (size_t)w;
     }
 }
 
-int setun_fail(int code, const char *fmt, ...) {
+void setun_error(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     put_line("error: ", fmt, args);
     va_end(args);
-    return code;
 }
 
 void setun_say(const char *fmt, ...) {
@@ -54,7 +53,8 @@ static const char *volatile temporaries[SETUN_TEMPORARIES];
 static void on_signal(int sig) {
     if (stop_signal != 0) {
         for (int i = 0; i < SETUN_TEMPORARIES; i++) {
-            if (temporaries[i]) unlink(temporaries[i]);
+            if (temporaries[i])
+                unlink(temporaries[i]);
         }
         _exit(128 + sig);
     }
@@ -78,7 +78,8 @@ int setun_stopped(void) { return stop_signal == 0 ? 0 : 128 + stop_signal; }
 
 int setun_temp_add(const char *path) {
     for (int i = 0; i < SETUN_TEMPORARIES; i++) {
-        if (temporaries[i]) continue;
+        if (temporaries[i])
+            continue;
         temporaries[i] = path;
         return i;
     }
@@ -86,5 +87,6 @@ int setun_temp_add(const char *path) {
 }
 
 void setun_temp_drop(int slot) {
-    if (slot >= 0 && slot < SETUN_TEMPORARIES) temporaries[slot] = NULL;
+    if (slot >= 0 && slot < SETUN_TEMPORARIES)
+        temporaries[slot] = NULL;
 }

@@ -16,8 +16,10 @@
 
 #define SETUN_PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Prints "error: ..." and returns code. */
-int setun_fail(int code, const char *fmt, ...) SETUN_PRINTF_LIKE(2, 3);
+/* "error: ..." on standard error. */
+void setun_error(const char *fmt, ...) SETUN_PRINTF_LIKE(1, 2);
+/* The same, as an expression that has the value of code. */
+#define setun_fail(code, ...) (setun_error(__VA_ARGS__), (code))
 /* A line on standard error: warnings, reasons, speed. */
 void setun_say(const char *fmt, ...) SETUN_PRINTF_LIKE(1, 2);
 

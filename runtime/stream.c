@@ -14,9 +14,11 @@ void setun_read_memory(const uint8_t *at, uint64_t n) {
         __builtin_prefetch(at + 8192, 0, 2);
         __builtin_prefetch(at + 1024, 0, 3);
         memcpy(w, at, sizeof w);
-        for (int j = 0; j < 8; j++) sum[j] += w[j];
+        for (int j = 0; j < 8; j++)
+            sum[j] += w[j];
     }
-    for (int j = 0; j < 8; j++) all += sum[j];
+    for (int j = 0; j < 8; j++)
+        all += sum[j];
     volatile uint64_t sink = all; /* what is read has to go somewhere */
     (void)sink;
 }

@@ -18,11 +18,11 @@ struct setun_tokenizer {
     const uint32_t *index, *sorted, *specials;
     const uint8_t *bytes;
     const struct setun_tok_merge *merges;
-    uint32_t *merge_of;    /* [n_tokens + 1]: merges with left == t are merge_of[t] .. merge_of[t + 1] */
-    uint8_t *is_special;   /* a bit a token */
-    uint32_t longest;      /* bytes of the longest token */
-    void *code;            /* the compiled pre-tokenizer pattern, or NULL: a text is one piece */
-    void *match, *limits;  /* PCRE2's match data and match context */
+    uint32_t *merge_of;   /* [n_tokens + 1]: merges with left == t are merge_of[t] .. merge_of[t + 1] */
+    uint8_t *is_special;  /* a bit a token */
+    uint32_t longest;     /* bytes of the longest token */
+    void *code;           /* the compiled pre-tokenizer pattern, or NULL: a text is one piece */
+    void *match, *limits; /* PCRE2's match data and match context */
 };
 
 struct setun_ids {
@@ -37,7 +37,8 @@ void setun_tok_close(struct setun_tokenizer *t);
 /* The bytes of a token; none for an id that the tokenizer does not know. */
 static inline const uint8_t *setun_tok_text(const struct setun_tokenizer *t, uint32_t id, uint32_t *n) {
     *n = 0;
-    if (id >= t->tok->n_tokens) return t->bytes;
+    if (id >= t->tok->n_tokens)
+        return t->bytes;
     *n = t->index[id + 1] - t->index[id];
     return t->bytes + t->index[id];
 }

@@ -45,7 +45,7 @@ static void suggest_option(const char *command, const char *word, const struct o
 int command_option(const char *command, int argc, char **argv, const struct option *options) {
     opterr = 0;
     int at = optind < 1 ? 1 : optind;
-    int c = getopt_long(argc, argv, ":o:q", options, NULL);
+    int c = getopt_long(argc, argv, ":o:qn:", options, NULL);
     if (c == ':') {
         command_usage(command, "'%s' needs a value", argv[optind - 1]);
         return '?';
@@ -101,6 +101,7 @@ int main(int argc, char **argv) {
     cx.diag = diag_new(cx.arena, stderr);
     cx.names = names_new(cx.arena);
     int code = dispatch(&cx, argc, argv);
+    diag_finish(cx.diag);
     if (fflush(stdout) != 0 && code == EXIT_OK) code = EXIT_IO;
     arena_free(cx.arena);
     return code;

@@ -159,6 +159,7 @@ int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct diag *d = diag_new(a, stderr);
     code = run(a, d, &r);
+    diag_finish(d);
     arena_free(a);
     return fflush(stdout) == 0 ? code : EXIT_IO;
 }

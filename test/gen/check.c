@@ -8,6 +8,7 @@
 
 #include "test/gen/emit.h"
 #include "test/gen/plan_check.h"
+#include "test/gen/rewire.h"
 
 static bool failed(const struct trial *t, const char *what, const char *why) {
     fprintf(stderr, "seed %" PRIu64 ": %s: %s\n", t->seed, what, why);
@@ -37,7 +38,8 @@ static bool round_trip(struct trial *t, const char *text, const char *what) {
 
 static bool same_by(struct trial *t, const struct ir_module *m, const struct schedule *s, const char *what) {
     float *out = arena_array(t->a, float, (size_t)t->tokens * t->vocab);
-    return trial_interpret(t, m, s, out) && trial_compare(t, s, out, what);
+    if (!trial_interpret(t, m, s, out)) return failed(t, what, "the step failed");
+    return trial_compare(t, s, out, what);
 }
 
 static bool check_chunks(struct trial *t) {
@@ -131,10 +133,29 @@ static bool check_pipeline(struct trial *t, struct check_stats *st) {
     return true;
 }
 
+/* The same of a program that nobody would write; one that is against the rules or not finite shows nothing. */
+static bool check_rewired(struct trial *t, struct check_stats *st) {
+    struct ir_module *m = trial_module(t);
+    struct diag *quiet = t->d, *loud = t->d;
+    FILE *nowhere = fopen("/dev/null", "w");
+    if (!m || !nowhere) return false;
+    gen_rewire(m, t->seed);
+    quiet = diag_new(t->a, nowhere);
+    t->d = quiet;
+    t->text = text_of(t->a, m);
+    bool use = ir_verify(quiet, m, NULL) && trial_interpret(t, m, &t->mixed, t->logits);
+    t->d = loud;
+    fclose(nowhere);
+    if (!use) return true;
+    st->rewired++;
+    struct check_stats unused = {0};
+    return (check_alone(t, &unused) && check_pipeline(t, &unused) && check_shuffled(t, &unused)) || failed(t, "rewired", "this one");
+}
+
 bool check_program(uint64_t seed, struct check_stats *st) {
     struct trial t;
     bool ok = trial_begin(&t, seed) && check_lively(&t) && round_trip(&t, t.text, "program") && check_chunks(&t) && check_alone(&t, st) &&
-              check_pipeline(&t, st) && check_shuffled(&t, st);
+              check_pipeline(&t, st) && check_shuffled(&t, st) && check_rewired(&t, st);
     for (uint32_t i = 0; i < GEN_N_FEATURES; i++) st->has[i] += t.info.has[i];
     st->programs++;
     trial_end(&t);

@@ -2,7 +2,7 @@
 """The miniature model: a complete network of two layers, drawn from a linear congruential generator.
 
     miniature.py DIR            writes config.json, tokenizer.json, model.safetensors and golden.json
-    miniature.py --check DIR    runs test/ir/miniature.sir on it and compares with the golden numbers
+    miniature.py --check DIR    runs test/ir/Inputs/miniature.sir on it and compares with the golden numbers
 
 golden.json holds what independent implementations gave: int8 codes, logits after the fourth token, the greedy
 continuation, and what three deliberate mistakes give instead.
@@ -160,7 +160,7 @@ def evaluate(text, folder, trace=None):
 
 
 def check(folder):
-    text = (pathlib.Path(__file__).parent.parent / "ir" / "miniature.sir").read_text()
+    text = (pathlib.Path(__file__).parent.parent / "ir" / "Inputs" / "miniature.sir").read_text()
     codes = {}
 
     def trace(func, value, layer, x):

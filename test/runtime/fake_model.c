@@ -31,7 +31,7 @@ enum {
     CONTEXT = 128,
     MAX_ROWS = 64,
     WEIGHTS = 65536, /* words */
-    H_OFFSET = 0, /* i32[2] a row, 64 bytes apart */
+    H_OFFSET = 0,    /* i32[2] a row, 64 bytes apart */
     H_STRIDE = 64,
     CODES_OFFSET = H_OFFSET + MAX_ROWS * H_STRIDE, /* i8[5] a row */
     CODES_STRIDE = 64,
@@ -50,7 +50,7 @@ static uint64_t mix(uint64_t z) {
 
 static uint64_t *state_at(struct setun_step *s, uint32_t slot, uint32_t pos) {
     uint8_t *at = s->state + slot * s->slot_stride + pos / 64 * (64 * STATE_ROW) + pos % 64 * STATE_ROW;
-    return (uint64_t *)(void *)at;
+    return (uint64_t *)at;
 }
 
 /* Rows in order: the first thread does them all. */
@@ -110,7 +110,8 @@ static void count(void) {
         _exit(99);
     }
     before = allocations;
-    if (steps == 1000) fprintf(stderr, "1000 steps without a call, %llu before them\n", (unsigned long long)before);
+    if (steps == 1000)
+        fprintf(stderr, "1000 steps without a call, %llu before them\n", (unsigned long long)before);
 }
 #else
 static void count(void) {}
@@ -126,13 +127,15 @@ static void run(struct setun_step *s, uint32_t tid, uint64_t salt) {
     }
     s->barrier(s, tid);
     if (s->trace) {
-        if (tid == 0) s->trace(s, 0, 3);
+        if (tid == 0)
+            s->trace(s, 0, 3);
         s->barrier(s, tid);
     }
     head(s, tid, salt);
     s->barrier(s, tid);
     if (s->trace) {
-        if (tid == 0) s->trace(s, 1, 0);
+        if (tid == 0)
+            s->trace(s, 1, 0);
         s->barrier(s, tid);
     }
 }
@@ -155,7 +158,12 @@ static const struct setun_value embed_values[] = {
     {.name = "codes", .elem = SETUN_I8, .elems = 5, .row_stride = CODES_STRIDE, .offset = CODES_OFFSET},
 };
 static const struct setun_value head_values[] = {
-    {.name = "logits", .elem = SETUN_F32, .live = 1, .elems = VOCAB, .row_stride = LOGITS_STRIDE, .offset = LOGITS_OFFSET},
+    {.name = "logits",
+     .elem = SETUN_F32,
+     .live = 1,
+     .elems = VOCAB,
+     .row_stride = LOGITS_STRIDE,
+     .offset = LOGITS_OFFSET},
 };
 static const struct setun_kernel kernels[] = {
     {.name = "body.0:h", .values = embed_values, .n_values = 2, .bytes = 0},

@@ -2,7 +2,7 @@
  * interp_test -- the interpreter on the miniature model and on every op.
  *
  * The miniature's codes, logits and greedy ids were computed by independent programs, as were those of three
- * deliberate mistakes.  test/ir/miniature.logits holds the bits that the second evaluator (test/ref) gives.
+ * deliberate mistakes.  test/ir/Inputs/miniature.logits holds the bits that the second evaluator (test/ref) gives.
  */
 #include "test/unit/expect.h"
 
@@ -93,10 +93,10 @@ static void bench_close(struct bench *b) {
     arena_free(b->a);
 }
 
-/* test/ir/NAME, found from this file's own place. */
+/* test/ir/Inputs/NAME, found from this file's own place. */
 static char *read_text(struct bench *b, const char *name) {
     const char *slash = strrchr(__FILE__, '/');
-    const char *path = arena_printf(b->a, "%.*s/../ir/%s", (int)(slash - __FILE__), __FILE__, name);
+    const char *path = arena_printf(b->a, "%.*s/../ir/Inputs/%s", (int)(slash - __FILE__), __FILE__, name);
     char *text;
     size_t n;
     if (!file_read(b->d, b->a, path, 1 << 20, &text, &n)) {

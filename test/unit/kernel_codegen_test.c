@@ -50,7 +50,8 @@ static void run_team(struct team *t) {
         m[i] = (struct member){t, i};
         pthread_create(&id[i], NULL, run_member, &m[i]);
     }
-    for (uint32_t i = 0; i < t->threads; i++) pthread_join(id[i], NULL);
+    for (uint32_t i = 0; i < t->threads; i++)
+        pthread_join(id[i], NULL);
     pthread_barrier_destroy(&t->barrier);
 }
 
@@ -70,6 +71,7 @@ struct job {
     uint32_t n_rows, step_end[MAX_STEPS], n_steps;
     float *want;
     uint32_t n_want;
+    const char *expect_bad; /* the kernel that finds something not finite, or NULL */
 };
 
 static uint32_t draw(struct job *j, uint32_t n) {
@@ -84,18 +86,21 @@ static void draw_rows(struct job *j, uint32_t tokens) {
         uint32_t n = 1 + (draw(j, 3) ? draw(j, 9) : draw(j, j->m->max_rows));
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = draw(j, SLOTS);
-            if (pos[slot] == tokens) continue;
+            if (pos[slot] == tokens)
+                continue;
             j->rows[j->n_rows++] = (struct ir_row){
                 .token = draw(j, j->m->vocab), .slot = slot, .pos = pos[slot]++, .live = draw(j, 2) != 0};
         }
-        if (j->n_rows == (j->n_steps ? j->step_end[j->n_steps - 1] : 0)) continue;
+        if (j->n_rows == (j->n_steps ? j->step_end[j->n_steps - 1] : 0))
+            continue;
         j->step_end[j->n_steps++] = j->n_rows;
     }
 }
 
 static const struct ir_func *entry_of(const struct ir_module *m) {
     for (size_t i = 0; i < m->funcs.n; i++)
-        if (m->funcs.at[i]->entry) return m->funcs.at[i];
+        if (m->funcs.at[i]->entry)
+            return m->funcs.at[i];
     return NULL;
 }
 
@@ -106,7 +111,8 @@ static bool interpret(struct job *j) {
     for (uint32_t s = 0, at = 0; ok && s < j->n_steps; at = j->step_end[s++]) {
         uint32_t n = j->step_end[s] - at;
         ok = interp_step(it, entry_of(j->m), j->rows + at, n, "logits", j->want + (size_t)j->n_want * j->m->vocab);
-        for (uint32_t i = 0; i < n; i++) j->n_want += j->rows[at + i].live;
+        for (uint32_t i = 0; i < n; i++)
+            j->n_want += j->rows[at + i].live;
     }
     interp_free(it);
     return ok;
@@ -115,15 +121,14 @@ static bool interpret(struct job *j) {
 static void *lines(uint64_t bytes) {
     uint64_t n = (bytes + 256 + 63) / 64 * 64;
     void *p = aligned_alloc(64, n);
-    if (!p) exit(6);
+    if (!p)
+        exit(6);
     memset(p, 0, n);
     return p;
 }
 
 /* Scratch and padding hold nothing of use: NaNs would show. */
-static void poison(void *p, uint64_t bytes) {
-    memset(p, 0xff, bytes);
-}
+static void poison(void *p, uint64_t bytes) { memset(p, 0xff, bytes); }
 
 static void run_step(struct team *t, const struct ir_row *rows, uint32_t n) {
     static struct setun_row r[256];
@@ -131,7 +136,8 @@ static void run_step(struct team *t, const struct ir_row *rows, uint32_t n) {
     t->step.n_live = 0;
     for (uint32_t i = 0; i < n; i++) {
         r[i] = (struct setun_row){rows[i].token, rows[i].slot, rows[i].pos, rows[i].live};
-        if (rows[i].live) live[t->step.n_live++] = i;
+        if (rows[i].live)
+            live[t->step.n_live++] = i;
     }
     t->step.rows = r;
     t->step.live = live;
@@ -142,7 +148,8 @@ static void run_step(struct team *t, const struct ir_row *rows, uint32_t n) {
 static bool compare(const struct job *j, const struct setun_model *model, const struct team *t, const char *level,
                     const char *form, uint32_t step, uint32_t first) {
     for (uint32_t i = 0; i < t->step.n_live; i++) {
-        const float *got = (const float *)(const void *)(t->step.arena + model->logits_offset + i * model->logits_stride);
+        const float *got =
+            (const float *)(const void *)(t->step.arena + model->logits_offset + i * model->logits_stride);
         const float *want = j->want + (size_t)(first + i) * j->m->vocab;
         for (uint32_t k = 0; k < j->m->vocab; k++)
             if (memcmp(&got[k], &want[k], sizeof(float)) != 0) {
@@ -176,6 +183,12 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
     bool ok = true;
     for (uint32_t s = 0, at = 0, done = 0; ok && s < j->n_steps; at = j->step_end[s++]) {
         run_step(&t, j->rows + at, j->step_end[s] - at);
+        if (j->expect_bad) {
+            ok = EXPECT(t.step.bad == 1) && EXPECT(t.step.bad_layer == IR_NO_LAYER) &&
+                 EXPECT(threads > 1 || t.step.bad_pos == j->rows[0].pos) &&
+                 EXPECT_STR(model->kernels[t.step.bad_kernel].name, j->expect_bad);
+            break;
+        }
         ok = EXPECT(t.step.bad == 0) && compare(j, model, &t, level->name, form, s, done);
         done += t.step.n_live;
     }
@@ -190,23 +203,27 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
 static bool write_data(struct job *j, const struct ir_module *m, const struct data_plan *plan, const char *path) {
     uint64_t hash;
     struct out *o = out_open(j->d, path, false);
-    if (!o) return false;
-    if (data_write(j->d, m, plan, &j->w, o, &hash, NULL, NULL)) return out_commit(o);
+    if (!o)
+        return false;
+    if (data_write(j->d, m, plan, &j->w, o, &hash, NULL, NULL))
+        return out_commit(o);
     out_discard(o);
     return false;
 }
 
 /* No libcalls: a step needs nothing from outside. */
 static bool link_shared(struct job *j, const char *object, const char *so) {
-    return system(arena_printf(j->a, "ld.lld-19 -shared --no-undefined -o '%s' '%s' 2>/dev/null || "
-                                     "ld.lld -shared --no-undefined -o '%s' '%s' 2>/dev/null || "
-                                     "cc -shared -nostdlib -Wl,--no-undefined -o '%s' '%s'",
+    return system(arena_printf(j->a,
+                               "ld.lld-19 -shared --no-undefined -o '%s' '%s' 2>/dev/null || "
+                               "ld.lld -shared --no-undefined -o '%s' '%s' 2>/dev/null || "
+                               "cc -shared -nostdlib -Wl,--no-undefined -o '%s' '%s'",
                                so, object, so, object, so, object)) == 0;
 }
 
 static bool run_passes(struct job *j, struct ir_module *m, bool fused) {
     struct pass_ctx cx = {.diag = j->d, .arena = j->a, .print_after = getenv("PRINT_AFTER")};
-    if (fused) return passes_run_all(&cx, m);
+    if (fused)
+        return passes_run_all(&cx, m);
     return pass_run(&cx, m, pass_find("select-core")) && pass_run(&cx, m, pass_find("plan-memory"));
 }
 
@@ -215,21 +232,28 @@ static bool compiled(struct job *j, struct ir_module *m, bool fused) {
     const char *dir = tmp_dir(j->d), *form = fused ? "fused" : "unfused";
     const char *object = arena_printf(j->a, "%s/k.o", dir), *so = arena_printf(j->a, "%s/k%d.so", dir, serial++);
     const char *path = arena_printf(j->a, "%s/k.data", dir);
-    struct backend_options opt = {.levels = "portable", .pic = true, .dump_llvm = getenv("DUMP_LLVM"), .dump_asm = getenv("DUMP_ASM")};
+    struct backend_options opt = {.levels = fused ? "portable" : "native",
+                                  .pic = true,
+                                  .dump_llvm = getenv("DUMP_LLVM"),
+                                  .dump_asm = getenv("DUMP_ASM")};
     struct data_plan plan;
     struct mapped data = {0};
-    if (!run_passes(j, m, fused)) return false;
+    if (!run_passes(j, m, fused))
+        return false;
     data_plan_make(j->a, m, &plan);
-    if (!backend_emit(j->d, m, &plan, &opt, 1, object) || !link_shared(j, object, so)) return false;
+    if (!backend_emit(j->d, m, &plan, &opt, 1, object) || !link_shared(j, object, so))
+        return false;
     void *code = write_data(j, m, &plan, path) && file_map(j->d, path, &data) ? dlopen(so, RTLD_NOW) : NULL;
     const struct setun_model *model = code ? dlsym(code, "setun_model") : NULL;
-    if (!EXPECT(model != NULL)) return false;
+    if (!EXPECT(model != NULL))
+        return false;
     uint8_t *copy = lines(data.n);
     memcpy(copy, data.at, data.n);
     bool ok = true;
     for (uint32_t l = 0; ok && l < model->n_levels; l++)
         for (uint32_t t = 1; ok && t <= 3; t++)
-            if (!(model->levels[l].needs & ~x86_host_features())) ok = run_code(j, model, &model->levels[l], t, copy, form);
+            if (!(model->levels[l].needs & ~x86_host_features()))
+                ok = run_code(j, model, &model->levels[l], t, copy, form);
     free(copy);
     file_unmap(&data);
     dlclose(code);
@@ -249,10 +273,13 @@ static bool run_program(const char *title, const char *text, uint64_t seed, uint
     j.w = ir_weights_random(j.a, seed);
     j.m = parsed(&j, text);
     bool ok = EXPECT(j.m != NULL);
-    if (ok) draw_rows(&j, tokens);
+    if (ok)
+        draw_rows(&j, tokens);
     ok = ok && EXPECT(interpret(&j));
-    for (int fused = 0; ok && fused < 2; fused++) ok = EXPECT(compiled(&j, parsed(&j, text), fused));
-    if (!ok) printf("program '%s' failed\n", title);
+    for (int fused = 0; ok && fused < 2; fused++)
+        ok = EXPECT(compiled(&j, parsed(&j, text), fused));
+    if (!ok)
+        printf("program '%s' failed\n", title);
     arena_free(j.a);
     return ok;
 }
@@ -269,12 +296,17 @@ struct shape {
 
 static const struct shape shapes[] = {
     {"odd", 37, 4, 2, 6, 50, 29, 3, "half", "f16", "f32", "mask = causal", "silu", "row", "bf16", 70, true, true},
-    {"window", 67, 6, 3, 10, 131, 77, 2, "adjacent", "f32", "f16", "mask = window, window = 45", "gelu", "matrix", "f16", 150, false, true},
+    {"window", 67, 6, 3, 10, 131, 77, 2, "adjacent", "f32", "f16", "mask = window, window = 45", "gelu", "matrix",
+     "f16", 150, false, true},
     {"chunks", 96, 3, 1, 32, 64, 33, 1, "half", "f16", "f16", "mask = causal", "relu2", "row", "f32", 192, true, false},
-    {"wide", 256, 4, 2, 64, 640, 100, 4, "adjacent", "f16", "f16", "mask = causal", "tanh", "matrix", "bf16", 40, true, true},
-    {"long", 1100, 2, 2, 48, 2100, 20, 2, "half", "f32", "f32", "mask = window, window = 5", "sigmoid", "row", "bf16", 12, false, false},
-    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "f32", "mask = causal", "relu", "row", "bf16", 20, true, false},
-    {"small", 8, 2, 1, 4, 12, 16, 2, "half", "f32", "f32", "mask = causal", "relu2", "matrix", "bf16", 20, false, false},
+    {"wide", 256, 4, 2, 64, 640, 100, 4, "adjacent", "f16", "f16", "mask = causal", "tanh", "matrix", "bf16", 40, true,
+     true},
+    {"long", 1100, 2, 2, 48, 2100, 20, 2, "half", "f32", "f32", "mask = window, window = 5", "sigmoid", "row", "bf16",
+     12, false, false},
+    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "f32", "mask = causal", "relu", "row", "bf16", 20, true,
+     false},
+    {"small", 8, 2, 1, 4, 12, 16, 2, "half", "f32", "f32", "mask = causal", "relu2", "matrix", "bf16", 20, false,
+     false},
 };
 
 static void declare(struct buf *t, const struct shape *s) {
@@ -299,7 +331,8 @@ static void declare(struct buf *t, const struct shape *s) {
 }
 
 /* %out = q, k or v of `heads` heads, with what the shape asks for on the way */
-static void project(struct buf *t, const struct shape *s, const char *name, uint32_t heads, bool norm, bool bias, bool rope) {
+static void project(struct buf *t, const struct shape *s, const char *name, uint32_t heads, bool norm, bool bias,
+                    bool rope) {
     const char *last = "f";
     buf_printf(t, "  %%%s.acc = matmul %%c, @b.w%s : i32[T, %u, %u]\n", name, name, heads, s->d);
     buf_printf(t, "  %%%s.f = dequant %%%s.acc, %%r, @b.w%s : f32[T, %u, %u]\n", name, name, name, heads, s->d);
@@ -308,12 +341,13 @@ static void project(struct buf *t, const struct shape *s, const char *name, uint
         last = "b";
     }
     if (norm) {
-        buf_printf(t, "  %%%s.n = rmsnorm %%%s.%s, @b.g_q {eps = 1e-06} : f32[T, %u, %u]\n", name, name, last, heads, s->d);
+        buf_printf(t, "  %%%s.n = rmsnorm %%%s.%s, @b.g_q {eps = 1e-06} : f32[T, %u, %u]\n", name, name, last, heads,
+                   s->d);
         last = "n";
     }
     if (rope)
-        buf_printf(t, "  %%%s = rope %%%s.%s, %%rows {theta = 10000, pairing = %s} : f32[T, %u, %u]\n", name, name, last,
-                   s->pairing, heads, s->d);
+        buf_printf(t, "  %%%s = rope %%%s.%s, %%rows {theta = 10000, pairing = %s} : f32[T, %u, %u]\n", name, name,
+                   last, s->pairing, heads, s->d);
     else
         buf_printf(t, "  %%%s = mulc %%%s.%s {c = 1.5} : f32[T, %u, %u]\n", name, name, last, heads, s->d);
 }
@@ -327,7 +361,8 @@ static void attention(struct buf *t, const struct shape *s) {
         buf_printf(t, "  %%%s.0 = state @b.%s : cache<%s>[%u, %u]\n", c, c, e, s->kv, s->d);
         buf_printf(t, "  %%%s.1 = write %%%s.0, %%%s, %%rows : cache<%s>[%u, %u]\n", c, c, c, e, s->kv, s->d);
     }
-    buf_printf(t, "  %%o = attend %%q, %%k.1, %%v.1, %%rows {scale = 0.30151135, %s} : f32[T, %u, %u]\n", s->mask, s->heads, s->d);
+    buf_printf(t, "  %%o = attend %%q, %%k.1, %%v.1, %%rows {scale = 0.30151135, %s} : f32[T, %u, %u]\n", s->mask,
+               s->heads, s->d);
     buf_printf(t, "  %%o.h = mulc %%o {c = 0.7} : f32[T, %u, %u]\n", s->heads, s->d);
     buf_printf(t, "  %%o.flat = reshape %%o.h : f32[T, %u]\n", s->heads * s->d);
 }
@@ -335,37 +370,88 @@ static void attention(struct buf *t, const struct shape *s) {
 static void layer(struct buf *t, const struct shape *s, int number) {
     uint32_t h = s->hidden, f = s->ffn;
     buf_printf(t, "func @b.%d(%%rows: rows[T], %%x: f32[T, %u]) {\n", number, h);
-    buf_printf(t, "  %%n = rmsnorm %%x, @b.g_in {eps = 1e-05} : f32[T, %u]\n  %%c, %%r = quant %%n : i8[T, %u], f32[T]\n", h, h);
+    buf_printf(t,
+               "  %%n = rmsnorm %%x, @b.g_in {eps = 1e-05} : f32[T, %u]\n  %%c, %%r = quant %%n : i8[T, %u], f32[T]\n",
+               h, h);
     attention(t, s);
     buf_printf(t, "  %%oc, %%or = quant %%o.flat : i8[T, %u], f32[T]\n", s->heads * s->d);
-    buf_printf(t, "  %%wo.acc = matmul %%oc, @b.wo : i32[T, %u]\n  %%wo = dequant %%wo.acc, %%or, @b.wo : f32[T, %u]\n", h, h);
+    buf_printf(t, "  %%wo.acc = matmul %%oc, @b.wo : i32[T, %u]\n  %%wo = dequant %%wo.acc, %%or, @b.wo : f32[T, %u]\n",
+               h, h);
     buf_printf(t, "  %%h = add %%x, %%wo : f32[T, %u]\n", h);
-    if (number) buf_printf(t, "  %%h.d = dot %%h, @b.mix : f32[T, %u]\n  %%h.e = tanh %%h.d : f32[T, %u]\n", h, h);
-    buf_printf(t, "  %%b = rmsnorm %%h, @b.g_ffn {eps = 1e-05} : f32[T, %u]\n  %%bc, %%br = quant %%b : i8[T, %u], f32[T]\n", h, h);
-    buf_printf(t, "  %%g.acc = matmul %%bc, @b.gate : i32[T, %u]\n  %%g.f = dequant %%g.acc, %%br, @b.gate : f32[T, %u]\n", f, f);
+    if (number)
+        buf_printf(t, "  %%h.d = dot %%h, @b.mix : f32[T, %u]\n  %%h.e = tanh %%h.d : f32[T, %u]\n", h, h);
+    buf_printf(
+        t, "  %%b = rmsnorm %%h, @b.g_ffn {eps = 1e-05} : f32[T, %u]\n  %%bc, %%br = quant %%b : i8[T, %u], f32[T]\n",
+        h, h);
+    buf_printf(t,
+               "  %%g.acc = matmul %%bc, @b.gate : i32[T, %u]\n  %%g.f = dequant %%g.acc, %%br, @b.gate : f32[T, %u]\n",
+               f, f);
     buf_printf(t, "  %%g = %s %%g.f : f32[T, %u]\n", s->act, f);
-    buf_printf(t, "  %%u.acc = matmul %%bc, @b.up : i32[T, %u]\n  %%u = dequant %%u.acc, %%br, @b.up : f32[T, %u]\n", f, f);
-    buf_printf(t, "  %%m = mul %%g, %%u : f32[T, %u]\n  %%m.n = rmsnorm %%m, @b.g_sub {eps = 1e-05} : f32[T, %u]\n", f, f);
+    buf_printf(t, "  %%u.acc = matmul %%bc, @b.up : i32[T, %u]\n  %%u = dequant %%u.acc, %%br, @b.up : f32[T, %u]\n", f,
+               f);
+    buf_printf(t, "  %%m = mul %%g, %%u : f32[T, %u]\n  %%m.n = rmsnorm %%m, @b.g_sub {eps = 1e-05} : f32[T, %u]\n", f,
+               f);
     buf_printf(t, "  %%mc, %%mr = quant %%m.n : i8[T, %u], f32[T]\n", f);
-    buf_printf(t, "  %%d.acc = matmul %%mc, @b.down : i32[T, %u]\n  %%d = dequant %%d.acc, %%mr, @b.down : f32[T, %u]\n", h, h);
+    buf_printf(t,
+               "  %%d.acc = matmul %%mc, @b.down : i32[T, %u]\n  %%d = dequant %%d.acc, %%mr, @b.down : f32[T, %u]\n",
+               h, h);
     buf_printf(t, "  %%y = %s : f32[T, %u]\n  ret %%y\n}\n", number ? "sub %h.e, %d" : "add %h, %d", h);
 }
 
 static void program(struct buf *t, const struct shape *s) {
     declare(t, s);
     layer(t, s, 0);
-    layer(t, s, 1);
+    if (s->layers > 2)
+        layer(t, s, 1);
     buf_printf(t, "entry @generate(%%rows: rows[T]) {\n  %%x = embed %%rows, @embed : f32[T, %u]\n", s->hidden);
     const char *x = "x";
     if (s->layers > 1) {
-        buf_printf(t, "  %%y = layers %%rows, %%x, @b.0%s {from = 0, to = %u} : f32[T, %u]\n", s->layers > 2 ? ", @b.1" : "",
-                   s->layers - 1, s->hidden);
+        buf_printf(t, "  %%y = layers %%rows, %%x, @b.0%s {from = 0, to = %u} : f32[T, %u]\n",
+                   s->layers > 2 ? ", @b.1" : "", s->layers - 1, s->hidden);
         x = "y";
     }
     buf_printf(t, "  %%z = layer %%rows, %%%s, @b.0 {index = %u} : f32[T, %u]\n", x, s->layers - 1, s->hidden);
     buf_printf(t, "  %%live = live %%z : f32[L, %u]\n", s->hidden);
     buf_printf(t, "  %%n = rmsnorm %%live, @g_out {eps = 1e-05} : f32[L, %u]\n", s->hidden);
     buf_printf(t, "  %%logits = dot %%n, @embed : f32[L, %u]\n  emit %%logits {name = logits}\n  ret\n}\n", s->vocab);
+}
+
+/* ---- values that are not finite ---- */
+
+/* Row 1 of 3 overflows, in quant or only in the logits: what the step says of it. */
+static void overflow(bool in_quant) {
+    struct buf t = {0};
+    struct job j = {.a = arena_new(), .title = "overflow", .seed = 3, .n_rows = 3, .n_steps = 1};
+    FILE *quiet = fopen("/dev/null", "w");
+    const char *last = in_quant ? "1" : "1e+38";
+    buf_printf(&t,
+               "module p {context = 64, vocab = 9, max_rows = 8}\nweight @embed : f32[9, 40]\nweight @w : trit[40, 40] "
+               "scale matrix\n"
+               "entry @generate(%%rows: rows[T]) {\n  %%x = embed %%rows, @embed : f32[T, 40]\n"
+               "  %%a = mulc %%x {c = %s} : f32[T, 40]\n  %%b = mulc %%a {c = %s} : f32[T, 40]\n",
+               in_quant ? "1e+38" : "1", in_quant ? "1e+38" : "1");
+    buf_printf(&t,
+               "  %%c, %%r = quant %%b : i8[T, 40], f32[T]\n  %%m = matmul %%c, @w : i32[T, 40]\n  %%y = dequant %%m, "
+               "%%r, @w : f32[T, 40]\n"
+               "  %%z = mulc %%y {c = %s} : f32[T, 40]\n  %%zz = mulc %%z {c = %s} : f32[T, 40]\n  %%l = live %%zz : "
+               "f32[L, 40]\n"
+               "  %%logits = dot %%l, @embed : f32[L, 9]\n  emit %%logits {name = logits}\n  ret\n}\n",
+               last, last);
+    j.d = diag_new(j.a, quiet);
+    j.w = ir_weights_random(j.a, 1);
+    j.m = parsed(&j, t.at);
+    if (EXPECT(j.m != NULL)) {
+        for (uint32_t i = 0; i < 3; i++)
+            j.rows[i] = (struct ir_row){.token = i, .slot = 0, .pos = i + 5, .live = true};
+        j.step_end[0] = 3;
+        EXPECT(!interpret(&j));
+        j.d = diag_new(j.a, stderr);
+        j.expect_bad = in_quant ? "generate:c" : "generate:logits";
+        EXPECT(compiled(&j, parsed(&j, t.at), false));
+    }
+    fclose(quiet);
+    buf_free(&t);
+    arena_free(j.a);
 }
 
 int main(int argc, char **argv) {
@@ -384,5 +470,7 @@ int main(int argc, char **argv) {
         run_program(shapes[i].title, text.at, i + 1, shapes[i].tokens);
         buf_free(&text);
     }
+    overflow(true);
+    overflow(false);
     return expect_end();
 }

@@ -46,8 +46,8 @@ static const struct {
     emit_fn *emit;
     scalar_fn *want;
 } functions[] = {
-    {"exp", cg_exp, num_exp},    {"sigmoid", cg_sigmoid, num_sigmoid}, {"silu", cg_silu, num_silu},
-    {"tanh", cg_tanh, num_tanh}, {"gelu", cg_gelu, num_gelu},          {"cos", emit_cos, num_cos_of_bits},
+    {"exp", cg_exp, num_exp},           {"sigmoid", cg_sigmoid, num_sigmoid}, {"silu", cg_silu, num_silu},
+    {"tanh", cg_tanh, num_tanh},        {"gelu", cg_gelu, num_gelu},          {"cos", emit_cos, num_cos_of_bits},
     {"sin", emit_sin, num_sin_of_bits},
 };
 
@@ -76,16 +76,15 @@ static void emit_rest(struct cg *c) {
     LLVMBuildRet(c->b, LLVMBuildFAdd(c->b, cg_f32(c, 0), total, ""));
 }
 
-static bool same(float a, float b) {
-    return bits_of_f32(a) == bits_of_f32(b) || (isnan(a) && isnan(b));
-}
+static bool same(float a, float b) { return bits_of_f32(a) == bits_of_f32(b) || (isnan(a) && isnan(b)); }
 
 static bool check_batch(size_t i, code *fn, const float *x, const char *level) {
     static float y[BATCH];
     fn(x, y, BATCH);
     for (size_t k = 0; k < BATCH; k++) {
         float want = functions[i].want(x[k]);
-        if (same(y[k], want)) continue;
+        if (same(y[k], want))
+            continue;
         printf("%s(%a) at %s: %a, not %a\n", functions[i].name, (double)x[k], level, (double)y[k], (double)want);
         return false;
     }
@@ -94,8 +93,9 @@ static bool check_batch(size_t i, code *fn, const float *x, const char *level) {
 
 /* The neighbours of every bound that a definition compares with, and of some more; both signs. */
 static bool check_edges(size_t i, code *fn, const char *level) {
-    static const float edges[] = {0.0f, 1e-45f, 1e-38f, 0.5f, 1.0f, 20.0f, 1e30f, SETUN_TANH_SPLIT, -SETUN_EXP_MIN, SETUN_EXP_MAX,
-                                  87.0f, 88.0f, 0.34657359f, 1.0397207f};
+    static const float edges[] = {0.0f,  1e-45f, 1e-38f,           0.5f,           1.0f,
+                                  20.0f, 1e30f,  SETUN_TANH_SPLIT, -SETUN_EXP_MIN, SETUN_EXP_MAX,
+                                  87.0f, 88.0f,  0.34657359f,      1.0397207f};
     static float x[BATCH];
     for (size_t k = 0; k < BATCH; k++) {
         uint32_t u = bits_of_f32(edges[k / 2 % COUNT_OF(edges)]) + (uint32_t)(k / 2 / COUNT_OF(edges)) - 64;
@@ -107,8 +107,10 @@ static bool check_edges(size_t i, code *fn, const char *level) {
 static bool check_sweep(size_t i, code *fn, const char *level) {
     static float x[BATCH];
     for (uint32_t b = 0; b < 500; b++) {
-        for (uint32_t k = 0; k < BATCH; k++) x[k] = f32_of_bits((b * BATCH + k) * 2099u);
-        if (!check_batch(i, fn, x, level)) return false;
+        for (uint32_t k = 0; k < BATCH; k++)
+            x[k] = f32_of_bits((b * BATCH + k) * 2099u);
+        if (!check_batch(i, fn, x, level))
+            return false;
     }
     return true;
 }
@@ -117,9 +119,11 @@ static void check_rest(const struct jit *j, const char *level) {
     float (*exp1)(float), (*tree)(const float *), lanes[32];
     *(void **)&exp1 = jit_symbol(j, arena_printf(j->arena, "exp1.%s", level));
     *(void **)&tree = jit_symbol(j, arena_printf(j->arena, "tree.%s", level));
-    for (int i = 0; i < 32; i++) lanes[i] = num_exp((float)(i * 7 % 32) - 9.3f);
+    for (int i = 0; i < 32; i++)
+        lanes[i] = num_exp((float)(i * 7 % 32) - 9.3f);
     EXPECT(same(tree(lanes), num_sum(lanes, 32)));
-    for (float x = -90.0f; x < 90.0f; x += 0.37f) EXPECT(same(exp1(x), num_exp(x)));
+    for (float x = -90.0f; x < 90.0f; x += 0.37f)
+        EXPECT(same(exp1(x), num_exp(x)));
 }
 
 int main(void) {
@@ -130,14 +134,16 @@ int main(void) {
     cg_open(&c, j.diag, j.arena, &opt, "math");
     for (unsigned l = 0; l < x86_n_levels; l++) {
         c.level = &x86_levels[l];
-        for (size_t i = 0; i < COUNT_OF(functions); i++) emit_one(&c, i);
+        for (size_t i = 0; i < COUNT_OF(functions); i++)
+            emit_one(&c, i);
         emit_rest(&c);
     }
     jit_link(&j, &c);
     cg_close(&c);
     for (unsigned l = 0; l < x86_n_levels; l++) {
         const char *level = x86_levels[l].name;
-        if (x86_levels[l].needs & ~x86_host_features()) continue;
+        if (x86_levels[l].needs & ~x86_host_features())
+            continue;
         for (size_t i = 0; i < COUNT_OF(functions); i++) {
             code *fn;
             *(void **)&fn = jit_symbol(&j, arena_printf(j.arena, "%s.%s", functions[i].name, level));

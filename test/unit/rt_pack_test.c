@@ -11,7 +11,8 @@ enum { DATA = 4096, BYTES = SETUN_PACK_ALIGN + DATA };
 static const struct setun_model model = {.abi = SETUN_ABI, .weight_bytes = DATA, .pack_id = 77};
 
 static void seal(struct setun_pack *p, uint64_t end) {
-    p->header_hash = setun_hash((uint8_t *)p + offsetof(struct setun_pack, data), end - offsetof(struct setun_pack, data));
+    p->header_hash =
+        setun_hash((uint8_t *)p + offsetof(struct setun_pack, data), end - offsetof(struct setun_pack, data));
 }
 
 /* Sections of 100 bytes each 128 apart; returns the end of the last. */
@@ -39,7 +40,8 @@ static bool accepted(const struct setun_pack *p, uint64_t bytes) {
 }
 
 static void fields(struct setun_pack *p) {
-    uint64_t end = build(p);
+    uint64_t end;
+    build(p);
     EXPECT(accepted(p, BYTES));
     EXPECT(!accepted(p, BYTES - 1) && !accepted(p, 0) && !accepted(p, sizeof *p - 1));
 #define REFUSED(change)                                                                                                \
@@ -95,7 +97,8 @@ static void footers(void) {
 
 static void hashes(void) {
     static uint8_t bytes[300];
-    for (int i = 0; i < 300; i++) bytes[i] = (uint8_t)(i * 7);
+    for (int i = 0; i < 300; i++)
+        bytes[i] = (uint8_t)(i * 7);
     for (uint64_t n = 0; n <= 300; n += 13) {
         uint64_t whole = setun_hash(bytes, n);
         for (uint64_t cut = 0; cut <= n; cut += 5) {
@@ -137,7 +140,8 @@ static void tensors(void) {
 
 int main(void) {
     struct setun_pack *p = aligned_alloc(65536, 2 * 65536);
-    if (!p) return 1;
+    if (!p)
+        return 1;
     fields(p);
     flips(p);
     footers();

@@ -17,7 +17,8 @@ static char *read_beside(struct arena *a, const char *name, size_t *n) {
     struct diag *d = diag_new(a, stderr);
     const char *slash = strrchr(__FILE__, '/');
     char *text = NULL;
-    EXPECT(file_read(d, a, arena_printf(a, "%.*s/../../%s", (int)(slash - __FILE__), __FILE__, name), 1 << 20, &text, n));
+    EXPECT(file_read(d, a, arena_printf(a, "%.*s/../../%s", (int)(slash - __FILE__), __FILE__, name), 1 << 20, &text,
+                     n));
     return text;
 }
 
@@ -66,9 +67,12 @@ static bool lowers(const char *text, size_t n, const struct config_values *confi
 }
 
 static void mutants(void) {
-    static const char *const words[] = {"x", "a", "q", "hidden", "heads", "head", "ffn", "pos", "k", "v", "wq", "wo", "0", "2", "+", "*",
-                                        "@", "int8", "flat", "silu", "rmsnorm", "1.5", "layers", "i", "embed", "g_in", "f32", "int",
-                                        "present", "kv_heads", "eps", "i % 2", "token", "-", "/", "1000000007", "65537", "body"};
+    static const char *const words[] =
+        {"x", "a", "q", "hidden", "heads", "head", "ffn", "pos", "k", "v", "wq", "wo", "0", "2", "+", "*",
+                                        "@", "int8", "flat", "silu", "rmsnorm", "1.5", "layers", "i", "embed", "g_in",
+                                            "f32", "int",
+                                        "present", "kv_heads", "eps", "i % 2", "token", "-", "/", "1000000007",
+                                            "65537", "body"};
     struct arena *a = arena_new();
     size_t n;
     const char *page = read_beside(a, "models/bitnet-b1.58.stn", &n);
@@ -112,7 +116,8 @@ static enum setun_exit code_of(const char *text, FILE *messages) {
 static void exit_codes(void) {
     FILE *messages = tmpfile();
     if (!EXPECT(messages != NULL)) return;
-    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = topk(t); } weight w : real[4, 4];", messages) == EXIT_UNSUPPORTED);
+    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = topk(t); } weight w : real[4, 4];",
+                   messages) == EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; elastic { layers = 1..2; }", messages) == EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; entry e(t: id[4]) { emit y = nothing; }", messages) == EXIT_REJECTED);
     EXPECT(code_of("model", messages) == EXIT_REJECTED);

@@ -1,0 +1,69 @@
+/*
+ * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_scores.c.
+ *
+ * Transparent; lives in attend_emit.
+ */
+#ifndef SETUN_BACKENDS_ATTEND_H
+#define SETUN_BACKENDS_ATTEND_H
+
+#include "backends/kern.h"
+#include "runtime/contract.h"
+
+enum { CHUNK = SETUN_ATTEND_CHUNK, LANES = SETUN_SUM_LANES, AT_M = CHUNK, AT_W = CHUNK + 1, RECORD = 4 * (CHUNK + 16) };
+enum { BYTES_PER_POSITION = 5 }; /* RECORD / CHUNK, rounded up */
+enum { MAX_BLOCK = 4, MAX_VECTORS = 4 };
+
+struct attend {
+    struct kern *k;
+    const struct ir_op *op;
+    uint32_t heads, d, kv_heads;
+    const struct ir_state *key, *value;
+    /* What fits the registers: heads of a block; positions and vectors of 16 outputs at once. */
+    unsigned block, at_once, vectors;
+    /* of the pair at hand, i64: positions from .. pos are seen, in chunks c_from .. c_to - 1 */
+    LLVMValueRef head, slot, pos, from, c_from, c_to; /* head: the first of the block */
+    LLVMValueRef q, records;
+    LLVMValueRef tops, sums, out; /* a head each: M, sum of weights, results (out_stride bytes) */
+    LLVMValueRef partial;         /* a head each: partial_stride bytes */
+    LLVMValueRef keys, values;    /* the kv head's elements in the row of position 0 */
+};
+
+/* ---- addresses ---- */
+
+/* The address of position j, given that of position 0. */
+LLVMValueRef attend_position(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j);
+/* The chunk's record of the block's first head; those of the others follow. */
+LLVMValueRef attend_record(const struct attend *a, LLVMValueRef chunk);
+/* Address of float i behind p. */
+LLVMValueRef attend_float(const struct attend *a, LLVMValueRef p, LLVMValueRef i);
+/* The chunk's positions that the row sees, [from, to). */
+struct attend_span {
+    LLVMValueRef start, from, to; /* start: the chunk's first position */
+};
+struct attend_span attend_chunk(const struct attend *a, LLVMValueRef chunk);
+/* <n x i1>: is position j + lane seen? */
+LLVMValueRef attend_visible(const struct attend *a, LLVMValueRef j, unsigned n);
+enum ir_store attend_store(const struct ir_state *s);
+
+/* A kv head's part of a row is short and the next one far: hardware sees no stream, so what is needed ATTEND_AHEAD
+ * positions later is asked for: bytes at p.  Behind the last position that is a row not yet written, or nothing;
+ * neither harms. */
+enum { ATTEND_AHEAD = 32 };
+void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes);
+
+/* ---- the first walk ---- */
+
+/* Bytes of scratch a head for partial sums. */
+uint64_t attend_partial(const struct attend *a);
+/* Scores and maximum of each chunk, to the records; the largest of all of a head to tops. */
+void attend_scores(const struct attend *a);
+
+static inline LLVMValueRef i64(const struct attend *a, uint64_t v) { return cg_i64(a->k->c, v); }
+static inline LLVMValueRef add(const struct attend *a, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildAdd(a->k->c->b, x, y, "");
+}
+static inline LLVMValueRef mul(const struct attend *a, LLVMValueRef x, uint64_t y) {
+    return LLVMBuildMul(a->k->c->b, x, cg_i64(a->k->c, y), "");
+}
+
+#endif

@@ -1,0 +1,47 @@
+# lit's configuration: text in, text out.  Run by ctest, or by hand: lit --param objroot=build test
+import glob
+import os
+import subprocess
+
+import lit.formats
+
+config.name = "setun"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".stn", ".sir", ".test"]
+config.excludes = ["Inputs", "gen", "unit", "ref", "campaign", "fuzz"]
+config.test_source_root = os.path.dirname(os.path.abspath(__file__))
+root = os.path.dirname(config.test_source_root)
+objroot = os.path.abspath(lit_config.params.get("objroot", os.path.join(root, "build")))
+config.test_exec_root = os.path.join(objroot, "test")
+
+llvm_tools = lit_config.params.get("llvm_tools", "")
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(objroot, "tools"), os.path.join(objroot, "test"), llvm_tools, config.environment.get("PATH", "")])
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "SETUN_CPU"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+config.environment["LC_ALL"] = "C.UTF-8"
+
+
+def has(python, module):
+    return subprocess.run([python, "-c", f"import {module}"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+# %python has numpy: the distribution's, or whichever comes first.
+pythons = [p for p in ("python3", "/usr/bin/python3") if has(p, "numpy")]
+config.substitutions.append(("%python", pythons[0] if pythons else "python3"))
+if pythons:
+    config.available_features.add("numpy")
+config.substitutions.append(("%{rc}", "sh " + os.path.join(config.test_source_root, "rc.sh")))
+config.substitutions.append(("%{models}", os.path.join(root, "models")))
+config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
+
+# What this machine has; a test that REQUIRES what is missing is reported as UNSUPPORTED.
+with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+    flags = next((line.split() for line in f if line.startswith("flags")), [])
+for flag, feature in (("avx2", "cpu-avx2"), ("avx_vnni", "cpu-avxvnni"), ("avx512_vnni", "cpu-avx512vnni")):
+    if flag in flags:
+        config.available_features.add(feature)
+if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):
+    config.available_features.add("shared-data")
+    config.substitutions.append(("%{shared}", os.path.join(root, "..", "shared", "data")))
