@@ -36,7 +36,7 @@ static void score_step(const struct attend *a, LLVMValueRef first_key, LLVMValue
     struct cg *c = a->k->c;
     enum ir_store store = attend_store(a->key);
     LLVMValueRef key = cg_at(c, first_key, mul(a, i, ir_store_bytes(store)));
-    LLVMValueRef q[MAX_BLOCK];
+    LLVMValueRef q[MAX_BLOCK] = {NULL};
     for (unsigned h = 0; h < a->block; h++) {
         q[h] = query(a, h, i);
         if (n < LANES)
@@ -109,7 +109,7 @@ uint64_t attend_partial(const struct attend *a) { return 4 * CG_VL * (CG_VL / a-
  * registers' pressure where LLVM's scheduler cannot raise it. */
 static void partial_sums(const struct attend *a, LLVMValueRef key, uint64_t first, uint64_t n) {
     struct cg *c = a->k->c;
-    LLVMValueRef acc[2 * MAX_BLOCK];
+    LLVMValueRef acc[2 * MAX_BLOCK] = {NULL};
     struct cg_loop l;
     cg_loop_begin(c, &l, i64(a, 0), i64(a, CG_VL), i64(a, a->at_once), "position");
     score_lanes(a, cg_at(c, key, mul(a, l.i, ir_state_row_bytes(a->key))), first, n, acc);
@@ -126,7 +126,7 @@ static void partial_sums(const struct attend *a, LLVMValueRef key, uint64_t firs
 /* The rest of the tree, for one head: 16 sums. */
 static LLVMValueRef merged(const struct attend *a, LLVMValueRef partial) {
     struct cg *c = a->k->c;
-    LLVMValueRef sum[CG_VL];
+    LLVMValueRef sum[CG_VL] = {NULL};
     unsigned n = CG_VL / a->at_once;
     for (unsigned i = 0; i < n; i++)
         sum[i] = cg_load(c, c->vf, cg_at_const(c, partial, (uint64_t)4 * CG_VL * i), 4);

@@ -50,7 +50,7 @@ static void fill(struct vec *v, struct vec_angles *a, uint32_t padded) {
 
 static struct vec_angles angles(struct vec *v, double theta, uint32_t d) {
     for (size_t i = 0; i < v->angles.n; i++)
-        if (v->angles.at[i].d == d && !memcmp(&v->angles.at[i].theta, &theta, sizeof theta))
+        if (v->angles.at[i].d == d && v->angles.at[i].theta == theta)
             return v->angles.at[i];
     uint32_t padded = (d / 2 + CG_VL - 1) / CG_VL * CG_VL;
     struct vec_angles a = {.theta = theta, .d = d};

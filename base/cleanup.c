@@ -1,4 +1,5 @@
-/* cleanup.c -- see cleanup.h.  The handler uses system calls only: unlink, getdents64, rmdir, _exit. */
+/* cleanup.c -- see cleanup.h.  The handler uses system calls only: kill, waitpid, unlink, getdents64,
+ * rmdir, _exit. */
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -32,6 +34,7 @@ static struct {
     char path[PATH_MAX];
 } directory;
 
+static atomic_int child; /* a process group */
 static atomic_flag exit_hook = ATOMIC_FLAG_INIT;
 static atomic_ulong writes;
 
@@ -73,11 +76,26 @@ const char *cleanup_dir(void) {
         return NULL;
     }
     hook_exit();
-    if (!mkdtemp(directory.path))
-        return NULL;
-    atomic_store(&directory.state, LIVE);
-    return directory.path;
+    struct cleanup_guard guard;
+    cleanup_enter(&guard);
+    bool made = mkdtemp(directory.path) != NULL;
+    if (made)
+        atomic_store(&directory.state, LIVE);
+    cleanup_leave(&guard);
+    return made ? directory.path : NULL;
 }
+
+void cleanup_enter(struct cleanup_guard *g) {
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &both, &g->before);
+}
+
+void cleanup_leave(const struct cleanup_guard *g) { pthread_sigmask(SIG_SETMASK, &g->before, NULL); }
+
+void cleanup_child(pid_t group) { atomic_store(&child, group); }
 
 /* ---- removal ---- */
 
@@ -124,6 +142,11 @@ void cleanup_all(void) {
 /* ---- signals ---- */
 
 static void on_signal(int sig) {
+    pid_t group = atomic_load(&child);
+    if (group > 0) {
+        kill(-group, SIGKILL);
+        waitpid(group, NULL, 0);
+    }
     cleanup_all();
     _exit(sig == SIGINT ? EXIT_INT : EXIT_TERM);
 }

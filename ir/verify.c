@@ -11,8 +11,9 @@
  *   V5  an entry has one parameter, rows[T]; a function's first parameter is rows[T]
  *   V6  weights and states of a stack are seen from layer functions only
  *   V7  layer and layers call layer functions from an entry, with layer numbers that the stack has
- *   V8  a region holds no state, call, kernel, emit or ret; the cores of a strand have the same outputs; every
- *       epilogue op is element-wise, by groups, or a write
+ *   V8  a region holds no state, call, kernel, emit or ret, and yields what it computes; no core needs another
+ *       one's result; the cores of a strand have the same outputs; every epilogue op is element-wise, by groups,
+ *       or a write
  */
 #include <string.h>
 
@@ -139,9 +140,23 @@ static bool allowed_inside(const struct ir_op *op) {
     return false;
 }
 
+/* The core's operands are whole rows, and another core's result is complete only after the kernel. */
+static bool reads_a_core(const struct ir_op *core) {
+    for (uint32_t i = 0; i < core->n_in; i++) {
+        const struct ir_op *def = core->in[i]->def;
+        if (def && def->block == core->block && ir_stage_of(def) != IR_STAGE_PROLOGUE) return true;
+    }
+    return false;
+}
+
 static bool check_kernel(const struct verifier *v, struct ir_op *kernel) {
     struct ir_strands strands;
     for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
+        if (ir_is_core(op) && reads_a_core(op))
+            return broken(v, op->loc, "V8", arena_printf(v->a, "%s needs the result of another core of the region", ir_ops[op->code].name));
+        for (uint32_t i = 0; op->code == IR_OP_yield && i < op->n_in; i++)
+            if (!op->in[i]->def || op->in[i]->def->block != kernel->body)
+                return broken(v, op->loc, "V8", arena_printf(v->a, "'%%%s' is yielded, but not computed here", op->in[i]->name));
         if (!allowed_inside(op)) return broken(v, op->loc, "V8", arena_printf(v->a, "%s cannot stand in a region", ir_ops[op->code].name));
         uint32_t traits = ir_ops[op->code].traits;
         if (op->code != IR_OP_yield && ir_stage_of(op) == IR_STAGE_EPILOGUE && op->code != IR_OP_write &&

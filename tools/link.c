@@ -7,18 +7,12 @@
  */
 #include "tools/link.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/str.h"
-
-extern char **environ;
+#include "base/run.h"
 
 static bool has_runtime(struct arena *a, const char *dir) {
     return access(arena_printf(a, "%s/libsetun_rt.a", dir), R_OK) == 0;
@@ -43,36 +37,6 @@ static const char *runtime_dir(struct diag *d, struct arena *a) {
     return NULL;
 }
 
-static char *slurp(struct arena *a, int fd) {
-    struct buf b = {0};
-    char piece[512];
-    for (ssize_t k; (k = read(fd, piece, sizeof piece)) > 0;)
-        if (b.n < 4000) buf_put(&b, piece, (size_t)k);
-    char *text = arena_strndup(a, b.at ? b.at : "", b.n);
-    buf_free(&b);
-    return text;
-}
-
-/* Runs argv with its output caught; shows it if the command fails. */
-static bool run_tool(struct diag *d, struct arena *a, char *const *argv) {
-    int pipe_fd[2], status = 0;
-    pid_t pid;
-    posix_spawn_file_actions_t fa;
-    if (pipe2(pipe_fd, O_CLOEXEC) != 0) return diag_in(d, NULL, DIAG_LINK_FAILED, argv[0], strerror(errno));
-    posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_adddup2(&fa, pipe_fd[1], 1);
-    posix_spawn_file_actions_adddup2(&fa, pipe_fd[1], 2);
-    int err = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&fa);
-    close(pipe_fd[1]);
-    char *text = err ? NULL : slurp(a, pipe_fd[0]);
-    close(pipe_fd[0]);
-    if (err) return diag_in(d, NULL, DIAG_LINK_FAILED, argv[0], strerror(err));
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    return diag_in(d, NULL, DIAG_LINK_FAILED, argv[0], text[0] ? text : "it gave no reason");
-}
-
 bool link_executable(struct diag *d, struct arena *a, const char *linker, const char *object, const char *out) {
     const char *dir = runtime_dir(d, a);
     if (!dir) return false;
@@ -90,5 +54,7 @@ bool link_executable(struct diag *d, struct arena *a, const char *linker, const 
                     "-lm",
                     "-lpthread",
                     NULL};
-    return run_tool(d, a, argv);
+    const char *why;
+    if (run_program(d, a, argv, &why)) return true;
+    return why ? diag_in(d, NULL, DIAG_LINK_FAILED, argv[0], why) : false;
 }

@@ -122,8 +122,8 @@ static void check_rest(const struct jit *j, const char *level) {
     for (int i = 0; i < 32; i++)
         lanes[i] = num_exp((float)(i * 7 % 32) - 9.3f);
     EXPECT(same(tree(lanes), num_sum(lanes, 32)));
-    for (float x = -90.0f; x < 90.0f; x += 0.37f)
-        EXPECT(same(exp1(x), num_exp(x)));
+    for (int i = -250; i < 250; i++)
+        EXPECT(same(exp1(0.37f * (float)i), num_exp(0.37f * (float)i)));
 }
 
 int main(void) {

@@ -96,7 +96,7 @@ static float noise(uint64_t s, uint64_t position, uint64_t i) {
 static uint32_t slow_sample(const struct setun_sampling *set, const float *logits, uint32_t vocab,
                             const uint32_t *history, uint32_t n, uint32_t position) {
     struct candidate *c = malloc(vocab * sizeof *c);
-    float *e = malloc(vocab * sizeof *e);
+    float *e = calloc(vocab, sizeof *e);
     for (uint32_t i = 0; i < vocab; i++) {
         bool seen = false;
         for (uint32_t j = n > set->repeat_last ? n - set->repeat_last : 0; j < n; j++)
