@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,13 +305,24 @@ static bool parse_attr(struct parser *s, struct ir_op *op) {
         return true;
     }
     if (!want_text(s, "a number", text)) return false;
+    bool fits = true; /* a float that is too small for its kind is rounded, one too large is refused */
+    errno = 0;
     switch (ir_attrs[id].kind) {
-    case IR_I64: ir_set_i64(op, (enum ir_attr_id)id, strtoll(text, &end, 10)); break;
-    case IR_F32: ir_set_f32(op, (enum ir_attr_id)id, strtof(text, &end)); break;
-    case IR_F64: ir_set_f64(op, (enum ir_attr_id)id, strtod(text, &end)); break;
+    case IR_I64:
+        ir_set_i64(op, (enum ir_attr_id)id, strtoll(text, &end, 10));
+        fits = errno == 0;
+        break;
+    case IR_F32:
+        ir_set_f32(op, (enum ir_attr_id)id, strtof(text, &end));
+        fits = isfinite(ir_f32(op, (enum ir_attr_id)id));
+        break;
+    case IR_F64:
+        ir_set_f64(op, (enum ir_attr_id)id, strtod(text, &end));
+        fits = isfinite(ir_f64(op, (enum ir_attr_id)id));
+        break;
     case IR_NAME: break;
     }
-    if (!end || *end) return expected(s, "a number of the attribute's kind");
+    if (!end || *end || !fits) return expected(s, "a number of the attribute's kind");
     advance(s);
     return true;
 }

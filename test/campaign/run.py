@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
 """Longer runs, by name: ./dev campaign NAME [ARGUMENTS]; without a name, the list."""
 import argparse
+import glob
+import json
 import os
 import platform
+import random
+import re
+import shutil
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -26,7 +32,145 @@ def ulp(build, extra):
     return subprocess.run([program] + extra, check=False).returncode
 
 
-CAMPAIGNS = {"ulp": ulp}
+# ---- more builds ----
+
+
+def newest(tool):
+    """clang-19 or the like, newest of 22..19, then the plain name; None: not here."""
+    return next((found for n in (22, 21, 20, 19, None) if (found := shutil.which(f"{tool}-{n}" if n else tool))), None)
+
+
+def skip(why):
+    print(f"SKIP: {why}")
+    return 0
+
+
+def cached(build, key):
+    with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as f:
+        return next((line.rstrip("\n").split("=", 1)[1] for line in f if line.startswith(key + ":")), "")
+
+
+def configure(build, llvm_dir, *options, targets=()):
+    """Configures and builds the folder BUILD."""
+    options = [f"-DLLVM_DIR={llvm_dir}", *options]
+    subprocess.run(["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "--quiet", *targets], check=True)
+
+
+def suites(build, extra, **env):
+    runner = [sys.executable, os.path.join(ROOT, "test", "run.py"), "--build", build]
+    return subprocess.run(runner + extra, check=False, env={**os.environ, **env}).returncode
+
+
+def sanitize(build, extra):
+    """the suites under ASan and UBSan, leaks included"""
+    folder = build + "-sanitize"
+    configure(folder, cached(build, "LLVM_DIR"), "-DSETUN_SANITIZE=ON")
+    return suites(folder, ["--slower", "8"] + extra, ASAN_OPTIONS="detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1")
+
+
+def llvm(build, extra):
+    """the suites with every LLVM of 19 to 22 that has headers here: [PREFIX...] [-- ARGUMENTS of test/run.py]"""
+    cut = extra.index("--") if "--" in extra else len(extra)
+    prefixes = extra[:cut] or [f"/usr/lib/llvm-{v}" for v in range(19, 23)]
+    failed = []
+    for prefix in prefixes:
+        if not os.path.exists(os.path.join(prefix, "include", "llvm-c", "Core.h")):
+            skip(f"no headers in {prefix}")
+            continue
+        folder = f"{build}-{os.path.basename(prefix)}"
+        configure(folder, os.path.join(prefix, "lib", "cmake", "llvm"))
+        if suites(folder, extra[cut + 1 :]):
+            failed.append(prefix)
+    print("LLVM: " + (f"FAILED: {', '.join(failed)}" if failed else "passed"))
+    return 1 if failed else 0
+
+
+# ---- reading of the sources ----
+
+
+def tidy(build, _):
+    """clang-tidy over every C file of ours, warnings are errors"""
+    program = newest("clang-tidy")
+    if not program:
+        return skip("no clang-tidy")
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as f:
+        files = {os.path.normpath(os.path.join(c["directory"], c["file"])) for c in json.load(f)}
+    files = sorted(p for p in files if p.startswith(ROOT) and not p.startswith(os.path.realpath(build) + os.sep))
+    command = [program, "--quiet", "-p", build]
+    failed, running = [], []
+    while files or running:
+        while files and len(running) < (os.cpu_count() or 1):
+            running.append((files[0], subprocess.Popen(command + [files.pop(0)], stderr=subprocess.DEVNULL)))
+        path, process = running.pop(0)
+        if process.wait():
+            failed.append(os.path.relpath(path, ROOT))
+    print("tidy: " + (f"FAILED: {', '.join(failed)}" if failed else "clean"))
+    return 1 if failed else 0
+
+
+# ---- random inputs ----
+
+
+def programs(build, extra):
+    """random programs from a random seed on, through passes and machine code: [SECONDS], 600 if not given"""
+    generator = os.path.join(build, "test", "setun-gen")
+    end = time.time() + float(extra[0] if extra else 600)
+    seed = first = random.SystemRandom().randrange(1 << 40)
+    while time.time() < end:
+        for check in (["--check", f"{seed}", f"{seed + 50}"], ["--compile", f"{seed}", f"{seed + 10}"]):
+            if subprocess.run([generator, *check], check=False, stdout=subprocess.DEVNULL).returncode:
+                print(f"programs: FAILED: setun-gen {' '.join(check)}")
+                return 1
+        seed += 50
+    print(f"programs: {seed - first} passed, from seed {first} on")
+    return 0
+
+
+SEEDS = {
+    "config_fuzz": ["models/*/config.json"],
+    "model_fuzz": ["models/*.stn", "test/lang/*.stn", "test/lang/Inputs/*.stn", "test/frontend/*.stn"],
+    "tokenizer_fuzz": ["models/*/tokenizer.json"],
+}
+
+
+def small_safetensors(folder):
+    header = b'{"a": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}, "b": {"dtype": "U8", "shape": [3], "data_offsets": [8, 11]}}'
+    with open(os.path.join(folder, "small.safetensors"), "wb") as f:
+        f.write(len(header).to_bytes(8, "little") + header + bytes(11))
+
+
+def fuzz(build, extra):
+    """fuzz targets of the readers under ASan and UBSan: [SECONDS] each, 60 if not given"""
+    clang = newest("clang")
+    if not clang:
+        return skip("no clang")
+    folder = build + "-fuzz"
+    llvm_dir = cached(build, "LLVM_DIR")
+    targets = sorted(os.path.splitext(os.path.basename(p))[0] for p in glob.glob(os.path.join(ROOT, "test/fuzz/*_fuzz.c")))
+    configure(folder, llvm_dir, f"-DCMAKE_C_COMPILER={clang}", "-DSETUN_SANITIZE=ON", "-DSETUN_FUZZ=ON", targets=targets)
+    failed = []
+    for name in targets:
+        corpus = os.path.join(folder, "corpus", name)
+        os.makedirs(corpus, exist_ok=True)
+        for pattern in SEEDS.get(name, []):
+            for path in glob.glob(os.path.join(ROOT, pattern)):
+                shutil.copy(path, os.path.join(corpus, os.path.basename(os.path.dirname(path)) + "-" + os.path.basename(path)))
+        if name == "safetensors_fuzz":
+            small_safetensors(corpus)
+        seconds = f"-max_total_time={extra[0] if extra else 60}"
+        command = [os.path.join(folder, "test", name), seconds, "-timeout=10", "-rss_limit_mb=3000", "-print_final_stats=1", corpus]
+        done = subprocess.run(command, check=False, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        runs = re.search(r"number_of_executed_units: (\d+)", done.stdout)
+        print(f"{name}: {runs[1] if runs else 'unknown number of'} inputs, exit {done.returncode}", flush=True)
+        if done.returncode:
+            print(done.stdout[-6000:])
+            failed.append(name)
+    print("fuzz: " + (f"FAILED: {', '.join(failed)}" if failed else "passed"))
+    return 1 if failed else 0
+
+
+CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "sanitize": sanitize, "llvm": llvm, "tidy": tidy}
 
 
 def main():

@@ -122,13 +122,27 @@ static bool check_shuffled(struct trial *t, struct check_stats *st) {
     return m != NULL;
 }
 
+/* Every result of a layer is written once, by a kernel or a call, into the place that the caller gave. */
+static bool check_results(struct trial *t, const struct ir_module *m) {
+    for (size_t i = 0; i < m->funcs.n; i++) {
+        const struct ir_op *ret = m->funcs.at[i]->body->last;
+        for (uint32_t k = 0; k < ret->n_in; k++) {
+            const struct ir_op *def = ret->in[k]->def;
+            bool again = false;
+            for (uint32_t j = 0; j < k; j++) again |= ret->in[j] == ret->in[k];
+            if (again || !def || def->code != IR_OP_kernel) return failed(t, "select-core", "a result of a layer has no writer of its own");
+        }
+    }
+    return true;
+}
+
 /* Every prefix of the pipeline. */
 static bool check_pipeline(struct trial *t, struct check_stats *st) {
     struct ir_module *m = trial_module(t);
     const char *text = t->text;
     for (size_t i = 0; m && i < n_passes; i++)
         if (!check_pass(t, m, &passes[i], &text, &st->changed[i], st)) return false;
-    if (!m || !check_plan(t, m)) return false;
+    if (!m || !check_plan(t, m) || !check_results(t, m)) return false;
     count_cores(m, st);
     return true;
 }

@@ -305,7 +305,7 @@ static void damaged(void) {
         memcpy(bad, toy_section, toy_size);
         for (uint32_t k = draw(3) + 1; k > 0; k--) {
             uint32_t at = draw(2) ? draw(sizeof(struct setun_tok)) : draw(toy_size);
-            bad[at] = draw(2) ? (uint8_t)draw(256) : (uint8_t)(bad[at] ^ 1u << draw(8));
+            bad[at] = (uint8_t)(draw(2) ? draw(256) : bad[at] ^ 1u << draw(8));
         }
         uint32_t size = draw(10) ? toy_size : draw(toy_size + 1);
         uint8_t *exact = aligned_alloc(8, (size + 7) & ~7u); /* so that a checker sees an overrun */

@@ -14,7 +14,7 @@ found = re.findall(r"^## (\d+:\d+: .*)\n((?:(?!## ).*\n)*)", open(cases).read(),
 for number, (message, text) in enumerate(found):
     path = os.path.join(out, f"{number}.sir")
     with open(path, "w") as f:
-        f.write(re.sub(r"\{(\d+):(.*?)\}(?! \})", lambda m: m[2] * int(m[1]), text.strip("\n") + "\n" if text.strip() else ""))
+        f.write(re.sub(r"\{(\d+):(.*?):\}", lambda m: m[2] * int(m[1]), text.strip("\n") + "\n" if text.strip() else ""))
     line, col, words = message.split(":", 2)
     done = subprocess.run([opt, path], capture_output=True, text=True)
     first = done.stderr.split("\n")[0]

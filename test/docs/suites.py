@@ -1,0 +1,18 @@
+"""Prints each suite of test/run.py with its limit in seconds, then each campaign of test/campaign/run.py."""
+import importlib.util
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location("runner", os.path.join(HERE, "..", path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+for name, limit, _ in load("run.py").SUITES:
+    print(name, limit)
+for name in load("campaign/run.py").CAMPAIGNS:
+    print(name)
