@@ -1,6 +1,7 @@
 # lit's configuration: text in, text out.  Run by ctest, or by hand: lit --param objroot=build test
 import glob
 import os
+import shutil
 import subprocess
 
 import lit.formats
@@ -42,6 +43,8 @@ with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
 for flag, feature in (("avx2", "cpu-avx2"), ("avx_vnni", "cpu-avxvnni"), ("avx512_vnni", "cpu-avx512vnni")):
     if flag in flags:
         config.available_features.add(feature)
+if shutil.which("qemu-x86_64"):
+    config.available_features.add("qemu-x86_64")
 if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):
     config.available_features.add("shared-data")
     config.substitutions.append(("%{shared}", os.path.join(root, "..", "shared", "data")))
