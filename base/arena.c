@@ -7,7 +7,6 @@
  */
 #include "base/arena.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +27,15 @@ struct arena {
     size_t step; /* size of the next block */
 };
 
-static NORETURN void out_of_memory(size_t n) {
-    fprintf(stderr, "setun: error: out of memory: %zu bytes wanted\n", n);
+NORETURN void arena_no_memory(size_t bytes) {
+    fprintf(stderr, "setun: error: out of memory: %zu bytes wanted\n", bytes);
     exit(EXIT_MEMORY);
 }
 
 struct arena *arena_new(void) {
     struct arena *a = calloc(1, sizeof *a);
     if (!a)
-        out_of_memory(sizeof *a);
+        arena_no_memory(sizeof *a);
     a->step = FIRST_BLOCK;
     return a;
 }
@@ -52,7 +51,7 @@ static void push_block(struct arena *a, size_t n) {
     size_t size = n > a->step ? n : a->step;
     struct block *b = size > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
     if (!b)
-        out_of_memory(n);
+        arena_no_memory(n);
     b->size = size;
     b->below = a->top;
     a->top = b;
@@ -62,7 +61,7 @@ static void push_block(struct arena *a, size_t n) {
 
 void *arena_alloc(struct arena *a, size_t n) {
     if (n > SIZE_MAX - ALIGN)
-        out_of_memory(n);
+        arena_no_memory(n);
     size_t take = (n + ALIGN - 1) / ALIGN * ALIGN;
     if (take == 0)
         take = ALIGN; /* so that two results differ */
@@ -83,7 +82,7 @@ void *arena_alloc(struct arena *a, size_t n) {
 void *arena_calloc(struct arena *a, size_t count, size_t size) {
     uint64_t n;
     if (!ck_mul(&n, count, size))
-        out_of_memory(SIZE_MAX);
+        arena_no_memory(SIZE_MAX);
     return arena_alloc(a, (size_t)n);
 }
 
@@ -110,16 +109,22 @@ char *arena_strndup(struct arena *a, const char *s, size_t n) {
 
 char *arena_strdup(struct arena *a, const char *s) { return arena_strndup(a, s, strlen(s)); }
 
-char *arena_printf(struct arena *a, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) {
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
     if (n < 0)
         BUG("bad format '%s'", fmt);
     char *p = arena_alloc(a, (size_t)n + 1);
-    va_start(ap, fmt);
     vsnprintf(p, (size_t)n + 1, fmt, ap);
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    char *p = arena_vprintf(a, fmt, ap);
     va_end(ap);
     return p;
 }
@@ -129,7 +134,7 @@ void vec_grow_(struct arena *a, void **at, size_t *cap, size_t n, size_t elem) {
         return;
     size_t want = *cap ? *cap * 2 : 8;
     if (want < *cap)
-        out_of_memory(SIZE_MAX);
+        arena_no_memory(SIZE_MAX);
     void *p = arena_calloc(a, want, elem), *old;
     memcpy(&old, at, sizeof old); /* *at has another pointer type than void * */
     if (n)

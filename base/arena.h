@@ -7,6 +7,7 @@
 #ifndef SETUN_BASE_ARENA_H
 #define SETUN_BASE_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ void arena_restore(struct arena *a, struct arena_mark m);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
+
+/* That end, for the few allocations outside an arena. */
+NORETURN void arena_no_memory(size_t bytes);
 
 /* Growable array in an arena: VEC(T) v = {0}; *vec_push(a, &v) = x;  The old storage is left behind. */
 #define VEC(type)                                                                                  \

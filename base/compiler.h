@@ -4,7 +4,6 @@
 
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define NORETURN _Noreturn
-#define UNUSED __attribute__((unused))
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Our own mistake: names itself, prints where, ends with exit code 70. */

@@ -58,11 +58,6 @@ static const struct text *text_of(const struct diag *d, uint32_t file) {
     return file > 0 && file <= d->texts.n ? &d->texts.at[file - 1] : NULL;
 }
 
-const char *diag_file_name(const struct diag *d, uint32_t file) {
-    const struct text *t = text_of(d, file);
-    return t ? t->name : "";
-}
-
 /* ---- printing ---- */
 
 /* Control characters of ASCII, and of U+0080..9F, which is c2 80 .. c2 9f. */
@@ -86,16 +81,8 @@ static void put_safe(FILE *out, const char *s) {
 }
 
 static void put_message(struct diag *d, const char *fmt, va_list ap) {
-    va_list again;
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    if (n < 0)
-        BUG("bad format '%s'", fmt);
     struct arena_mark m = arena_save(d->arena);
-    char *text = arena_alloc(d->arena, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, fmt, ap);
-    put_safe(d->out, text);
+    put_safe(d->out, arena_vprintf(d->arena, fmt, ap));
     arena_restore(d->arena, m);
 }
 

@@ -43,7 +43,6 @@ struct diag;
 struct diag *diag_new(struct arena *a, FILE *out);
 /* Registers a text so that its lines can be shown; the text must outlive the engine.  Returns loc.file. */
 uint32_t diag_add_text(struct diag *d, const char *file_name, const char *text, size_t n);
-const char *diag_file_name(const struct diag *d, uint32_t file);
 
 /* Reports.  Returns false, so that `return diag_at(...)` reads well. */
 bool diag_at(struct diag *d, struct loc where, enum diag_id id, ...);

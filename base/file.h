@@ -3,6 +3,9 @@
  *
  * An output is written to a temporary file beside its target and renamed over it by out_commit.  Until then
  * SIGINT, SIGTERM or any error removes the temporary file.  Opaque: struct out.
+ *
+ * For tests: SETUN_FAIL_WRITE=n,ENOSPC makes the n-th write, fsync, copy or rename of the process fail with that error
+ * (ENOSPC or EIO).
  */
 #ifndef SETUN_BASE_FILE_H
 #define SETUN_BASE_FILE_H
@@ -38,9 +41,5 @@ void out_discard(struct out *o); /* removes the temporary; frees o */
 const char *tmp_dir(struct diag *d);
 /* Installs the handlers that remove temporaries on SIGINT (exit 130) and SIGTERM (143). Call once in main. */
 void file_signals(void);
-/*
- * For tests: SETUN_FAIL_WRITE=n,ENOSPC makes the n-th write, fsync or rename of the process fail with that
- * error (ENOSPC or EIO).
- */
 
 #endif

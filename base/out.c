@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +98,7 @@ struct out *out_open(struct diag *d, const char *path, bool executable) {
     }
     struct out *o = malloc(sizeof *o);
     if (!o)
-        BUG("no memory for an output buffer");
+        arena_no_memory(sizeof *o);
     o->diag = d;
     o->temp = NULL;
     o->fd = o->handle = -1;

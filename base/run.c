@@ -1,6 +1,7 @@
 /* run.c -- see run.h. */
 #include "base/run.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -32,6 +33,7 @@ static const char *read_output(struct arena *a, int fd) {
     char piece[512];
     for (ssize_t k; (k = read(fd, piece, sizeof piece)) > 0 || (k < 0 && errno == EINTR);)
         if (k > 0 && b.n < SHOWN) buf_put(&b, piece, (size_t)k);
+    while (b.n && isspace((unsigned char)b.at[b.n - 1])) b.n--;
     const char *text = b.n ? arena_strndup(a, b.at, b.n) : "it gave no reason";
     buf_free(&b);
     return text;
@@ -79,6 +81,6 @@ bool run_program(struct diag *d, struct arena *a, char *const *argv, const char 
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     cleanup_child(0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    *why = output;
+    *why = WIFSIGNALED(status) ? arena_printf(a, "ended by signal %d", WTERMSIG(status)) : output;
     return false;
 }

@@ -3,12 +3,12 @@
  */
 #include "base/str.h"
 
-#include <stdarg.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/exit.h"
 
 /* ---- names ---- */
 
@@ -89,10 +89,8 @@ static void buf_room(struct buf *b, size_t n) {
     while (cap <= want && cap < SIZE_MAX / 2)
         cap *= 2;
     char *at = cap > want ? realloc(b->at, cap) : NULL;
-    if (!at) {
-        fprintf(stderr, "setun: error: out of memory: a text of %zu bytes\n", b->n);
-        exit(EXIT_MEMORY);
-    }
+    if (!at)
+        arena_no_memory(cap);
     b->at = at;
     b->cap = cap;
 }
@@ -161,6 +159,35 @@ const char *fmt_f64(char out[40], double d) {
             break;
     }
     return out;
+}
+
+/* Digits up to *end. */
+static bool read_digits(const char *text, uint64_t max, uint64_t *out, const char **end) {
+    char *stop;
+    if (*text < '0' || *text > '9') /* strtoull takes spaces and signs */
+        return false;
+    errno = 0;
+    *out = strtoull(text, &stop, 10);
+    *end = stop;
+    return errno == 0 && *out <= max;
+}
+
+bool read_u64(const char *text, uint64_t max, uint64_t *out) {
+    const char *end;
+    return read_digits(text, max, out, &end) && *end == 0;
+}
+
+bool read_ids(struct arena *a, const char *text, uint32_t max, uint32_t **ids, uint32_t *n) {
+    *ids = arena_array(a, uint32_t, strlen(text) / 2 + 1);
+    *n = 0;
+    for (;; text++) {
+        uint64_t id;
+        if (!read_digits(text, max, &id, &text))
+            return false;
+        (*ids)[(*n)++] = (uint32_t)id;
+        if (*text != ',')
+            return *text == 0;
+    }
 }
 
 /* ---- did you mean ---- */

@@ -1,11 +1,10 @@
-/* str.h -- interned names and a growing text buffer. */
+/* str.h -- interned names, a growing text buffer, numbers to text and back. */
 #ifndef SETUN_BASE_STR_H
 #define SETUN_BASE_STR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/arena.h"
 
@@ -27,6 +26,11 @@ void buf_free(struct buf *b);
 /* The shortest decimal that strtof (strtod) reads back to the same bits; always has '.', 'e' or is an integer. */
 const char *fmt_f32(char out[32], float f);
 const char *fmt_f64(char out[40], double d);
+
+/* Reads a whole number: decimal digits and nothing else.  false: it is not one, or above max. */
+bool read_u64(const char *text, uint64_t max, uint64_t *out);
+/* Reads "3,7,1": at least one number, none above max.  ids lies in the arena. */
+bool read_ids(struct arena *a, const char *text, uint32_t max, uint32_t **ids, uint32_t *n);
 
 /* FNV-1a, 64 bits: keys of tables and schedules (not for security). */
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed);

@@ -4,7 +4,6 @@
  * What a stranger wrote is checked here, where it is read: code 3, NaN and infinity, scales that are not above 0.
  * After every GIVE_BACK bytes the pages read so far are dropped from the process (they stay in the page cache).
  */
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <sys/mman.h>

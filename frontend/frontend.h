@@ -1,7 +1,5 @@
 /*
- * frontend.h -- from files to maths IR: what the tools call.
- *
- * (Interface written by the lead; the tools in tools/compile.c and tools/small.c are written against it.)
+ * frontend.h -- from files to maths IR: the door of this folder, what the tools call.
  */
 #ifndef SETUN_FRONTEND_FRONTEND_H
 #define SETUN_FRONTEND_FRONTEND_H

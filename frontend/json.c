@@ -2,7 +2,6 @@
 #include "frontend/json.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/file.h"
 

@@ -59,10 +59,10 @@ struct sema_state {
 };
 
 /* One op to be.  code is the op of the IR, but: matmul stands for matmul and dequant, layer for all layers of
- * a stack, ret for `yield`, and a node without a code is a parameter. */
+ * a stack, ret for `yield`; a parameter has no code of its own. */
 struct sema_node {
     enum ir_opcode code;
-    bool is_param;
+    bool is_param; /* then code says nothing */
     bool codes; /* int8 codes; otherwise f32 */
     uint32_t rank;
     const struct dim *dim[IR_MAX_RANK];

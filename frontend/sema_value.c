@@ -1,5 +1,4 @@
 /* sema_value.c -- what expressions stand for: making it, naming it in messages, finding it by name. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/sema_internal.h"

@@ -1,6 +1,5 @@
 /* synth_tokenizer.c -- tokenizer.json with one token for each byte and enough others to fill a vocabulary. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/str.h"
 #include "frontend/synth.h"

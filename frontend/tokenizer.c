@@ -1,7 +1,6 @@
 /* tokenizer.c -- see tokenizer.h: the order of reading, and the special tokens that several files speak of. */
 #include "frontend/tokenizer.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -5,7 +5,6 @@
  * other 68 in increasing order are U+0100, U+0101, ...  A token with any other character stands for its own
  * UTF-8 bytes, as do added tokens.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -264,17 +264,6 @@ uint32_t ir_uses(struct ir_func *f, const struct ir_val *v) {
     return n;
 }
 
-struct ir_op *ir_single_user(struct ir_func *f, const struct ir_val *v) {
-    struct ir_op *user = NULL;
-    for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
-        for (uint32_t i = 0; i < op->n_in; i++)
-            if (op->in[i] == v) {
-                if (user && user != op) return NULL;
-                user = op;
-            }
-    return user;
-}
-
 void ir_replace_uses(struct ir_func *f, struct ir_val *from, struct ir_val *to) {
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
         for (uint32_t i = 0; i < op->n_in; i++)

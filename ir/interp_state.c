@@ -2,7 +2,6 @@
  * interp_state.c -- states and the attention that reads them.
  */
 #include <math.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "ir/eval.h"

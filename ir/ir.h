@@ -217,8 +217,6 @@ const char *ir_name_attr(const struct ir_op *op, enum ir_attr_id id); /* NULL: a
 /* ---- uses (recomputed by walking; functions are small) ---- */
 /* Number of operand places that hold v, in the whole function. */
 uint32_t ir_uses(struct ir_func *f, const struct ir_val *v);
-/* The only op that reads v, or NULL if none or several. */
-struct ir_op *ir_single_user(struct ir_func *f, const struct ir_val *v);
 void ir_replace_uses(struct ir_func *f, struct ir_val *from, struct ir_val *to);
 /* The ancestor of op that lies directly in block b, or NULL. */
 struct ir_op *ir_in_block(struct ir_op *op, const struct ir_block *b);
@@ -234,8 +232,6 @@ bool ir_verify(struct diag *d, const struct ir_module *m, const char *after);
 
 /* ---- text (ir/print.c, ir/parse.c): print(parse(print(m))) == print(m) ---- */
 void ir_print(struct buf *out, const struct ir_module *m);
-void ir_print_func(struct buf *out, const struct ir_func *f);
-void ir_print_op(struct buf *out, const struct ir_op *op);
 /* The op and its region with values renamed in order of appearance: equal for equal computations. */
 void ir_print_canonical(struct buf *out, const struct ir_op *op);
 struct ir_module *ir_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file,

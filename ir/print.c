@@ -126,18 +126,6 @@ void ir_print(struct buf *out, const struct ir_module *m) {
     arena_free(p.a);
 }
 
-void ir_print_func(struct buf *out, const struct ir_func *f) {
-    struct printer p = {.out = out, .a = arena_new()};
-    print_func(&p, f);
-    arena_free(p.a);
-}
-
-void ir_print_op(struct buf *out, const struct ir_op *op) {
-    struct printer p = {.out = out, .a = arena_new()};
-    print_op(&p, op, 0);
-    arena_free(p.a);
-}
-
 static void forget_numbers(struct ir_func *f) {
     for (uint32_t i = 0; i < f->n_params; i++) f->params[i]->number = 0;
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op))

@@ -19,9 +19,13 @@ static struct arena *arena_of(const struct ir_op *op) {
     return op->block ? op->block->func->module->arena : NULL;
 }
 
-static bool broken(const struct shape *s, const char *rule, const char *text) {
-    const char *full = arena_printf(s->a, "%s.%s", ir_ops[s->op->code].name, rule);
-    return diag_at(s->d, s->op->loc, DIAG_IR_RULE, full, text);
+static bool broken(const struct shape *s, const char *rule, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static bool broken(const struct shape *s, const char *rule, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    const char *text = arena_vprintf(s->a, fmt, ap);
+    va_end(ap);
+    return diag_at(s->d, s->op->loc, DIAG_IR_RULE, arena_printf(s->a, "%s.%s", ir_ops[s->op->code].name, rule), text);
 }
 
 static const struct ir_type *in(const struct shape *s, uint32_t i) { return &s->op->in[i]->type; }
@@ -31,8 +35,8 @@ static bool check(const struct shape *s, uint32_t i, struct ir_type want) {
     if (have->elem == IR_NONE) *have = want;
     if (ir_type_eq(have, &want)) return true;
     return broken(s, "type",
-                  arena_printf(s->a, "the result is %s, not %s", ir_type_text(s->a, &want),
-                               ir_type_text(s->a, have)));
+                  "the result is %s, not %s", ir_type_text(s->a, &want),
+                               ir_type_text(s->a, have));
 }
 
 static bool is_real(const struct ir_weight *w) { return w->store != IR_STORE_TRIT; }
@@ -46,8 +50,8 @@ static bool is_suffix(const struct ir_weight *w, const struct ir_type *t) {
 static bool shape_same(const struct shape *s) {
     for (uint32_t i = 1; i < s->op->n_in; i++)
         if (!ir_type_eq(in(s, 0), in(s, i)))
-            return broken(s, "1", arena_printf(s->a, "operands differ: %s and %s", ir_type_text(s->a, in(s, 0)),
-                                               ir_type_text(s->a, in(s, i))));
+            return broken(s, "1", "operands differ: %s and %s", ir_type_text(s->a, in(s, 0)),
+                                               ir_type_text(s->a, in(s, i)));
     return check(s, 0, *in(s, 0));
 }
 
@@ -92,8 +96,8 @@ static bool contract(const struct shape *s, enum ir_elem result) {
     const struct ir_type *x = in(s, 0);
     if (w->rank < 2) return broken(s, "2", "the weight has rank 2 or more");
     if (x->rank != 1 || x->dim[0] != w->dim[w->rank - 1])
-        return broken(s, "3", arena_printf(s->a, "contracted lengths differ: %s and the last axis of @%s, %u",
-                                           ir_type_text(s->a, x), w->name, w->dim[w->rank - 1]));
+        return broken(s, "3", "contracted lengths differ: %s and the last axis of @%s, %u",
+                                           ir_type_text(s->a, x), w->name, w->dim[w->rank - 1]);
     return check(s, 0, ir_type_make(result, x->rows, w->rank - 1, w->dim));
 }
 
@@ -170,9 +174,9 @@ static bool shape_call(const struct shape *s) {
         if (f->n_params != op->n_in) return broken(s, "1", "as many operands as the function has parameters");
         for (uint32_t i = 0; i < op->n_in; i++)
             if (!ir_type_eq(in(s, i), &f->params[i]->type))
-                return broken(s, "2", arena_printf(s->a, "operand %u is %s, the parameter %s", i,
+                return broken(s, "2", "operand %u is %s, the parameter %s", i,
                                                    ir_type_text(s->a, in(s, i)),
-                                                   ir_type_text(s->a, &f->params[i]->type)));
+                                                   ir_type_text(s->a, &f->params[i]->type));
         const struct ir_op *ret = f->body->last;
         if (!ret || ret->code != IR_OP_ret || ret->n_in != op->n_out)
             return broken(s, "3", "as many results as the function returns");
@@ -229,14 +233,14 @@ bool ir_infer(struct diag *d, struct ir_op *op) {
     if (!s.a) BUG("%s is in no function", info->name);
     if (strcmp(info->in, "*") != 0) {
         if (op->n_in != strlen(info->in))
-            return broken(&s, "operands", arena_printf(s.a, "takes %zu operands", strlen(info->in)));
+            return broken(&s, "operands", "takes %zu operands", strlen(info->in));
         for (uint32_t i = 0; i < op->n_in; i++)
             if (!operand_kind(info->in[i], in(&s, i)))
-                return broken(&s, "operands", arena_printf(s.a, "operand %u cannot be %s", i, ir_type_text(s.a, in(&s, i))));
+                return broken(&s, "operands", "operand %u cannot be %s", i, ir_type_text(s.a, in(&s, i)));
     } else if (op->code == IR_OP_live && op->n_in != 1) {
         return broken(&s, "operands", "takes 1 operand");
     }
     if (info->n_out >= 0 && op->n_out != (uint32_t)info->n_out)
-        return broken(&s, "results", arena_printf(s.a, "gives %d results", info->n_out));
+        return broken(&s, "results", "gives %d results", info->n_out);
     return rules[op->code](&s);
 }

@@ -13,10 +13,8 @@
  *   V7  layer and layers call layer functions from an entry, with layer numbers that the stack has
  *   V8  a region holds no state, call, kernel, emit or ret, and yields what it computes; no core needs another
  *       one's result; the cores of a strand have the same outputs; every epilogue op is element-wise, by groups,
- *       or a write
+ *       a reshape or a write
  */
-#include <string.h>
-
 #include "ir/ir.h"
 #include "ir/kernel.h"
 
@@ -27,8 +25,12 @@ struct verifier {
     const char *after;
 };
 
-static bool broken(const struct verifier *v, struct loc loc, const char *rule, const char *text) {
-    diag_at(v->d, loc, DIAG_IR_RULE, rule, text);
+static bool broken(const struct verifier *v, struct loc loc, const char *rule, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static bool broken(const struct verifier *v, struct loc loc, const char *rule, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    diag_at(v->d, loc, DIAG_IR_RULE, rule, arena_vprintf(v->a, fmt, ap));
+    va_end(ap);
     if (v->after) diag_note(v->d, loc, "after %s", v->after);
     return false;
 }
@@ -45,10 +47,10 @@ static bool defined_above(const struct ir_func *f, const struct ir_op *user, con
 static bool check_op(const struct verifier *v, struct ir_func *f, struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_in; i++)
         if (!defined_above(f, op, op->in[i]))
-            return broken(v, op->loc, "V1", arena_printf(v->a, "'%%%s' is not defined above its use", op->in[i]->name));
+            return broken(v, op->loc, "V1", "'%%%s' is not defined above its use", op->in[i]->name);
     uint32_t layers = op->weight ? op->weight->layers : op->state ? op->state->layers : 0;
     if (layers && f->entry)
-        return broken(v, op->loc, "V6", arena_printf(v->a, "'@%s' belongs to a stack", op->weight ? op->weight->name : op->state->name));
+        return broken(v, op->loc, "V6", "'@%s' belongs to a stack", op->weight ? op->weight->name : op->state->name);
     if (op->n_func) {
         if (!f->entry) return broken(v, op->loc, "V7", "layers are called from an entry");
         for (uint32_t i = 0; i < op->n_func; i++)
@@ -60,7 +62,7 @@ static bool check_op(const struct verifier *v, struct ir_func *f, struct ir_op *
 static bool check_ends(const struct verifier *v, struct ir_func *f) {
     const struct ir_op *last = f->body->last;
     if (!last || last->code != IR_OP_ret || (f->entry ? last->n_in != 0 : last->n_in == 0))
-        return broken(v, f->loc, "V2", arena_printf(v->a, "'@%s' does not end in ret as it should", f->name));
+        return broken(v, f->loc, "V2", "'@%s' does not end in ret as it should", f->name);
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op)) {
         bool inside = op->block->owner != NULL;
         if (op->code == IR_OP_ret && (inside || op->next)) return broken(v, op->loc, "V2", "ret stands at the end of a function");
@@ -71,7 +73,7 @@ static bool check_ends(const struct verifier *v, struct ir_func *f) {
 }
 
 static bool check_names(const struct verifier *v, struct ir_func *f) {
-    if (ir_func_find(v->m, f->name) != f) return broken(v, f->loc, "V3", arena_printf(v->a, "'@%s' is defined twice", f->name));
+    if (ir_func_find(v->m, f->name) != f) return broken(v, f->loc, "V3", "'@%s' is defined twice", f->name);
     VEC(const char *) seen = {0};
     VEC(struct ir_val *) all = {0};
     for (uint32_t i = 0; i < f->n_params; i++) *vec_push(v->a, &all) = f->params[i];
@@ -79,7 +81,7 @@ static bool check_names(const struct verifier *v, struct ir_func *f) {
         for (uint32_t i = 0; i < op->n_out; i++) *vec_push(v->a, &all) = op->out[i];
     for (size_t i = 0; i < all.n; i++) {
         for (size_t k = 0; k < seen.n; k++)
-            if (seen.at[k] == all.at[i]->name) return broken(v, f->loc, "V3", arena_printf(v->a, "'%%%s' is defined twice", seen.at[k]));
+            if (seen.at[k] == all.at[i]->name) return broken(v, f->loc, "V3", "'%%%s' is defined twice", seen.at[k]);
         *vec_push(v->a, &seen) = all.at[i]->name;
     }
     return true;
@@ -101,7 +103,7 @@ static bool check_chain(const struct verifier *v, struct ir_func *f) {
         if (op->code != IR_OP_write) continue;
         for (struct ir_op *o = ir_next(op); o; o = ir_next(o))
             if (reads(o, op->in[0]))
-                return broken(v, o->loc, "V4", arena_printf(v->a, "'%%%s' was replaced by '%%%s' above", op->in[0]->name, op->out[0]->name));
+                return broken(v, o->loc, "V4", "'%%%s' was replaced by '%%%s' above", op->in[0]->name, op->out[0]->name);
     }
     return true;
 }
@@ -120,7 +122,7 @@ static bool check_layer_numbers(const struct verifier *v, const struct ir_op *op
         for (struct ir_op *o = ir_first(op->func[i]); o; o = ir_next(o)) {
             uint32_t have = o->weight ? o->weight->layers : o->state ? o->state->layers : 0;
             if (have && (last < 0 || (uint64_t)last >= have))
-                return broken(v, op->loc, "V7", arena_printf(v->a, "layer %lld is not among the stack's %u", (long long)last, have));
+                return broken(v, op->loc, "V7", "layer %lld is not among the stack's %u", (long long)last, have);
         }
     return true;
 }
@@ -153,15 +155,15 @@ static bool check_kernel(const struct verifier *v, struct ir_op *kernel) {
     struct ir_strands strands;
     for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
         if (ir_is_core(op) && reads_a_core(op))
-            return broken(v, op->loc, "V8", arena_printf(v->a, "%s needs the result of another core of the region", ir_ops[op->code].name));
+            return broken(v, op->loc, "V8", "%s needs the result of another core of the region", ir_ops[op->code].name);
         for (uint32_t i = 0; op->code == IR_OP_yield && i < op->n_in; i++)
             if (!op->in[i]->def || op->in[i]->def->block != kernel->body)
-                return broken(v, op->loc, "V8", arena_printf(v->a, "'%%%s' is yielded, but not computed here", op->in[i]->name));
-        if (!allowed_inside(op)) return broken(v, op->loc, "V8", arena_printf(v->a, "%s cannot stand in a region", ir_ops[op->code].name));
+                return broken(v, op->loc, "V8", "'%%%s' is yielded, but not computed here", op->in[i]->name);
+        if (!allowed_inside(op)) return broken(v, op->loc, "V8", "%s cannot stand in a region", ir_ops[op->code].name);
         uint32_t traits = ir_ops[op->code].traits;
         if (op->code != IR_OP_yield && ir_stage_of(op) == IR_STAGE_EPILOGUE && op->code != IR_OP_write &&
             !(traits & (IR_ELT | IR_GROUP | IR_FREE)))
-            return broken(v, op->loc, "V8", arena_printf(v->a, "%s cannot be computed on a part of a row", ir_ops[op->code].name));
+            return broken(v, op->loc, "V8", "%s cannot be computed on a part of a row", ir_ops[op->code].name);
     }
     ir_strands_of(v->a, kernel, &strands);
     for (size_t i = 0; i < strands.at.n; i++)

@@ -4,7 +4,6 @@
  * The generator is described in weights.h; test/ref/evaluator.py implements that text as well.  Every value is
  * exact in bf16, so the storage type does not change it.
  */
-#include <stddef.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -51,16 +50,9 @@ static uint64_t mix(uint64_t z) {
     return z ^ z >> 31;
 }
 
-/* FNV-1a of the class name: a number that no table order can change. */
-static uint64_t hash_name(const char *s) {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *s; s++)
-        h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return h;
-}
-
+/* Seeds by name, not by number: what no order of tables can change. */
 static uint64_t stream(const uint64_t *seed, const struct ir_weight *w, uint32_t layer) {
-    return mix(*seed ^ mix(hash_name(w->name) + layer));
+    return mix(*seed ^ mix(hash_bytes(w->name, strlen(w->name), 0) + layer));
 }
 
 static uint64_t word(uint64_t base, uint64_t i) { return mix(base + 0x9E3779B97F4A7C15u * (i + 1)); }

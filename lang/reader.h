@@ -8,7 +8,6 @@
 #ifndef SETUN_LANG_READER_H
 #define SETUN_LANG_READER_H
 
-#include <stdio.h>
 
 #include "lang/ast.h"
 #include "lang/lang.h"

@@ -7,7 +7,6 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/cmd.h"
 #include "runtime/sampler.h"

@@ -3,7 +3,6 @@
 #define SETUN_RUNTIME_FLAGS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/rt.h"

@@ -1,6 +1,5 @@
 /* memory.c -- how much memory may be taken: what the kernel calls available, within the control group's limit. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

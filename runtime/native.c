@@ -5,7 +5,6 @@
  * code touches them; its size is known and compared with what the machine has before it is taken.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -7,7 +7,6 @@
 #ifndef SETUN_RUNTIME_RT_H
 #define SETUN_RUNTIME_RT_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+#!/bin/sh
 # rc.sh CODE COMMAND ...: runs the command and fails unless it ends with CODE.
 want=$1
 shift

@@ -1,6 +1,5 @@
 /* build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,16 +42,21 @@ static int find_emit(const char *word, enum emit_kind *kind) {
 }
 
 static int parse_rows(const char *word, uint32_t *rows) {
-    char *end;
-    unsigned long n = strtoul(word, &end, 10);
-    if (*end || n < 1 || n > 1024) return command_usage("build", "--rows takes 1 to 1024, not '%s'", word);
+    uint64_t n;
+    if (!read_u64(word, 1024, &n) || n < 1) return command_usage("build", "--rows takes 1 to 1024, not '%s'", word);
     *rows = (uint32_t)n;
     return EXIT_OK;
 }
 
+static int find_pass(const char *word, const char **name) {
+    *name = word;
+    if (!strcmp(word, "all") || pass_find(word)) return EXIT_OK;
+    return command_usage("build", "--print-after takes a pass or all, not '%s'; setun-opt --list has the passes", word);
+}
+
 static int parse_args(struct command_ctx *cx, int argc, char **argv, struct build_args *b) {
     int c, code = EXIT_OK;
-    while (code == EXIT_OK && (c = command_option("build", argc, argv, options)) != -1) {
+    while (code == EXIT_OK && (c = command_option("build", argc, argv, ":o:q", options)) != -1) {
         switch (c) {
         case 'w': b->model.weights = optarg; break;
         case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
@@ -61,7 +65,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'l': b->linker = optarg; break;
         case 'n': b->backend.count = true; break;
         case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
-        case 'p': b->print_after = optarg; break;
+        case 'p': code = find_pass(optarg, &b->print_after); break;
         case 'o': b->out = optarg; break;
         case 'q': b->quiet = true; break;
         default: return EXIT_USAGE;
@@ -119,10 +123,8 @@ static bool emit_ir(struct command_ctx *cx, const struct build_args *b, const st
     return ok;
 }
 
-static void config_text(struct buf *out, const struct frontend_model *f) { frontend_print_config(out, f); }
-
 static void fill_sections(struct command_ctx *cx, struct pack_source *p, const struct compiled *c, struct buf text[3]) {
-    config_text(&text[0], &c->front);
+    frontend_print_config(&text[0], &c->front);
     ir_print(&text[1], c->front.module);
     pack_tensors(cx->arena, c->front.module, p->plan, &text[2]);
     p->section[SETUN_SEC_MODEL].at = c->text;

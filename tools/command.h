@@ -23,8 +23,11 @@ typedef int command_fn(struct command_ctx *cx, int argc, char **argv);
 #include "tools/commands.def"
 #undef COMMAND
 
-/* getopt_long with our messages: the next option's value, -1 at the end, '?' after a usage error was printed. */
-int command_option(const char *command, int argc, char **argv, const struct option *options);
+/*
+ * getopt_long with our messages: the next option's value, -1 at the end, '?' after a usage error was printed.
+ * letters: the options that have a short form, as getopt wants them, behind a colon.
+ */
+int command_option(const char *command, int argc, char **argv, const char *letters, const struct option *options);
 /* "setun build: TEXT"; returns EXIT_USAGE. */
 int command_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The words after the options: exactly n, or a usage error. */

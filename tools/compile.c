@@ -2,7 +2,6 @@
 #include "tools/compile.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "frontend/tokenizer.h"
@@ -28,7 +27,6 @@ bool compile_load(struct command_ctx *cx, const struct model_args *args, bool ne
     if (!frontend_load(&in, &c->front)) return false;
     struct ir_module *m = c->front.module;
     if (args->max_rows) m->max_rows = args->max_rows;
-    if (!ir_verify(cx->diag, m, "the frontend")) return false;
     if (!need_weights && !c->front.checkpoint) return true;
     return checkpoint_weights(c->front.checkpoint, m, c->front.sources, &c->weights) && load_tokenizer(cx, c);
 }

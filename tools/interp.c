@@ -1,12 +1,23 @@
-/* interp.c -- setun run MODEL --interp. */
-#include "tools/interp.h"
-
-#include <stdlib.h>
+/*
+ * interp.c -- setun run MODEL --interp: the interpreter as an engine of the runtime's `run`, so that flags, tokenizer,
+ * sampler and files are those of executables.
+ */
 #include <string.h>
 
+#include "ir/interp.h"
 #include "passes/pass.h"
 #include "runtime/cmd.h"
+#include "runtime/engine.h"
 #include "tools/compile.h"
+
+struct interp_engine {
+    struct setun_engine e; /* must be first */
+    struct interp *it;
+    const struct ir_func *entry;
+    struct ir_row *rows;
+    float *logits;
+    struct setun_trace *trace; /* NULL: none */
+};
 
 static int engine_step(struct setun_engine *base, const struct setun_row *rows, uint32_t n) {
     struct interp_engine *e = (struct interp_engine *)base;
@@ -36,46 +47,56 @@ static void record(void *self, const struct ir_func *f, const struct ir_val *v, 
     setun_trace_value(e->trace, 0, layer, f->name, &value, rows, pos, data);
 }
 
-bool interp_engine_open(struct interp_engine *e, struct diag *d, struct arena *a, const struct ir_module *m,
+/* Memory comes from the arena; the interpreter's own is released by engine_close. */
+static bool engine_open(struct interp_engine *e, struct command_ctx *cx, const struct ir_module *m,
                         const struct ir_func *entry, const struct ir_weights *w, uint32_t context) {
-    e->e = (struct setun_engine){.step = engine_step, .vocab = m->vocab, .context = context, .max_rows = m->max_rows, .stride = m->vocab};
-    e->diag = d;
+    struct arena *a = cx->arena;
     e->entry = entry;
     e->rows = arena_array(a, struct ir_row, m->max_rows);
     e->logits = arena_array(a, float, (size_t)m->max_rows * m->vocab);
-    e->e.logits = e->logits;
-    e->it = interp_new(d, m, w, 1, context);
+    e->e = (struct setun_engine){.step = engine_step,
+                                 .vocab = m->vocab,
+                                 .context = context,
+                                 .max_rows = m->max_rows,
+                                 .stride = m->vocab,
+                                 .logits = e->logits};
+    e->it = interp_new(cx->diag, m, w, 1, context);
     if (e->it) interp_set_trace(e->it, record, e);
     return e->it != NULL;
 }
 
-void interp_engine_close(struct interp_engine *e) {
-    if (e->it) interp_free(e->it);
+static void engine_close(struct interp_engine *e) {
+    interp_free(e->it);
     e->it = NULL;
 }
 
-/* Our own flags are taken out of argv; the rest are those of the executable's `run`. */
+/* Is argv[*at] the flag?  Its value is behind '=' or the next word; NULL: missing. */
+static bool own_flag(int argc, char **argv, int *at, const char *flag, const char **value) {
+    size_t n = strlen(flag);
+    const char *word = argv[*at];
+    if (strncmp(word, flag, n) != 0 || (word[n] && word[n] != '=')) return false;
+    *value = word[n] ? word + n + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+    return true;
+}
+
+/* MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's `run`. */
 static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args, char **rest, int *n_rest) {
     bool interp = false;
-    for (int i = 1; i < argc; i++) {
-        bool has = i + 1 < argc;
-        if (!strcmp(argv[i], "--interp")) {
+    if (argc < 2 || argv[1][0] == '-') return command_usage("run", "MODEL.stn is missing; it comes first");
+    args->model = argv[1];
+    for (int i = 2; i < argc; i++) {
+        const char *flag = argv[i], *value = "";
+        if (!strcmp(flag, "--interp")) {
             interp = true;
-        } else if (!strcmp(argv[i], "--weights") || !strcmp(argv[i], "--set")) {
-            if (!has) return command_usage("run", "'%s' needs a value", argv[i]);
-            if (argv[i][2] == 'w')
-                args->weights = argv[i + 1];
-            else
-                *vec_push(cx->arena, &args->sets) = argv[i + 1];
-            i++;
-        } else if (!args->model && argv[i][0] != '-') {
-            args->model = argv[i];
+        } else if (own_flag(argc, argv, &i, "--weights", &value)) {
+            args->weights = value;
+        } else if (own_flag(argc, argv, &i, "--set", &value)) {
+            *vec_push(cx->arena, &args->sets) = value;
         } else {
             rest[(*n_rest)++] = argv[i];
-            if (argv[i][0] == '-' && has && args->model == NULL) rest[(*n_rest)++] = argv[++i];
         }
+        if (!value) return command_usage("run", "'%s' needs a value", flag);
     }
-    if (!args->model) return command_usage("run", "MODEL.stn is missing");
     if (!args->weights) return command_usage("run", "--weights DIR is missing");
     if (!interp) return command_usage("run", "--interp is missing: build makes the executable that runs on its own");
     return EXIT_OK;
@@ -83,24 +104,23 @@ static int split_args(struct command_ctx *cx, int argc, char **argv, struct mode
 
 static int run_model(struct command_ctx *cx, struct compiled *c, const struct setun_opts *o, double begin) {
     struct ir_module *m = c->front.module;
-    struct ir_func *entry = compile_entry(cx, m);
-    struct interp_engine e = {0};
+    struct interp_engine e = {.it = NULL};
     struct setun_trace trace = {.out = {.fd = -1}};
     struct setun_tokenizer tok = {0};
     struct pass_ctx fusing = {.diag = cx->diag, .arena = cx->arena};
     char why[256];
-    if (!entry) return (int)diag_exit_code(cx->diag);
+    if (!compile_entry(cx, m)) return (int)diag_exit_code(cx->diag);
     if (c->tokenizer && !setun_tok_open(&tok, c->tokenizer, c->tokenizer_n, why, sizeof why)) BUG("tokenizer: %s", why);
     int code = EXIT_OK;
     /* A trace holds the values between kernels, so that it can be laid beside the executable's. */
     if (o->trace && !passes_run_all(&fusing, m)) code = EXIT_BUG;
     if (code == EXIT_OK && o->trace) code = setun_trace_open(&trace, o->trace);
     uint32_t context = o->context ? o->context : m->context;
-    if (code == EXIT_OK && !interp_engine_open(&e, cx->diag, cx->arena, m, compile_entry(cx, m), &c->weights, context))
+    if (code == EXIT_OK && !engine_open(&e, cx, m, compile_entry(cx, m), &c->weights, context))
         code = (int)diag_exit_code(cx->diag);
     e.trace = o->trace ? &trace : NULL;
     if (code == EXIT_OK) code = setun_run(&e.e, c->tokenizer ? &tok : NULL, o, begin);
-    interp_engine_close(&e);
+    engine_close(&e);
     setun_tok_close(&tok);
     int kept = setun_trace_close(&trace, code == EXIT_OK);
     return code ? code : kept;

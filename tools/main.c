@@ -42,16 +42,17 @@ static void suggest_option(const char *command, const char *word, const struct o
         command_usage(command, "unknown flag '%s'", word);
 }
 
-int command_option(const char *command, int argc, char **argv, const struct option *options) {
+int command_option(const char *command, int argc, char **argv, const char *letters, const struct option *options) {
     opterr = 0;
     int at = optind < 1 ? 1 : optind;
-    int c = getopt_long(argc, argv, ":o:qn:", options, NULL);
+    int c = getopt_long(argc, argv, letters, options, NULL);
     if (c == ':') {
         command_usage(command, "'%s' needs a value", argv[optind - 1]);
         return '?';
     }
-    if (c == '?') suggest_option(command, argv[at < argc ? (optind > at ? optind - 1 : at) : argc - 1], options);
-    return c;
+    if (c != '?') return c;
+    suggest_option(command, argv[at < argc ? (optind > at ? optind - 1 : at) : argc - 1], options);
+    return '?';
 }
 
 bool command_words(const char *command, int argc, int n, const char *what) {
@@ -64,11 +65,19 @@ bool command_words(const char *command, int argc, int n, const char *what) {
 static int help(FILE *out) {
     fprintf(out, "setun %s: a compiler from a model file and ternary weights to one executable\n\n", SETUN_VERSION);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        fprintf(out, "  setun %s %s\n      %s\n", commands[i].name, commands[i].usage, commands[i].text);
+        fprintf(out, "  setun %s%s%s\n      %s\n", commands[i].name, *commands[i].usage ? " " : "", commands[i].usage,
+                commands[i].text);
     fprintf(out, "\n  setun --version, setun --help\n\nExit codes: 0 ok, 1 the answer is no, 2 usage, 3 input rejected, 4 unsupported, 5 I/O,\n"
                  "6 memory or space, 7 verification, 9 machine lacks a feature, 70 our bug, 130 interrupted.\n");
     return EXIT_OK;
 }
+
+static int help_of(const struct command *c) {
+    printf("setun %s %s\n\n%s\n", c->name, c->usage, c->text);
+    return EXIT_OK;
+}
+
+static bool asks_help(const char *word) { return !strcmp(word, "--help") || !strcmp(word, "-h"); }
 
 static int version(void) {
     printf("setun %s (LLVM %s)\n", SETUN_VERSION, backend_llvm_version());
@@ -88,10 +97,13 @@ static int dispatch(struct command_ctx *cx, int argc, char **argv) {
         help(stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help(stdout);
+    if (asks_help(argv[1]) || !strcmp(argv[1], "help")) return help(stdout);
     if (!strcmp(argv[1], "--version")) return version();
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(cx, argc - 1, argv + 1);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0) continue;
+        if (argc > 2 && asks_help(argv[2])) return help_of(&commands[i]);
+        return commands[i].run(cx, argc - 1, argv + 1);
+    }
     return unknown(argv[1]);
 }
 

@@ -1,14 +1,16 @@
 /*
  * setun-opt -- passes on IR text.
  *
- *   setun-opt [--PASS ...] [--all] [--print-after PASS] FILE|-      prints the module after the passes
- *   setun-opt --interp --seed N --tokens 3,7,1 [--context N] FILE   prints the logits' bits, weights drawn from the seed
- *   setun-opt --list                                                 the passes, in the order of the pipeline
+ *   setun-opt [--PASS ...] [--all] [--print-after PASS|all] FILE|-  prints the module after the passes
+ *   setun-opt ... --stats FILE|-                                    counts kernels and fused contractions instead
+ *   setun-opt ... --interp [--seed N] --tokens 3,7,1 FILE|-         prints the logits' bits, weights drawn from the seed
+ *   setun-opt --list                                                the passes, in the order of the pipeline
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/file.h"
 #include "ir/interp.h"
 #include "passes/pass.h"
@@ -29,7 +31,7 @@ static int usage(const char *why, const char *what) {
 static int help(void) {
     puts("setun-opt: passes on IR text\n\n"
          "  setun-opt [--PASS ...] [--all] [--print-after PASS|all] [--stats] FILE|-\n"
-         "  setun-opt --interp [--seed N] --tokens 3,7,1 FILE|-\n"
+         "  setun-opt [--PASS ...] --interp [--seed N] --tokens 3,7,1 FILE|-\n"
          "  setun-opt --list\n\npasses:");
     for (size_t i = 0; i < n_passes; i++) printf("  --%-16s %s\n", passes[i].name, passes[i].text);
     return EXIT_OK;
@@ -51,7 +53,7 @@ static int parse_args(int argc, char **argv, struct request *r) {
         } else if (!strcmp(a, "--help") || !strcmp(a, "--list")) {
             exit(help());
         } else if (!strcmp(a, "--seed") && i + 1 < argc) {
-            r->seed = strtoull(argv[++i], NULL, 10);
+            if (!read_u64(argv[++i], UINT64_MAX, &r->seed)) return usage("--seed takes a number, not", argv[i]);
         } else if (!strcmp(a, "--tokens") && i + 1 < argc) {
             r->tokens = argv[++i];
         } else if (!strcmp(a, "--print-after") && i + 1 < argc) {
@@ -92,27 +94,18 @@ static void print_stats(const struct ir_module *m) {
 
 static int interpret(struct diag *d, struct arena *a, struct ir_module *m, const struct request *r) {
     struct ir_func *entry = entry_of(m);
-    struct ir_row rows[256];
-    uint32_t n = 0;
+    uint32_t *tokens, n;
     if (!entry || !r->tokens) return usage("--interp needs an entry and", "--tokens");
-    for (const char *p = r->tokens; *p && n < COUNT_OF(rows);) {
-        char *end;
-        unsigned long t = strtoul(p, &end, 10);
-        if (end == p || t >= m->vocab) return usage("bad token list", r->tokens);
-        rows[n] = (struct ir_row){.token = (uint32_t)t, .pos = n, .live = true};
-        n++;
-        p = *end == ',' ? end + 1 : end;
-    }
+    if (m->vocab == 0 || !read_ids(a, r->tokens, m->vocab - 1, &tokens, &n)) return usage("bad token list", r->tokens);
+    struct ir_row *rows = arena_array(a, struct ir_row, n);
+    for (uint32_t i = 0; i < n; i++) rows[i] = (struct ir_row){.token = tokens[i], .pos = i, .live = true};
     struct ir_weights w = ir_weights_random(a, r->seed);
     struct interp *it = interp_new(d, m, &w, 1, n);
     if (!it) return (int)diag_exit_code(d);
     float *out = arena_array(a, float, (size_t)n * m->vocab);
     bool ok = interp_step(it, entry, rows, n, "logits", out);
-    for (size_t i = 0; ok && i < (size_t)n * m->vocab; i++) {
-        uint32_t bits;
-        memcpy(&bits, &out[i], 4);
-        printf("%08x%c", bits, (i + 1) % m->vocab ? ' ' : '\n');
-    }
+    for (size_t i = 0; ok && i < (size_t)n * m->vocab; i++)
+        printf("%08x%c", bits_of_f32(out[i]), (i + 1) % m->vocab ? ' ' : '\n');
     interp_free(it);
     return ok ? EXIT_OK : (int)diag_exit_code(d);
 }

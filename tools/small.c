@@ -1,6 +1,5 @@
 /* small.c -- the commands of a few lines: check, fmt, synth, levels, messages. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -20,7 +19,7 @@ int command_check(struct command_ctx *cx, int argc, char **argv) {
         {"weights", required_argument, NULL, 'w'}, {"set", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
     struct model_args args = {0};
     struct compiled c = {0};
-    for (int o; (o = command_option("check", argc, argv, options)) != -1;) {
+    for (int o; (o = command_option("check", argc, argv, ":", options)) != -1;) {
         if (o == 'w')
             args.weights = optarg;
         else if (o == 's')
@@ -61,7 +60,7 @@ int command_fmt(struct command_ctx *cx, int argc, char **argv) {
     static const struct option options[] = {{"check", no_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
     bool check = false;
     int worst = EXIT_OK;
-    for (int o; (o = command_option("fmt", argc, argv, options)) != -1;) {
+    for (int o; (o = command_option("fmt", argc, argv, ":", options)) != -1;) {
         if (o != 'k') return EXIT_USAGE;
         check = true;
     }
@@ -83,7 +82,7 @@ int command_synth(struct command_ctx *cx, int argc, char **argv) {
     struct model_args args = {0};
     struct compiled c = {0};
     const char *dir = NULL, *seed_text = "1";
-    for (int o; (o = command_option("synth", argc, argv, options)) != -1;) {
+    for (int o; (o = command_option("synth", argc, argv, ":o:", options)) != -1;) {
         switch (o) {
         case 's': *vec_push(cx->arena, &args.sets) = optarg; break;
         case 'd': seed_text = optarg; break;
@@ -91,9 +90,8 @@ int command_synth(struct command_ctx *cx, int argc, char **argv) {
         default: return EXIT_USAGE;
         }
     }
-    char *end;
-    uint64_t seed = strtoull(seed_text, &end, 10);
-    if (*end || end == seed_text || *seed_text == '-') return command_usage("synth", "--seed takes a number, not '%s'", seed_text);
+    uint64_t seed;
+    if (!read_u64(seed_text, UINT64_MAX, &seed)) return command_usage("synth", "--seed takes a number, not '%s'", seed_text);
     if (!command_words("synth", argc, 1, "MODEL.stn")) return EXIT_USAGE;
     if (!dir) return command_usage("synth", "-o DIR is missing");
     args.model = argv[optind];

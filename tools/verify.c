@@ -5,246 +5,217 @@
  * value between kernels) and logits are compared with the interpreter's, bit for bit; the first value that differs
  * is named with kernel, layer, position and element.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <spawn.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/check.h"
-#include "base/file.h"
-#include "runtime/pack.h"
+#include "base/run.h"
+#include "ir/interp.h"
 #include "tools/compile.h"
-#include "tools/interp.h"
+#include "tools/exefile.h"
+#include "tools/tracefile.h"
 
-extern char **environ;
-
-struct exe {
-    const char *path;
-    struct mapped file;
-    const struct setun_pack *pack;
-};
-
-struct reader { /* of the executable's trace */
-    const uint8_t *at, *end;
-};
-
-struct check {
+struct verify {
     struct command_ctx *cx;
-    struct reader trace;
-    const struct ir_row *rows;
-    uint32_t step;
-    uint64_t compared, skipped;
+    struct exe_file exe;
+    const struct ir_module *m;
+    uint32_t *tokens, n_tokens; /* the prompt */
+    uint32_t generated;         /* tokens after it, greedy */
+    struct trace_file trace;    /* the executable's */
+    struct mapped logits;       /* its logits: a row for each position */
+    const struct ir_row *rows;  /* of the interpreter's running step */
+    uint64_t compared;          /* values */
+    uint32_t steps;
     bool differs;
 };
 
-/* ---- the executable's pack ---- */
-
-static bool bad_exe(struct command_ctx *cx, const struct exe *e, const char *why) {
-    return diag_in(cx->diag, e->path, DIAG_NOT_EXECUTABLE, why);
+static bool different(struct verify *v, const char *how) {
+    v->differs = true;
+    return diag_in(v->cx->diag, v->exe.path, DIAG_TRACE_DIFFERS, how);
 }
 
-static bool open_exe(struct command_ctx *cx, struct exe *e) {
-    struct setun_footer foot;
-    char why[256];
-    if (!file_map(cx->diag, e->path, &e->file)) return false;
-    if (e->file.n < sizeof foot) return bad_exe(cx, e, "too short");
-    memcpy(&foot, e->file.at + e->file.n - sizeof foot, sizeof foot);
-    if (!setun_footer_check(&foot, e->file.n, why, sizeof why)) return bad_exe(cx, e, arena_strdup(cx->arena, why));
-    e->pack = (const struct setun_pack *)(const void *)(e->file.at + foot.pack_offset);
-    if (!setun_pack_check(e->pack, foot.pack_bytes, foot.id, NULL, why, sizeof why)) return bad_exe(cx, e, arena_strdup(cx->arena, why));
-    return true;
-}
+/* ---- the executable's side ---- */
 
-static struct ir_module *read_ir(struct command_ctx *cx, const struct exe *e) {
-    const struct setun_span *s = &e->pack->section[SETUN_SEC_IR];
-    const char *text = (const char *)e->pack + s->offset;
-    struct ir_module *m = ir_parse(cx->diag, cx->arena, cx->names, diag_add_text(cx->diag, e->path, text, s->bytes), text, s->bytes);
-    return m && ir_verify(cx->diag, m, NULL) ? m : NULL;
-}
-
-/* ---- running it ---- */
-
-static bool run_exe(struct command_ctx *cx, const struct exe *e, const char *tokens, const char *n, const char *trace, const char *logits) {
-    const char *slash = strchr(e->path, '/') ? "" : "./";
-    char *argv[] = {arena_printf(cx->arena, "%s%s", slash, e->path), "run", "--tokens", arena_strdup(cx->arena, tokens),
-                    "-n", arena_strdup(cx->arena, n), "--temp", "0", "--ids", "--ignore-eos", "-q",
-                    "--trace", arena_strdup(cx->arena, trace), "--logits", arena_strdup(cx->arena, logits), NULL};
-    pid_t pid;
-    int status = 0;
-    int err = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
-    if (err) return diag_in(cx->diag, e->path, DIAG_CANNOT_OPEN, strerror(err));
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    return diag_in(cx->diag, e->path, DIAG_TRACE_DIFFERS, "the executable did not finish");
+static bool run_exe(const struct verify *v, const char *trace, const char *logits) {
+    struct arena *a = v->cx->arena;
+    struct buf ids = {0};
+    for (uint32_t i = 0; i < v->n_tokens; i++) buf_printf(&ids, i ? ",%u" : "%u", v->tokens[i]);
+    char *argv[] = {
+        arena_printf(a, "%s%s", strchr(v->exe.path, '/') ? "" : "./", v->exe.path),
+        "run",
+        "--tokens",
+        arena_strndup(a, ids.at, ids.n),
+        "-n",
+        arena_printf(a, "%u", v->generated),
+        "--temp",
+        "0",
+        "--ids",
+        "--ignore-eos",
+        "-q",
+        "--trace",
+        arena_strdup(a, trace),
+        "--logits",
+        arena_strdup(a, logits),
+        NULL,
+    };
+    const char *why;
+    buf_free(&ids);
+    if (run_program(v->cx->diag, a, argv, &why)) return true;
+    return why && diag_in(v->cx->diag, v->exe.path, DIAG_RUN_FAILED, why);
 }
 
 /* ---- comparing ---- */
 
-static uint64_t up4(uint64_t n) { return (n + 3) & ~(uint64_t)3; }
-
-/* The record at the reader, its names and data; false at the end. */
-static bool peek(const struct reader *r, struct setun_trace_record *head, const uint8_t **names, const uint8_t **data, uint64_t *bytes) {
-    if ((uint64_t)(r->end - r->at) < sizeof *head) return false;
-    memcpy(head, r->at, sizeof *head);
-    uint64_t elem = head->elem == SETUN_I8 ? 1 : 4, n = (uint64_t)head->rows * head->elems * elem;
-    uint64_t names_at = sizeof *head + 4 * (uint64_t)head->rows;
-    uint64_t data_at = names_at + up4((uint64_t)head->kernel_bytes + head->name_bytes);
-    *names = r->at + names_at;
-    *data = r->at + data_at;
-    *bytes = data_at + up4(n);
-    return *bytes <= (uint64_t)(r->end - r->at);
+static bool elem_of(enum ir_elem e, enum setun_elem *out) {
+    if (e != IR_F32_E && e != IR_I8 && e != IR_I32) return false;
+    *out = e == IR_F32_E ? SETUN_F32 : e == IR_I8 ? SETUN_I8 : SETUN_I32;
+    return true;
 }
 
-static bool is_value(const struct setun_trace_record *h, const uint8_t *names, const struct ir_func *f, const struct ir_val *v, uint32_t layer) {
+/* Kernels are called "FUNCTION:VALUE". */
+static bool is_value(const struct trace_value *t, const struct ir_func *f, const struct ir_val *v, uint32_t layer,
+                     uint32_t rows) {
+    enum setun_elem elem;
     size_t fn = strlen(f->name), vn = strlen(v->name);
-    return h->layer == layer && h->name_bytes == vn && !memcmp(names + h->kernel_bytes, v->name, vn) && h->kernel_bytes > fn &&
-           !memcmp(names, f->name, fn) && names[fn] == ':';
+    bool named = t->name_bytes == vn && !memcmp(t->name, v->name, vn) && t->kernel_bytes > fn &&
+                 !memcmp(t->kernel, f->name, fn) && t->kernel[fn] == ':';
+    return named && t->layer == layer && t->rows == rows && elem_of(v->type.elem, &elem) && t->elem == elem &&
+           t->elems == ir_type_elems(&v->type);
 }
 
-static const char *show(struct arena *a, enum ir_elem e, const void *p) {
-    uint32_t bits = load_u32le(p);
+static const char *show(struct arena *a, enum ir_elem e, const uint8_t *p) {
     if (e == IR_I8) return arena_printf(a, "%d", *(const int8_t *)p);
+    uint32_t bits = load_u32le(p);
     if (e == IR_I32) return arena_printf(a, "%d", (int32_t)bits);
     return arena_printf(a, "%.9g (0x%08x)", (double)f32_of_bits(bits), bits);
 }
 
-static void report(struct check *k, const struct ir_func *f, const struct ir_val *v, uint32_t layer, const uint8_t *theirs, const uint8_t *ours) {
-    uint32_t elem = ir_elem_bytes(v->type.elem), row = 0;
-    uint64_t n = ir_type_elems(&v->type), i = 0;
-    while (memcmp(theirs + i * elem, ours + i * elem, elem) == 0) i++;
-    row = (uint32_t)(i / n);
-    for (uint32_t seen = 0, r = 0;; r++) /* the row-th row of the value among the step's rows */
-        if (v->type.rows != IR_L || k->rows[r].live) {
-            if (seen++ == row) {
-                row = r;
-                break;
-            }
-        }
-    struct arena *a = k->cx->arena;
-    diag_in(k->cx->diag, NULL, DIAG_TRACE_DIFFERS,
-            arena_printf(a, "'%%%s' of @%s, layer %u, position %u, element %" PRIu64 ": the executable has %s, the interpreter %s",
-                         v->name, f->name, layer, k->rows[row].pos, i % n, show(a, v->type.elem, theirs + i * elem),
-                         show(a, v->type.elem, ours + i * elem)));
-    k->differs = true;
-}
-
-static void compare(void *self, const struct ir_func *f, const struct ir_val *v, uint32_t layer, uint32_t rows, const void *ours) {
-    struct check *k = self;
-    struct setun_trace_record head;
-    const uint8_t *names, *theirs;
-    uint64_t bytes;
-    if (k->differs || !rows || !peek(&k->trace, &head, &names, &theirs, &bytes)) return;
-    if (!is_value(&head, names, f, v, layer) || head.rows != rows || head.elems != ir_type_elems(&v->type)) {
-        k->skipped++;
-        return;
+/* Position of the row-th row of a value: of the step's rows, or of its live ones. */
+static uint32_t position_of(const struct verify *v, const struct ir_type *t, uint64_t row) {
+    const struct ir_row *r = v->rows;
+    for (;; r++) {
+        if (t->rows == IR_L && !r->live) continue;
+        if (row-- == 0) return r->pos;
     }
-    k->trace.at += bytes;
-    k->compared++;
-    if (memcmp(theirs, ours, (size_t)rows * head.elems * ir_elem_bytes(v->type.elem)) != 0) report(k, f, v, layer, theirs, ours);
 }
 
-struct run {
-    uint32_t *tokens, n, generated, max_rows;
-};
+static void report(struct verify *v, const struct ir_func *f, const struct ir_val *val, uint32_t layer,
+                   const uint8_t *theirs, const uint8_t *ours) {
+    struct arena *a = v->cx->arena;
+    enum ir_elem e = val->type.elem;
+    uint64_t bytes = ir_elem_bytes(e), n = ir_type_elems(&val->type), i = 0;
+    while (memcmp(theirs + i * bytes, ours + i * bytes, bytes) == 0) i++;
+    different(v, arena_printf(a, "'%%%s' of @%s, layer %u, position %u, element %" PRIu64 ": it has %s, the interpreter %s",
+                              val->name, f->name, layer, position_of(v, &val->type, i / n), i % n,
+                              show(a, e, theirs + i * bytes), show(a, e, ours + i * bytes)));
+}
 
-/* The same steps as the executable took: the prompt in chunks, then what greedy sampling chose. */
-static bool interpret(struct command_ctx *cx, struct check *k, const struct ir_module *m, const struct ir_weights *w,
-                      const struct run *r, const float *logits, uint64_t n_logits) {
-    uint32_t total = r->n + (r->generated ? r->generated - 1 : 0), at = 0, live = 0;
-    struct interp *it = interp_new(cx->diag, m, w, 1, total);
-    float *ours = arena_array(cx->arena, float, (size_t)m->max_rows * m->vocab);
-    struct ir_row *rows = arena_array(cx->arena, struct ir_row, m->max_rows);
-    uint32_t next = 0;
+/* Called for each value of the interpreter.  What has no record there, as a shape of another value, is passed over. */
+static void compare(void *self, const struct ir_func *f, const struct ir_val *val, uint32_t layer, uint32_t rows,
+                    const void *ours) {
+    struct verify *v = self;
+    struct trace_value t;
+    if (v->differs || !rows || !trace_peek(&v->trace, &t) || !is_value(&t, f, val, layer, rows)) return;
+    v->trace.at = t.after;
+    v->compared++;
+    if (memcmp(t.data, ours, (size_t)rows * t.elems * ir_elem_bytes(val->type.elem)) != 0)
+        report(v, f, val, layer, t.data, ours);
+}
+
+static bool compare_logits(struct verify *v, uint32_t at, uint32_t n, const float *ours) {
+    uint64_t row = 4 * (uint64_t)v->m->vocab;
+    if ((at + (uint64_t)n) * row <= v->logits.n && memcmp(ours, v->logits.at + at * row, n * row) == 0) return true;
+    return different(v, arena_printf(v->cx->arena, "the logits of positions %u to %u differ", at, at + n - 1));
+}
+
+/* ---- the interpreter's side: the same steps ---- */
+
+/* The prompt in chunks, then one token after the other. */
+static uint32_t next_rows(const struct verify *v, uint32_t at, uint32_t chosen, struct ir_row *rows) {
+    uint32_t n = at < v->n_tokens ? v->n_tokens - at : 1;
+    if (n > v->m->max_rows) n = v->m->max_rows;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t token = at < v->n_tokens ? v->tokens[at + i] : chosen;
+        rows[i] = (struct ir_row){.token = token, .pos = at + i, .live = true};
+    }
+    return n;
+}
+
+static uint32_t greedy(const float *logits, uint32_t vocab) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
+}
+
+static uint32_t positions(const struct verify *v) { return v->n_tokens + v->generated - 1; }
+
+static bool interpret(struct verify *v, const struct ir_func *entry, const struct ir_weights *w) {
+    struct arena *a = v->cx->arena;
+    uint32_t vocab = v->m->vocab, chosen = 0;
+    float *logits = arena_array(a, float, (size_t)v->m->max_rows * vocab);
+    struct ir_row *rows = arena_array(a, struct ir_row, v->m->max_rows);
+    struct interp *it = interp_new(v->cx->diag, v->m, w, 1, positions(v));
     bool ok = it != NULL;
-    k->rows = rows;
-    if (ok) interp_set_trace(it, compare, k);
-    while (ok && at < total && !k->differs) {
-        uint32_t n = at < r->n ? r->n - at : 1;
-        if (n > m->max_rows) n = m->max_rows;
-        for (uint32_t i = 0; i < n; i++) rows[i] = (struct ir_row){.token = at < r->n ? r->tokens[at + i] : next, .pos = at + i, .live = true};
-        ok = interp_step(it, compile_entry(cx, m), rows, n, "logits", ours);
-        if (!ok || k->differs) break;
-        if ((uint64_t)(live + n) * m->vocab > n_logits || memcmp(ours, logits + (uint64_t)live * m->vocab, (size_t)n * m->vocab * 4) != 0) {
-            diag_in(cx->diag, NULL, DIAG_TRACE_DIFFERS, arena_printf(cx->arena, "the logits of positions %u to %u differ", at, at + n - 1));
-            k->differs = true;
-        }
-        const float *last = ours + (uint64_t)(n - 1) * m->vocab;
-        next = 0;
-        for (uint32_t i = 1; i < m->vocab; i++)
-            if (last[i] > last[next]) next = i;
-        live += n;
-        at += n;
-        k->step++;
+    v->rows = rows;
+    if (ok) interp_set_trace(it, compare, v);
+    for (uint32_t at = 0, n; ok && at < positions(v); at += n, v->steps++) {
+        n = next_rows(v, at, chosen, rows);
+        ok = interp_step(it, entry, rows, n, "logits", logits) && !v->differs && compare_logits(v, at, n, logits);
+        chosen = greedy(logits + (size_t)(n - 1) * vocab, vocab);
     }
-    if (it) interp_free(it);
+    interp_free(it);
     return ok;
 }
 
-static int parse_tokens(struct command_ctx *cx, const char *text, uint32_t vocab, struct run *r) {
-    r->tokens = arena_array(cx->arena, uint32_t, strlen(text) + 1);
-    for (const char *p = text; *p;) {
-        char *end;
-        unsigned long t = strtoul(p, &end, 10);
-        if (end == p || (*end && *end != ',')) return command_usage("verify", "--tokens takes ids with commas, not '%s'", text);
-        if (t >= vocab) return command_usage("verify", "token %lu is outside the vocabulary of %u", t, vocab);
-        r->tokens[r->n++] = (uint32_t)t;
-        p = *end ? end + 1 : end;
-    }
-    return r->n ? EXIT_OK : command_usage("verify", "--tokens takes ids with commas, not '%s'", text);
-}
-
-static bool compare_runs(struct command_ctx *cx, const struct exe *e, const struct ir_module *m, const struct run *r, const char *tokens,
-                         const char *n, struct check *k) {
+static bool compare_runs(struct verify *v) {
+    struct command_ctx *cx = v->cx;
     const char *dir = tmp_dir(cx->diag);
-    struct mapped trace = {0}, logits = {0};
-    struct data_plan plan;
-    if (!dir) return false;
-    const char *trace_path = arena_printf(cx->arena, "%s/trace", dir), *logits_path = arena_printf(cx->arena, "%s/logits", dir);
-    data_plan_make(cx->arena, m, &plan);
-    if (plan.bytes > e->pack->data.bytes) return bad_exe(cx, e, "its weights do not fit its IR");
-    struct ir_weights w = data_weights(cx->arena, &plan, (const uint8_t *)e->pack + e->pack->data.offset, e->pack->data.bytes);
-    bool ok = run_exe(cx, e, tokens, n, trace_path, logits_path) && file_map(cx->diag, trace_path, &trace) && file_map(cx->diag, logits_path, &logits);
-    if (ok && (trace.n < 8 || memcmp(trace.at, SETUN_TRACE_MAGIC, 8) != 0)) ok = diag_in(cx->diag, trace_path, DIAG_TRACE_DIFFERS, "not a trace");
-    if (ok) {
-        k->trace = (struct reader){trace.at + 8, trace.at + trace.n};
-        ok = interpret(cx, k, m, &w, r, (const float *)(const void *)logits.at, logits.n / 4);
-        if (ok && !k->differs && k->trace.at != k->trace.end)
-            k->differs = !diag_in(cx->diag, NULL, DIAG_TRACE_DIFFERS, "the executable's trace has values that the interpreter does not");
+    const struct ir_func *entry = compile_entry(cx, v->m);
+    struct ir_weights w;
+    if (!dir || !entry || !exe_weights(cx, &v->exe, v->m, &w)) return false;
+    const char *trace = arena_printf(cx->arena, "%s/trace", dir), *logits = arena_printf(cx->arena, "%s/logits", dir);
+    if (!run_exe(v, trace, logits) || !trace_open(cx->diag, trace, &v->trace)) return false;
+    if (!file_map(cx->diag, logits, &v->logits) || !interpret(v, entry, &w)) return false;
+    return trace_at_end(&v->trace) || different(v, "its trace has values that the interpreter does not");
+}
+
+/* ---- the command ---- */
+
+static int parse_args(struct verify *v, int argc, char **argv, const char **tokens) {
+    static const struct option options[] = {
+        {"tokens", required_argument, NULL, 't'}, {"predict", required_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+    uint64_t n = 8;
+    for (int o; (o = command_option("verify", argc, argv, ":n:", options)) != -1;) {
+        if (o == '?') return EXIT_USAGE;
+        if (o == 't') *tokens = optarg;
+        if (o == 'n' && (!read_u64(optarg, 100000, &n) || n < 1))
+            return command_usage("verify", "--predict takes 1 to 100000, not '%s'", optarg);
     }
-    file_unmap(&trace);
-    file_unmap(&logits);
-    return ok;
+    v->generated = (uint32_t)n;
+    return command_words("verify", argc, 1, "EXECUTABLE") ? EXIT_OK : EXIT_USAGE;
+}
+
+static int verify(struct verify *v, const char *tokens) {
+    struct command_ctx *cx = v->cx;
+    v->m = exe_module(cx, &v->exe);
+    if (!v->m) return (int)diag_exit_code(cx->diag);
+    if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
+        return command_usage("verify", "--tokens takes ids below %u with commas, not '%s'", v->m->vocab, tokens);
+    if (!compare_runs(v)) return (int)diag_exit_code(cx->diag);
+    printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", v->compared, v->steps, positions(v));
+    return EXIT_OK;
 }
 
 int command_verify(struct command_ctx *cx, int argc, char **argv) {
-    static const struct option options[] = {{"tokens", required_argument, NULL, 't'}, {"predict", required_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
-    const char *tokens = "1,2,3,4,5,6,7,8", *n = "8";
-    for (int o; (o = command_option("verify", argc, argv, options)) != -1;) {
-        if (o == 't')
-            tokens = optarg;
-        else if (o == 'n')
-            n = optarg;
-        else
-            return EXIT_USAGE;
-    }
-    if (!command_words("verify", argc, 1, "EXECUTABLE")) return EXIT_USAGE;
-    struct exe e = {.path = argv[optind]};
-    struct check k = {.cx = cx};
-    struct run r = {0};
-    char *end;
-    r.generated = (uint32_t)strtoul(n, &end, 10);
-    if (*end || r.generated < 1 || r.generated > 100000) return command_usage("verify", "--predict takes 1 to 100000, not '%s'", n);
-    struct ir_module *m = open_exe(cx, &e) ? read_ir(cx, &e) : NULL;
-    int code = m ? parse_tokens(cx, tokens, m->vocab, &r) : (int)diag_exit_code(cx->diag);
-    if (code == EXIT_OK) {
-        r.max_rows = m->max_rows;
-        bool ok = compare_runs(cx, &e, m, &r, tokens, n, &k);
-        code = ok && !k.differs ? EXIT_OK : (int)diag_exit_code(cx->diag);
-        if (code == EXIT_OK)
-            printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", k.compared, k.step, r.n + r.generated - 1);
-    }
-    file_unmap(&e.file);
+    struct verify v = {.cx = cx};
+    const char *tokens = "1,2,3,4,5,6,7,8";
+    int code = parse_args(&v, argc, argv, &tokens);
+    if (code) return code;
+    code = exe_open(cx, argv[optind], &v.exe) ? verify(&v, tokens) : (int)diag_exit_code(cx->diag);
+    trace_close(&v.trace);
+    file_unmap(&v.logits);
+    exe_close(&v.exe);
     return code;
 }

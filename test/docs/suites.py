@@ -12,7 +12,7 @@ def load(path):
     return module
 
 
-for name, limit, _ in load("run.py").SUITES:
+for name, limit in load("run.py").SUITES:
     print(name, limit)
 for name in load("campaign/run.py").CAMPAIGNS:
     print(name)

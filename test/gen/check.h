@@ -39,6 +39,9 @@ struct check_stats {
 /* Draws and interprets; false: reported on stderr. */
 bool trial_begin(struct trial *t, uint64_t seed);
 void trial_end(struct trial *t);
+/* Reports a claim that does not hold; returns false. */
+bool trial_failed(const struct trial *t, const char *what, const char *why);
+const char *trial_text(struct arena *a, const struct ir_module *m);
 /* A module from the program's text, as new. */
 struct ir_module *trial_module(struct trial *t);
 /* Steps of n rows each, all rows wanted; no more than max_rows. */

@@ -38,16 +38,19 @@ struct val gen_param(struct gen *g, const char *name, uint32_t width, double log
     return (struct val){ir_param_add(g->f, name, ir_type_make(IR_F32_E, IR_T, 1, &width)), log2};
 }
 
-const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank, const uint32_t *dim) {
+const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank,
+                                   const uint32_t *dim) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
     struct ir_weight *w = ir_weight_find(g->m, full);
-    if (w) return w;
+    if (w)
+        return w;
     w = ir_weight_add(g->m, full);
     w->store = store;
     w->rank = rank;
     memcpy(w->dim, dim, rank * sizeof *dim);
     w->layers = g->layers;
-    if (store != IR_STORE_TRIT) return w;
+    if (store != IR_STORE_TRIT)
+        return w;
     w->scale = gen_pick(g, full, "scale", 2) ? IR_SCALE_ROW : IR_SCALE_MATRIX;
     gen_note(g, w->scale == IR_SCALE_ROW ? GEN_SCALE_ROW : GEN_SCALE_MATRIX);
     return w;
@@ -56,7 +59,8 @@ const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_stor
 const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem elem, uint32_t heads, uint32_t head) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
     struct ir_state *s = ir_state_find(g->m, full);
-    if (s) return s;
+    if (s)
+        return s;
     s = ir_state_add(g->m, full);
     s->elem = elem;
     s->rank = 2;
@@ -73,10 +77,12 @@ void gen_append(struct gen *g, struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_out; i++)
         op->out[i]->name = name_of(g->m->names, arena_printf(g->m->arena, "%s%u", ir_ops[op->code].name, g->names++));
     ir_append(g->f->body, op);
-    if (!ir_infer(g->d, op)) BUG("the generator made a wrong %s", ir_ops[op->code].name);
+    if (!ir_infer(g->d, op))
+        BUG("the generator made a wrong %s", ir_ops[op->code].name);
 }
 
-struct ir_op *gen_op(struct gen *g, enum ir_opcode code, const struct ir_weight *w, uint32_t n_in, struct ir_val *const *in) {
+struct ir_op *gen_op(struct gen *g, enum ir_opcode code, const struct ir_weight *w, uint32_t n_in,
+                     struct ir_val *const *in) {
     int n_out = ir_ops[code].n_out;
     struct ir_op *op = ir_op_new(g->f, code, (struct loc){0}, n_in, in, n_out < 0 ? 0 : (uint32_t)n_out);
     op->weight = w;
@@ -88,7 +94,9 @@ static struct val made(struct gen *g, struct ir_op *op, double log2) {
     return (struct val){op->out[0], log2};
 }
 
-struct val gen_embed(struct gen *g, const struct ir_weight *table) { return made(g, gen_op(g, IR_OP_embed, table, 1, &g->rows), 0); }
+struct val gen_embed(struct gen *g, const struct ir_weight *table) {
+    return made(g, gen_op(g, IR_OP_embed, table, 1, &g->rows), 0);
+}
 
 struct val gen_live(struct gen *g, struct val x) { return made(g, gen_op(g, IR_OP_live, NULL, 1, &x.v), x.log2); }
 
@@ -106,17 +114,20 @@ struct val gen_norm(struct gen *g, struct val x, const char *gain, uint32_t over
     enum ir_store store = (enum ir_store)(IR_STORE_F32 + gen_pick(g, gain, "store", 3));
     const struct ir_weight *w = gen_weight(g, gain, store, over, dim);
     double n = 1;
-    for (uint32_t i = 0; i < over; i++) n *= dim[i];
+    for (uint32_t i = 0; i < over; i++)
+        n *= dim[i];
     struct ir_op *op = gen_op(g, IR_OP_rmsnorm, w, 1, &x.v);
     ir_set_f32(op, IR_ATTR_eps, eps[gen_pick(g, "", "eps", 3)]);
     return made(g, op, 0.5 * log2(n) + 0.2);
 }
 
 struct val gen_tame(struct gen *g, struct val x, double limit) {
-    if (x.log2 <= limit) return x;
+    if (x.log2 <= limit)
+        return x;
     if (x.v->type.rank == 1) {
         struct val n = gen_norm(g, x, arena_printf(g->m->arena, "tame%u", g->names), 1);
-        if (n.log2 <= limit) return n;
+        if (n.log2 <= limit)
+            return n;
         x = n;
     }
     return gen_const(g, IR_OP_mulc, x, (float)exp2(floor(limit - x.log2)));
@@ -146,7 +157,8 @@ struct val gen_dot(struct gen *g, struct val x, const struct ir_weight *w) {
 
 struct val gen_bias(struct gen *g, struct val x, const char *name) {
     const struct ir_type *t = &x.v->type;
-    const struct ir_weight *w = gen_weight(g, name, (enum ir_store)(IR_STORE_F32 + gen_pick(g, name, "store", 3)), t->rank, t->dim);
+    const struct ir_weight *w =
+        gen_weight(g, name, (enum ir_store)(IR_STORE_F32 + gen_pick(g, name, "store", 3)), t->rank, t->dim);
     gen_note(g, GEN_BIAS);
     return made(g, gen_op(g, IR_OP_bias, w, 1, &x.v), fmax(x.log2, 0.2) + 1);
 }
@@ -154,9 +166,12 @@ struct val gen_bias(struct gen *g, struct val x, const char *name) {
 /* exp(x) stays below e^4. */
 static struct val small_for_exp(struct gen *g, struct val x) {
     switch (gen_below(g, 3)) {
-    case 0: return gen_one(g, IR_OP_tanh, x);
-    case 1: return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_relu, x));
-    default: return gen_const(g, IR_OP_mulc, x, (float)exp2(2 - fmax(2, ceil(x.log2))));
+    case 0:
+        return gen_one(g, IR_OP_tanh, x);
+    case 1:
+        return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_relu, x));
+    default:
+        return gen_const(g, IR_OP_mulc, x, (float)exp2(2 - fmax(2, ceil(x.log2))));
     }
 }
 
@@ -170,13 +185,15 @@ struct val gen_one(struct gen *g, enum ir_opcode code, struct val x) {
         x = small_for_exp(g, x);
         log2 = 6;
     }
-    if (code == IR_OP_sigmoid || code == IR_OP_tanh) log2 = 0;
+    if (code == IR_OP_sigmoid || code == IR_OP_tanh)
+        log2 = 0;
     return made(g, gen_op(g, code, NULL, 1, &x.v), fmax(log2, -16));
 }
 
 struct val gen_const(struct gen *g, enum ir_opcode code, struct val x, float c) {
     double size = c == 0 ? -16 : log2(fabs((double)c));
-    if (code == IR_OP_addc || size > 0) x = gen_tame(g, x, GEN_LIMIT - fmax(size, 1));
+    if (code == IR_OP_addc || size > 0)
+        x = gen_tame(g, x, GEN_LIMIT - fmax(size, 1));
     struct ir_op *op = gen_op(g, code, NULL, 1, &x.v);
     ir_set_f32(op, IR_ATTR_c, c);
     return made(g, op, code == IR_OP_mulc ? x.log2 + size : fmax(x.log2, size) + 1);

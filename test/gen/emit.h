@@ -50,11 +50,13 @@ void gen_note(struct gen *g, enum gen_feature f);
 void gen_func(struct gen *g, const char *name, bool entry);
 struct val gen_param(struct gen *g, const char *name, uint32_t width, double log2);
 /* The weight of that name in the current stack; made at the first use. */
-const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank, const uint32_t *dim);
+const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank,
+                                   const uint32_t *dim);
 const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem elem, uint32_t heads, uint32_t head);
 
 /* ---- ops ---- */
-struct ir_op *gen_op(struct gen *g, enum ir_opcode code, const struct ir_weight *w, uint32_t n_in, struct ir_val *const *in);
+struct ir_op *gen_op(struct gen *g, enum ir_opcode code, const struct ir_weight *w, uint32_t n_in,
+                     struct ir_val *const *in);
 /* Infers, names and appends an op made by ir_op_new. */
 void gen_append(struct gen *g, struct ir_op *op);
 struct val gen_embed(struct gen *g, const struct ir_weight *table);

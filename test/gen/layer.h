@@ -6,7 +6,7 @@
 
 /* The bound on a layer's input that its text is drawn for, and on what a layer adds to it. */
 #define GEN_LAYER_IN 32.0
-#define GEN_BRANCH 24.0
+#define GEN_BRANCH   24.0
 
 /* A length that is a multiple of nothing in particular, small more often than not. */
 uint32_t gen_width(const struct gen *g, const char *scope, const char *what);

@@ -112,7 +112,7 @@ int main(void) {
         if (runs_here(&insns[i]))
             bad += check(&j, &insns[i]);
         else
-            printf("skipped: %s of %s, which this machine lacks\n", insns[i].word, insns[i].level);
+            printf("SKIP: %s of %s, which this machine lacks\n", insns[i].word, insns[i].level);
     cg_close(&c);
     jit_end(&j);
     return bad != 0;

@@ -134,6 +134,6 @@ int main(void) {
     jit_end(&j);
     for (unsigned l = 0; l < x86_n_levels; l++)
         if ((features & x86_levels[l].needs) != x86_levels[l].needs)
-            printf("skipped: %s, which this machine does not run\n", x86_levels[l].name);
+            printf("SKIP: %s, which this machine does not run\n", x86_levels[l].name);
     return bad != 0;
 }

@@ -51,6 +51,20 @@ static void decimals(void) {
     }
 }
 
+static void numbers_read(struct arena *a) {
+    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "1e3", "18446744073709551616"};
+    uint64_t v = 0;
+    EXPECT(read_u64("0", 0, &v) && v == 0);
+    EXPECT(read_u64("18446744073709551615", UINT64_MAX, &v) && v == UINT64_MAX);
+    EXPECT(read_u64("7", 7, &v) && !read_u64("8", 7, &v));
+    for (size_t i = 0; i < COUNT_OF(bad); i++) EXPECT(!read_u64(bad[i], UINT64_MAX, &v));
+    static const char *const bad_lists[] = {"", ",", "1,", ",1", "1,,2", "1;2", "1,10"};
+    uint32_t *ids, n;
+    EXPECT(read_ids(a, "3,7,1", 9, &ids, &n) && n == 3 && ids[0] == 3 && ids[1] == 7 && ids[2] == 1);
+    EXPECT(read_ids(a, "9", 9, &ids, &n) && n == 1 && ids[0] == 9);
+    for (size_t i = 0; i < COUNT_OF(bad_lists); i++) EXPECT(!read_ids(a, bad_lists[i], 9, &ids, &n));
+}
+
 static void nearest(void) {
     static const char *const c[] = {"hidden", "heads", "head", "kv_heads", "rmsnorm", "max_position_embeddings"};
     EXPECT_STR(nearest_name("hiden", c, COUNT_OF(c)), "hidden");
@@ -67,6 +81,7 @@ int main(void) {
     names(a);
     text();
     decimals();
+    numbers_read(a);
     nearest();
     EXPECT(hash_bytes("", 0, 0) == UINT64_C(0xcbf29ce484222325));
     EXPECT(hash_bytes("a", 1, 0) == UINT64_C(0xaf63dc4c8601ec8c)); /* FNV-1a's published value */
