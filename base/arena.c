@@ -34,15 +34,13 @@ NORETURN void arena_no_memory(size_t bytes) {
 
 struct arena *arena_new(void) {
     struct arena *a = calloc(1, sizeof *a);
-    if (!a)
-        arena_no_memory(sizeof *a);
+    if (!a) arena_no_memory(sizeof *a);
     a->step = FIRST_BLOCK;
     return a;
 }
 
 void arena_free(struct arena *a) {
-    if (!a)
-        return;
+    if (!a) return;
     arena_restore(a, (struct arena_mark){0});
     free(a);
 }
@@ -50,23 +48,18 @@ void arena_free(struct arena *a) {
 static void push_block(struct arena *a, size_t n) {
     size_t size = n > a->step ? n : a->step;
     struct block *b = size > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
-    if (!b)
-        arena_no_memory(n);
+    if (!b) arena_no_memory(n);
     b->size = size;
     b->below = a->top;
     a->top = b;
-    if (a->step < LARGEST_STEP)
-        a->step *= 2;
+    if (a->step < LARGEST_STEP) a->step *= 2;
 }
 
 void *arena_alloc(struct arena *a, size_t n) {
-    if (n > SIZE_MAX - ALIGN)
-        arena_no_memory(n);
+    if (n > SIZE_MAX - ALIGN) arena_no_memory(n);
     size_t take = (n + ALIGN - 1) / ALIGN * ALIGN;
-    if (take == 0)
-        take = ALIGN; /* so that two results differ */
-    if (!a->top || a->top->size - a->top->used < take)
-        push_block(a, take);
+    if (take == 0) take = ALIGN; /* so that two results differ */
+    if (!a->top || a->top->size - a->top->used < take) push_block(a, take);
     struct block *b = a->top;
     unsigned char *p = b->at + b->used;
     if (b->used < b->dirty) {
@@ -74,15 +67,13 @@ void *arena_alloc(struct arena *a, size_t n) {
         memset(p, 0, old < take ? old : take);
     }
     b->used += take;
-    if (b->dirty < b->used)
-        b->dirty = b->used;
+    if (b->dirty < b->used) b->dirty = b->used;
     return p;
 }
 
 void *arena_calloc(struct arena *a, size_t count, size_t size) {
     uint64_t n;
-    if (!ck_mul(&n, count, size))
-        arena_no_memory(SIZE_MAX);
+    if (!ck_mul(&n, count, size)) arena_no_memory(SIZE_MAX);
     return arena_alloc(a, (size_t)n);
 }
 
@@ -96,14 +87,12 @@ void arena_restore(struct arena *a, struct arena_mark m) {
         a->top = b->below;
         free(b);
     }
-    if (a->top)
-        a->top->used = m.used;
+    if (a->top) a->top->used = m.used;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n) {
     char *p = arena_alloc(a, n + 1);
-    if (n)
-        memcpy(p, s, n);
+    if (n) memcpy(p, s, n);
     return p;
 }
 
@@ -114,8 +103,7 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) {
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, again);
     va_end(again);
-    if (n < 0)
-        BUG("bad format '%s'", fmt);
+    if (n < 0) BUG("bad format '%s'", fmt);
     char *p = arena_alloc(a, (size_t)n + 1);
     vsnprintf(p, (size_t)n + 1, fmt, ap);
     return p;
@@ -130,15 +118,12 @@ char *arena_printf(struct arena *a, const char *fmt, ...) {
 }
 
 void vec_grow_(struct arena *a, void **at, size_t *cap, size_t n, size_t elem) {
-    if (n < *cap)
-        return;
+    if (n < *cap) return;
     size_t want = *cap ? *cap * 2 : 8;
-    if (want < *cap)
-        arena_no_memory(SIZE_MAX);
+    if (want < *cap) arena_no_memory(SIZE_MAX);
     void *p = arena_calloc(a, want, elem), *old;
     memcpy(&old, at, sizeof old); /* *at has another pointer type than void * */
-    if (n)
-        memcpy(p, old, n * elem);
+    if (n) memcpy(p, old, n * elem);
     memcpy(at, &p, sizeof p);
     *cap = want;
 }

@@ -28,7 +28,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size);
 struct arena_mark arena_save(struct arena *a);
 void arena_restore(struct arena *a, struct arena_mark m);
 
-#define arena_one(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_one(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_calloc((a), (n), sizeof(type)))
 
 char *arena_strdup(struct arena *a, const char *s);
@@ -40,13 +40,12 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
 NORETURN void arena_no_memory(size_t bytes);
 
 /* Growable array in an arena: VEC(T) v = {0}; *vec_push(a, &v) = x;  The old storage is left behind. */
-#define VEC(type)                                                                                  \
-    struct {                                                                                       \
-        type *at;                                                                                  \
-        size_t n, cap;                                                                             \
+#define VEC(type)                                                                                                      \
+    struct {                                                                                                           \
+        type *at;                                                                                                      \
+        size_t n, cap;                                                                                                 \
     }
 void vec_grow_(struct arena *a, void **at, size_t *cap, size_t n, size_t elem);
-#define vec_push(a, v)                                                                             \
-    (vec_grow_((a), (void **)&(v)->at, &(v)->cap, (v)->n, sizeof(*(v)->at)), &(v)->at[(v)->n++])
+#define vec_push(a, v) (vec_grow_((a), (void **)&(v)->at, &(v)->cap, (v)->n, sizeof(*(v)->at)), &(v)->at[(v)->n++])
 
 #endif

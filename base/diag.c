@@ -66,18 +66,15 @@ static void put_safe(FILE *out, const char *s) {
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
         bool control = c < 0x20 || c == 0x7f || (before == 0xc2 && c < 0xa0);
-        if (before == 0xc2)
-            fprintf(out, control ? "\\xc2" : "\xc2");
+        if (before == 0xc2) fprintf(out, control ? "\\xc2" : "\xc2");
         before = c;
-        if (c == 0xc2)
-            continue;
+        if (c == 0xc2) continue;
         if (control)
             fprintf(out, "\\x%02x", c);
         else
             fputc(c, out);
     }
-    if (before == 0xc2)
-        fputs("\\xc2", out);
+    if (before == 0xc2) fputs("\\xc2", out);
 }
 
 static void put_message(struct diag *d, const char *fmt, va_list ap) {
@@ -91,15 +88,12 @@ static const char *find_line(const struct text *t, uint32_t line, size_t *n) {
     const char *p = t->at, *end = t->at + t->n;
     for (uint32_t i = 1; p && i < line; i++) {
         p = memchr(p, '\n', (size_t)(end - p));
-        if (p)
-            p++;
+        if (p) p++;
     }
-    if (!p || line == 0)
-        return NULL;
+    if (!p || line == 0) return NULL;
     const char *stop = p == end ? NULL : memchr(p, '\n', (size_t)(end - p));
     *n = (size_t)((stop ? stop : end) - p);
-    if (*n && p[*n - 1] == '\r')
-        --*n;
+    if (*n && p[*n - 1] == '\r') --*n;
     return p;
 }
 
@@ -110,21 +104,16 @@ static void put_line(struct diag *d, struct loc w) {
     const struct text *t = text_of(d, w.file);
     size_t n = 0;
     const char *line = t ? find_line(t, w.line, &n) : NULL;
-    if (!line || w.col == 0)
-        return;
+    if (!line || w.col == 0) return;
     size_t from = w.col - 1, to = w.last_line > w.line ? n : w.last_col;
-    if (from > n)
-        from = n;
-    if (to > n)
-        to = n;
-    if (to <= from)
-        to = from + 1;
+    if (from > n) from = n;
+    if (to > n) to = n;
+    if (to <= from) to = from + 1;
     size_t first = 0, last = n;
     if (n > LINE_SHOWN) { /* a window of a very long line */
         first = from > LINE_BEFORE ? from - LINE_BEFORE : 0;
         last = n - first > LINE_SHOWN ? first + LINE_SHOWN : n;
-        if (to > last)
-            to = last > from ? last : from + 1;
+        if (to > last) to = last > from ? last : from + 1;
     }
     for (size_t i = first; i < last; i++) {
         unsigned char c = (unsigned char)line[i];
@@ -134,8 +123,7 @@ static void put_line(struct diag *d, struct loc w) {
     for (size_t i = first; i < to; i++) {
         char c = i < n ? line[i] : ' ';
         if (i < from) {
-            if (!inside_char(c))
-                fputc(c == '\t' ? '\t' : ' ', d->out);
+            if (!inside_char(c)) fputc(c == '\t' ? '\t' : ' ', d->out);
         } else if (i == from || !inside_char(c)) {
             fputc(i == from ? '^' : '~', d->out);
         }
@@ -146,19 +134,16 @@ static void put_line(struct diag *d, struct loc w) {
 static void put_place(struct diag *d, struct loc w) {
     const struct text *t = text_of(d, w.file);
     put_safe(d->out, t ? t->name : "setun");
-    if (t && w.line)
-        fprintf(d->out, ":%" PRIu32 ":%" PRIu32, w.line, w.col);
+    if (t && w.line) fprintf(d->out, ":%" PRIu32 ":%" PRIu32, w.line, w.col);
     fputs(": ", d->out);
 }
 
 /* Counts a message; false: do not show it. */
 static bool count(struct diag *d, const struct row *r) {
     size_t *n = r->severity == ERROR ? &d->errors : &d->warnings;
-    if (r->severity == ERROR && d->errors == 0)
-        d->code = r->code;
+    if (r->severity == ERROR && d->errors == 0) d->code = r->code;
     d->quiet = ++*n > MAX_SHOWN;
-    if (d->quiet)
-        ++*(r->severity == ERROR ? &d->hidden_errors : &d->hidden_warnings);
+    if (d->quiet) ++*(r->severity == ERROR ? &d->hidden_errors : &d->hidden_warnings);
     return !d->quiet;
 }
 
@@ -170,8 +155,7 @@ static void put_body(struct diag *d, const struct row *r, va_list ap) {
 
 bool diag_at(struct diag *d, struct loc where, enum diag_id id, ...) {
     const struct row *r = &rows[id];
-    if (!count(d, r))
-        return false;
+    if (!count(d, r)) return false;
     va_list ap;
     put_place(d, where);
     va_start(ap, id);
@@ -183,8 +167,7 @@ bool diag_at(struct diag *d, struct loc where, enum diag_id id, ...) {
 
 bool diag_in(struct diag *d, const char *where, enum diag_id id, ...) {
     const struct row *r = &rows[id];
-    if (!count(d, r))
-        return false;
+    if (!count(d, r)) return false;
     va_list ap;
     put_safe(d->out, where ? where : "setun");
     fputs(": ", d->out);
@@ -195,8 +178,7 @@ bool diag_in(struct diag *d, const char *where, enum diag_id id, ...) {
 }
 
 void diag_note(struct diag *d, struct loc where, const char *fmt, ...) {
-    if (d->quiet)
-        return;
+    if (d->quiet) return;
     va_list ap;
     put_place(d, where);
     fputs("note: ", d->out);
@@ -208,8 +190,7 @@ void diag_note(struct diag *d, struct loc where, const char *fmt, ...) {
 }
 
 void diag_note_in(struct diag *d, const char *where, const char *fmt, ...) {
-    if (d->quiet)
-        return;
+    if (d->quiet) return;
     va_list ap;
     put_safe(d->out, where ? where : "setun");
     fputs(": note: ", d->out);
@@ -220,10 +201,8 @@ void diag_note_in(struct diag *d, const char *where, const char *fmt, ...) {
 }
 
 void diag_finish(struct diag *d) {
-    if (d->hidden_errors)
-        fprintf(d->out, "... and %zu more errors\n", d->hidden_errors);
-    if (d->hidden_warnings)
-        fprintf(d->out, "... and %zu more warnings\n", d->hidden_warnings);
+    if (d->hidden_errors) fprintf(d->out, "... and %zu more errors\n", d->hidden_errors);
+    if (d->hidden_warnings) fprintf(d->out, "... and %zu more warnings\n", d->hidden_warnings);
     d->hidden_errors = d->hidden_warnings = 0;
     fflush(d->out);
 }
@@ -238,8 +217,7 @@ void diag_list(FILE *out) {
         const struct row *r = &rows[i];
         fprintf(out, "| `%s` | %s | %d | ", r->slug, r->severity == ERROR ? "error" : "warning", r->code);
         for (const char *p = r->fmt; *p; p++) {
-            if (*p == '|')
-                fputc('\\', out);
+            if (*p == '|') fputc('\\', out);
             fputc(*p, out);
         }
         fputs(" |\n", out);

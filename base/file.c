@@ -15,8 +15,7 @@ bool file_map(struct diag *d, const char *path, struct mapped *m) {
     *m = (struct mapped){0};
     /* O_NONBLOCK: a pipe must be refused below, not waited for */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
+    if (fd < 0) return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
     struct stat st;
     bool ok = fstat(fd, &st) == 0;
     if (!ok) {
@@ -36,8 +35,7 @@ bool file_map(struct diag *d, const char *path, struct mapped *m) {
 }
 
 void file_unmap(struct mapped *m) {
-    if (m->at)
-        munmap((void *)(uintptr_t)m->at, (size_t)m->n);
+    if (m->at) munmap((void *)(uintptr_t)m->at, (size_t)m->n);
     *m = (struct mapped){0};
 }
 
@@ -46,15 +44,13 @@ static bool read_all(struct diag *d, struct arena *a, int fd, const char *path, 
     char part[16384];
     for (;;) {
         ssize_t got = read(fd, part, sizeof part);
-        if (got < 0 && errno == EINTR)
-            continue;
+        if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             diag_in(d, path, DIAG_READ_FAILED, strerror(errno));
             buf_free(&b);
             return false;
         }
-        if (got == 0)
-            break;
+        if (got == 0) break;
         if ((size_t)got > limit - b.n) {
             diag_in(d, path, DIAG_FILE_TOO_LONG, limit);
             buf_free(&b);
@@ -70,16 +66,19 @@ static bool read_all(struct diag *d, struct arena *a, int fd, const char *path, 
 
 bool file_read(struct diag *d, struct arena *a, const char *path, size_t limit, char **text, size_t *n) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
+    if (fd < 0) return diag_in(d, path, DIAG_CANNOT_OPEN, strerror(errno));
     bool ok = read_all(d, a, fd, path, limit, text, n);
     close(fd);
     return ok;
 }
 
+bool file_same(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 const char *tmp_dir(struct diag *d) {
     const char *dir = cleanup_dir();
-    if (!dir)
-        diag_in(d, "temporary directory", DIAG_CANNOT_CREATE, strerror(errno));
+    if (!dir) diag_in(d, "temporary directory", DIAG_CANNOT_CREATE, strerror(errno));
     return dir;
 }

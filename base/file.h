@@ -39,7 +39,14 @@ void out_discard(struct out *o); /* removes the temporary; frees o */
 
 /* A private temporary directory, removed with all it holds at exit, on SIGINT and on SIGTERM. */
 const char *tmp_dir(struct diag *d);
-/* Installs the handlers that remove temporaries on SIGINT (exit 130) and SIGTERM (143). Call once in main. */
+/* Are these two names of one file? */
+bool file_same(const char *a, const char *b);
+
+/*
+ * Call once, first in main.  SIGINT (exit 130), SIGTERM (143) and a mapped file that is cut short (5) remove
+ * temporaries; SIGPIPE and SIGXFSZ become errors of write; closed standard files are replaced by what can be neither
+ * read nor written, so that no other file takes their numbers.
+ */
 void file_signals(void);
 
 #endif

@@ -33,7 +33,7 @@ struct out {
 
 static bool fail(struct out *o, int error) {
     if (!o->failed) {
-        bool space = error == ENOSPC || error == EDQUOT || error == ENOMEM;
+        bool space = error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM;
         diag_in(o->diag, o->target, space ? DIAG_NO_SPACE : DIAG_WRITE_FAILED, strerror(error));
     }
     o->failed = true;
@@ -45,10 +45,8 @@ static bool fail(struct out *o, int error) {
 static void random_suffix(char at[6]) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
     uint8_t r[6];
-    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
-        memset(r, (int)getpid(), sizeof r);
-    for (int i = 0; i < 6; i++)
-        at[i] = letters[r[i] % (sizeof letters - 1)];
+    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r) memset(r, (int)getpid(), sizeof r);
+    for (int i = 0; i < 6; i++) at[i] = letters[r[i] % (sizeof letters - 1)];
 }
 
 /* Creates the temporary beside the target, registered before it exists.  Returns errno, or 0. */
@@ -57,29 +55,24 @@ static int create_temp(struct out *o, bool executable) {
     size_t folder = slash ? (size_t)(slash - o->target) + 1 : 0;
     size_t n = strlen(o->target) + 9;
     o->temp = malloc(n);
-    if (!o->temp)
-        return ENOMEM;
+    if (!o->temp) return ENOMEM;
     snprintf(o->temp, n, "%.*s.%s.XXXXXX", (int)folder, o->target, o->target + folder);
     for (int tries = 0; tries < 100; tries++) {
         random_suffix(o->temp + n - 7);
         o->handle = cleanup_add(o->temp);
-        if (o->handle < 0)
-            return EMFILE;
+        if (o->handle < 0) return EMFILE;
         o->fd = open(o->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, executable ? 0777 : 0666);
-        if (o->fd >= 0)
-            return 0;
+        if (o->fd >= 0) return 0;
         int error = errno;
         cleanup_drop(o->handle);
         o->handle = -1;
-        if (error != EEXIST)
-            return error;
+        if (error != EEXIST) return error;
     }
     return EEXIST;
 }
 
 static void close_out(struct out *o) {
-    if (o->fd >= 0)
-        close(o->fd);
+    if (o->fd >= 0) close(o->fd);
     if (o->handle >= 0) {
         unlink(o->temp);
         cleanup_drop(o->handle);
@@ -97,8 +90,7 @@ struct out *out_open(struct diag *d, const char *path, bool executable) {
         return NULL;
     }
     struct out *o = malloc(sizeof *o);
-    if (!o)
-        arena_no_memory(sizeof *o);
+    if (!o) arena_no_memory(sizeof *o);
     o->diag = d;
     o->temp = NULL;
     o->fd = o->handle = -1;
@@ -106,8 +98,7 @@ struct out *out_open(struct diag *d, const char *path, bool executable) {
     o->flushed = o->write_back = o->used = 0;
     o->target = exists ? realpath(path, NULL) : strdup(path); /* write through a link, do not replace it */
     int error = o->target ? create_temp(o, executable) : errno;
-    if (error == 0)
-        return o;
+    if (error == 0) return o;
     diag_in(d, path, error == ENOSPC || error == ENOMEM ? DIAG_NO_SPACE : DIAG_CANNOT_CREATE, strerror(error));
     close_out(o);
     return NULL;
@@ -117,8 +108,7 @@ struct out *out_open(struct diag *d, const char *path, bool executable) {
 
 static void start_write_back(struct out *o) {
     uint64_t n = o->flushed - o->write_back;
-    if (n < WRITE_BACK)
-        return;
+    if (n < WRITE_BACK) return;
     (void)sync_file_range(o->fd, (off_t)o->write_back, (off_t)n, SYNC_FILE_RANGE_WRITE);
     o->write_back = o->flushed;
 }
@@ -127,10 +117,8 @@ static void start_write_back(struct out *o) {
 static bool write_at(struct out *o, uint64_t at, const uint8_t *p, size_t n) {
     while (n) {
         ssize_t put = cleanup_fail_now() ? -1 : pwrite(o->fd, p, n, (off_t)at);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return fail(o, put == 0 ? EIO : errno);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) return fail(o, put == 0 ? EIO : errno);
         p += put;
         at += (uint64_t)put;
         n -= (size_t)put;
@@ -139,10 +127,8 @@ static bool write_at(struct out *o, uint64_t at, const uint8_t *p, size_t n) {
 }
 
 static bool flush(struct out *o) {
-    if (o->failed)
-        return false;
-    if (o->used && !write_at(o, o->flushed, o->buffer, o->used))
-        return false;
+    if (o->failed) return false;
+    if (o->used && !write_at(o, o->flushed, o->buffer, o->used)) return false;
     o->flushed += o->used;
     o->used = 0;
     start_write_back(o);
@@ -150,19 +136,15 @@ static bool flush(struct out *o) {
 }
 
 bool out_write(struct out *o, const void *p, size_t n) {
-    if (o->failed)
-        return false;
-    if (n > BUFFER - o->used && !flush(o))
-        return false;
+    if (o->failed) return false;
+    if (n > BUFFER - o->used && !flush(o)) return false;
     if (n >= BUFFER) {
-        if (!write_at(o, o->flushed, p, n))
-            return false;
+        if (!write_at(o, o->flushed, p, n)) return false;
         o->flushed += n;
         start_write_back(o);
         return true;
     }
-    if (n)
-        memcpy(o->buffer + o->used, p, n);
+    if (n) memcpy(o->buffer + o->used, p, n);
     o->used += n;
     return true;
 }
@@ -170,12 +152,10 @@ bool out_write(struct out *o, const void *p, size_t n) {
 bool out_pad(struct out *o, uint64_t align) {
     static const uint8_t zeros[4096];
     uint64_t at = out_tell(o), end;
-    if (!ck_align(&end, at, align))
-        BUG("padding to %llu", (unsigned long long)align);
+    if (!ck_align(&end, at, align)) BUG("padding to %llu", (unsigned long long)align);
     for (uint64_t left = end - at; left;) {
         size_t n = left < sizeof zeros ? (size_t)left : sizeof zeros;
-        if (!out_write(o, zeros, n))
-            return false;
+        if (!out_write(o, zeros, n)) return false;
         left -= n;
     }
     return !o->failed;
@@ -184,23 +164,18 @@ bool out_pad(struct out *o, uint64_t align) {
 uint64_t out_tell(const struct out *o) { return o->flushed + o->used; }
 
 bool out_patch(struct out *o, uint64_t at, const void *p, size_t n) {
-    if (at > out_tell(o) || n > out_tell(o) - at)
-        BUG("patch beyond the end of %s", o->target);
+    if (at > out_tell(o) || n > out_tell(o) - at) BUG("patch beyond the end of %s", o->target);
     return flush(o) && write_at(o, at, p, n);
 }
 
 static bool copy_by_hand(struct out *o, int fd) {
     for (;;) {
         ssize_t got = read(fd, o->buffer, BUFFER); /* empty: flushed by the caller */
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail(o, errno);
-        if (got == 0)
-            return true;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail(o, errno);
+        if (got == 0) return true;
         o->used = (size_t)got;
-        if (!flush(o))
-            return false;
+        if (!flush(o)) return false;
     }
 }
 
@@ -209,22 +184,18 @@ static bool copy_rest(struct out *o, int fd) {
     loff_t to = (loff_t)o->flushed;
     for (;;) {
         ssize_t n = cleanup_fail_now() ? -1 : copy_file_range(fd, NULL, o->fd, &to, 1 << 26, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+        if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EBADF))
             return copy_by_hand(o, fd);
-        if (n < 0)
-            return fail(o, errno);
-        if (n == 0)
-            return copy_by_hand(o, fd); /* the end; or a file of /proc, which only read sees */
+        if (n < 0) return fail(o, errno);
+        if (n == 0) return copy_by_hand(o, fd); /* the end; or a file of /proc, which only read sees */
         o->flushed += (uint64_t)n;
         start_write_back(o);
     }
 }
 
 bool out_append_file(struct out *o, const char *path) {
-    if (!flush(o))
-        return false;
+    if (!flush(o)) return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         o->failed = true;
@@ -238,16 +209,12 @@ bool out_append_file(struct out *o, const char *path) {
 /* ---- the end ---- */
 
 static bool finish(struct out *o) {
-    if (!flush(o))
-        return false;
-    if (cleanup_fail_now() || fsync(o->fd) != 0)
-        return fail(o, errno);
+    if (!flush(o)) return false;
+    if (cleanup_fail_now() || fsync(o->fd) != 0) return fail(o, errno);
     int closed = close(o->fd);
     o->fd = -1;
-    if (closed != 0)
-        return fail(o, errno);
-    if (cleanup_fail_now() || rename(o->temp, o->target) != 0)
-        return fail(o, errno);
+    if (closed != 0) return fail(o, errno);
+    if (cleanup_fail_now() || rename(o->temp, o->target) != 0) return fail(o, errno);
     cleanup_drop(o->handle);
     o->handle = -1;
     return true;
@@ -260,6 +227,5 @@ bool out_commit(struct out *o) {
 }
 
 void out_discard(struct out *o) {
-    if (o)
-        close_out(o);
+    if (o) close_out(o);
 }

@@ -43,13 +43,18 @@ static const char *read_output(struct arena *a, int fd) {
 static int spawn(pid_t *pid, char *const *argv, char *const *env, int output, const struct cleanup_guard *guard) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
+    sigset_t ignored; /* by us */
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE);
+    sigaddset(&ignored, SIGXFSZ);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&how);
     posix_spawn_file_actions_adddup2(&files, output, 1);
     posix_spawn_file_actions_adddup2(&files, output, 2);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&how, 0);
     posix_spawnattr_setsigmask(&how, &guard->before);
+    posix_spawnattr_setsigdefault(&how, &ignored);
     int err = posix_spawnp(pid, argv[0], &files, &how, argv, env);
     posix_spawnattr_destroy(&how);
     posix_spawn_file_actions_destroy(&files);

@@ -35,10 +35,8 @@ struct names *names_new(struct arena *a) {
 static struct slot *find_slot(const struct names *t, const char *s, size_t n, uint64_t hash) {
     for (size_t i = hash & (t->cap - 1);; i = (i + 1) & (t->cap - 1)) {
         struct slot *at = &t->slot[i];
-        if (!at->s)
-            return at;
-        if (at->hash == hash && at->n == n && (n == 0 || memcmp(at->s, s, n) == 0))
-            return at;
+        if (!at->s) return at;
+        if (at->hash == hash && at->n == n && (n == 0 || memcmp(at->s, s, n) == 0)) return at;
     }
 }
 
@@ -48,15 +46,13 @@ static void grow_names(struct names *t) {
     t->cap *= 2;
     t->slot = arena_array(t->arena, struct slot, t->cap);
     for (size_t i = 0; i < n_old; i++)
-        if (old[i].s)
-            *find_slot(t, old[i].s, old[i].n, old[i].hash) = old[i];
+        if (old[i].s) *find_slot(t, old[i].s, old[i].n, old[i].hash) = old[i];
 }
 
 const char *name_of_n(struct names *t, const char *s, size_t n) {
     uint64_t hash = hash_bytes(s, n, 0);
     struct slot *at = find_slot(t, s, n, hash);
-    if (at->s)
-        return at->s;
+    if (at->s) return at->s;
     if ((t->n + 1) * 4 > t->cap * 3) {
         grow_names(t);
         at = find_slot(t, s, n, hash);
@@ -71,8 +67,7 @@ const char *name_of(struct names *t, const char *s) { return name_of_n(t, s, str
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed) {
     const unsigned char *b = p;
     uint64_t h = 0xcbf29ce484222325u ^ seed;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ b[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < n; i++) h = (h ^ b[i]) * 0x100000001b3u;
     return h;
 }
 
@@ -81,24 +76,19 @@ uint64_t hash_bytes(const void *p, size_t n, uint64_t seed) {
 /* Room for n more bytes and the terminator. */
 static void buf_room(struct buf *b, size_t n) {
     uint64_t want;
-    if (!ck_add(&want, b->n, n))
-        want = SIZE_MAX;
-    if (want < b->cap)
-        return;
+    if (!ck_add(&want, b->n, n)) want = SIZE_MAX;
+    if (want < b->cap) return;
     size_t cap = b->cap ? b->cap : 128;
-    while (cap <= want && cap < SIZE_MAX / 2)
-        cap *= 2;
+    while (cap <= want && cap < SIZE_MAX / 2) cap *= 2;
     char *at = cap > want ? realloc(b->at, cap) : NULL;
-    if (!at)
-        arena_no_memory(cap);
+    if (!at) arena_no_memory(cap);
     b->at = at;
     b->cap = cap;
 }
 
 void buf_put(struct buf *b, const void *p, size_t n) {
     buf_room(b, n);
-    if (n)
-        memcpy(b->at + b->n, p, n);
+    if (n) memcpy(b->at + b->n, p, n);
     b->n += n;
     b->at[b->n] = 0;
 }
@@ -108,8 +98,7 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
     va_start(ap, fmt);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        BUG("bad format '%s'", fmt);
+    if (n < 0) BUG("bad format '%s'", fmt);
     buf_room(b, (size_t)n);
     va_start(ap, fmt);
     vsnprintf(b->at + b->n, (size_t)n + 1, fmt, ap);
@@ -136,8 +125,7 @@ const char *fmt_f32(char out[32], float f) {
     }
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(out, 32, "%.*g", digits, (double)f);
-        if (bits_of_f32(strtof(out, NULL)) == bits_of_f32(f))
-            break;
+        if (bits_of_f32(strtof(out, NULL)) == bits_of_f32(f)) break;
     }
     return out;
 }
@@ -155,8 +143,7 @@ const char *fmt_f64(char out[40], double d) {
     }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, 40, "%.*g", digits, d);
-        if (bits_of_f64(strtod(out, NULL)) == bits_of_f64(d))
-            break;
+        if (bits_of_f64(strtod(out, NULL)) == bits_of_f64(d)) break;
     }
     return out;
 }
@@ -182,11 +169,9 @@ bool read_ids(struct arena *a, const char *text, uint32_t max, uint32_t **ids, u
     *n = 0;
     for (;; text++) {
         uint64_t id;
-        if (!read_digits(text, max, &id, &text))
-            return false;
+        if (!read_digits(text, max, &id, &text)) return false;
         (*ids)[(*n)++] = (uint32_t)id;
-        if (*text != ',')
-            return *text == 0;
+        if (*text != ',') return *text == 0;
     }
 }
 
@@ -196,8 +181,7 @@ enum { NEAR_MAX = 64 }; /* longer words are not compared */
 
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb) {
     size_t row[NEAR_MAX + 1];
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = j;
+    for (size_t j = 0; j <= nb; j++) row[j] = j;
     for (size_t i = 1; i <= na; i++) {
         size_t diagonal = row[0];
         row[0] = i;
@@ -213,15 +197,13 @@ static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb) 
 
 const char *nearest_name(const char *word, const char *const *candidates, size_t n) {
     size_t len = strlen(word);
-    if (len == 0 || len > NEAR_MAX)
-        return NULL;
+    if (len == 0 || len > NEAR_MAX) return NULL;
     size_t limit = len < 3 ? 1 : len < 9 ? 2 : len / 3;
     const char *best = NULL;
     size_t best_distance = limit + 1;
     for (size_t i = 0; i < n; i++) {
         size_t other = strlen(candidates[i]);
-        if (other > NEAR_MAX)
-            continue;
+        if (other > NEAR_MAX) continue;
         size_t distance = edit_distance(word, len, candidates[i], other);
         if (distance < best_distance && distance < len) {
             best = candidates[i];

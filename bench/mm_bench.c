@@ -37,8 +37,7 @@ typedef uint64_t wide __attribute__((vector_size(32)));
 __attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_t n) {
     wide s[4] = {{0}};
     for (const wide *w = (const wide *)p, *end = (const wide *)(p + n); w < end; w += 4) {
-        for (int i = 0; i < 4; i++)
-            s[i] ^= w[i];
+        for (int i = 0; i < 4; i++) s[i] ^= w[i];
         for (int i = 0; i < 4; i += 2) { /* as the core does, or the core reads faster than this */
             __builtin_prefetch((const uint8_t *)(w + i) + 8192, 0, 2);
             __builtin_prefetch((const uint8_t *)(w + i) + 1024, 0, 3);
@@ -76,8 +75,7 @@ static double pass(struct work *w, int threads, mm_fn *mm, int64_t rows) {
         if (i && pthread_create(&w[i].thread, NULL, one, &w[i])) exit(1);
     }
     one(&w[0]);
-    for (int i = 1; i < threads; i++)
-        pthread_join(w[i].thread, NULL);
+    for (int i = 1; i < threads; i++) pthread_join(w[i].thread, NULL);
     return now() - t;
 }
 
@@ -120,8 +118,7 @@ static void one_row(struct work *w, int threads, mm_fn *mm, double bytes) {
 
 static void many_rows(struct work *w, int threads, mm_fn *mm, int64_t n_tiles, int64_t rows) {
     double run[PASSES], macs = (double)n_tiles * IR_TILE * K * (double)rows;
-    for (int i = 0; i < PASSES; i++)
-        run[i] = pass(w, threads, mm, rows);
+    for (int i = 0; i < PASSES; i++) run[i] = pass(w, threads, mm, rows);
     double m = median(run);
     printf("%d thread%s, %d rows: %.0f Gmac/s median, %.0f best\n", threads, threads > 1 ? "s" : "", (int)rows,
            macs / m * 1e-9, macs / run[0] * 1e-9);
@@ -170,11 +167,9 @@ int main(int argc, char **argv) {
         one_row(w, threads, mm, (double)bytes);
         int64_t few = n_tiles < 216 ? n_tiles : 216; /* gate and up of a model of 2e9 weights */
         split(w, threads, tiles, few, codes);
-        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4)
-            many_rows(w, threads, mm, few, rows);
+        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4) many_rows(w, threads, mm, few, rows);
     }
-    for (int i = 0; i < MAX_THREADS; i++)
-        free(w[i].acc), free(w[i].scratch);
+    for (int i = 0; i < MAX_THREADS; i++) free(w[i].acc), free(w[i].scratch);
     free(tiles), free(codes);
     cg_close(&c);
     arena_free(a);

@@ -4,8 +4,7 @@
 static const float alpha_floor = 1e-5f;
 
 double absmean_add(double sum, const float *w, uint64_t n) {
-    for (uint64_t i = 0; i < n; i++)
-        sum += w[i] < 0 ? -(double)w[i] : (double)w[i];
+    for (uint64_t i = 0; i < n; i++) sum += w[i] < 0 ? -(double)w[i] : (double)w[i];
     return sum;
 }
 

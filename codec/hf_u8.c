@@ -27,13 +27,10 @@ static inline unsigned decode_some(const uint8_t *restrict p, unsigned shift, si
 static uint64_t decode_row(const uint8_t *p, unsigned shift, uint64_t cols, int8_t *out) {
     unsigned invalid = 0;
     uint64_t c = 0;
-    for (; c + BLOCK <= cols; c += BLOCK)
-        invalid |= decode_some(p + c, shift, BLOCK, out + c);
+    for (; c + BLOCK <= cols; c += BLOCK) invalid |= decode_some(p + c, shift, BLOCK, out + c);
     invalid |= decode_some(p + c, shift, (size_t)(cols - c), out + c);
-    if (!(invalid & 1u))
-        return cols;
-    for (c = 0; out[c] != 2;)
-        c++;
+    if (!(invalid & 1u)) return cols;
+    for (c = 0; out[c] != 2;) c++;
     return c;
 }
 
@@ -43,8 +40,7 @@ bool hf_u8_decode(const uint8_t *p, uint64_t rows, uint64_t cols, uint64_t row, 
     for (uint64_t i = 0; i < n; i++, row++) {
         uint64_t at = row % stored * cols;
         uint64_t c = decode_row(p + at, 2 * (unsigned)(row / stored), cols, out + i * cols);
-        if (c == cols)
-            continue;
+        if (c == cols) continue;
         *bad = (struct hf_u8_bad){.byte = at + c, .row = row, .col = c};
         return false;
     }
@@ -57,7 +53,6 @@ void hf_u8_encode(const int8_t *trits, uint64_t rows, uint64_t cols, uint8_t *p)
     for (uint64_t r = 0; r < rows; r++) {
         uint8_t *to = p + r % stored * cols;
         unsigned shift = 2 * (unsigned)(r / stored);
-        for (uint64_t c = 0; c < cols; c++)
-            to[c] = (uint8_t)(to[c] | (unsigned)(trits[r * cols + c] + 1) << shift);
+        for (uint64_t c = 0; c < cols; c++) to[c] = (uint8_t)(to[c] | (unsigned)(trits[r * cols + c] + 1) << shift);
     }
 }

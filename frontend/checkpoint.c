@@ -17,8 +17,7 @@ static const char single_name[] = "model.safetensors", index_name[] = "model.saf
 
 static bool open_file(struct checkpoint *cp, const char *path) {
     struct st_file *f = arena_one(cp->arena, struct st_file);
-    if (!st_open(cp->diag, cp->arena, path, f))
-        return false;
+    if (!st_open(cp->diag, cp->arena, path, f)) return false;
     *vec_push(cp->arena, &cp->files) = f;
     return true;
 }
@@ -32,8 +31,7 @@ static bool is_plain_name(const char *s) {
 
 static struct st_file *shard_called(const struct checkpoint *cp, const char *path) {
     for (size_t i = 0; i < cp->files.n; i++)
-        if (strcmp(cp->files.at[i]->path, path) == 0)
-            return cp->files.at[i];
+        if (strcmp(cp->files.at[i]->path, path) == 0) return cp->files.at[i];
     return NULL;
 }
 
@@ -44,11 +42,9 @@ static bool open_shards(struct checkpoint *cp, const struct jfile *j, const json
         const char *name = json_string_value(file);
         if (!name)
             return diag_in(cp->diag, jfile_where(j, "weight_map", tensor), DIAG_JSON_TYPE, "a string", json_kind(file));
-        if (!is_plain_name(name))
-            return diag_in(cp->diag, jfile_where(j, "weight_map", tensor), DIAG_SHARD_NAME, name);
+        if (!is_plain_name(name)) return diag_in(cp->diag, jfile_where(j, "weight_map", tensor), DIAG_SHARD_NAME, name);
         const char *path = arena_printf(cp->arena, "%s/%s", cp->folder, name);
-        if (!shard_called(cp, path) && !open_file(cp, path))
-            return false;
+        if (!shard_called(cp, path) && !open_file(cp, path)) return false;
     }
     return true;
 }
@@ -66,16 +62,14 @@ static bool check_shards(struct checkpoint *cp, const struct jfile *j, const jso
                 return diag_in(cp->diag, st_where(cp->arena, &file->tensor[i], 0), DIAG_SHARD_EXTRA, j->path);
         }
     }
-    if (n == json_object_size(map))
-        return true;
+    if (n == json_object_size(map)) return true;
     const char *tensor;
     json_t *name;
     json_object_foreach((json_t *)(uintptr_t)map, tensor, name) {
         const struct st_file *file =
             shard_called(cp, arena_printf(cp->arena, "%s/%s", cp->folder, json_string_value(name)));
         bool found = false;
-        for (size_t i = 0; file && i < file->n && !found; i++)
-            found = strcmp(file->tensor[i].name, tensor) == 0;
+        for (size_t i = 0; file && i < file->n && !found; i++) found = strcmp(file->tensor[i].name, tensor) == 0;
         if (!found)
             return diag_in(cp->diag, jfile_where(j, "weight_map", tensor), DIAG_SHARD_ABSENT, json_string_value(name));
     }
@@ -85,8 +79,7 @@ static bool check_shards(struct checkpoint *cp, const struct jfile *j, const jso
 static bool read_index(struct checkpoint *cp, const char *path) {
     struct jfile j;
     const json_t *map = NULL;
-    if (!jfile_open(&j, cp->diag, cp->arena, path, index_limits))
-        return false;
+    if (!jfile_open(&j, cp->diag, cp->arena, path, index_limits)) return false;
     enum jgot got = jfile_object(&j, j.root, NULL, "weight_map", &map);
     if (got == JGOT_ABSENT)
         diag_in(cp->diag, jfile_where(&j, "weight_map", NULL), DIAG_JSON_TYPE, "an object", "nothing");
@@ -109,8 +102,7 @@ static void build_table(struct checkpoint *cp) {
     for (size_t f = 0; f < cp->files.n; f++)
         for (size_t i = 0; i < cp->files.at[f]->n; i++)
             *vec_push(cp->arena, &cp->tensors) = &cp->files.at[f]->tensor[i];
-    if (cp->tensors.n)
-        qsort(cp->tensors.at, cp->tensors.n, sizeof *cp->tensors.at, by_name);
+    if (cp->tensors.n) qsort(cp->tensors.at, cp->tensors.n, sizeof *cp->tensors.at, by_name);
 }
 
 static struct st_tensor *find(const struct checkpoint *cp, const char *name) {
@@ -118,8 +110,7 @@ static struct st_tensor *find(const struct checkpoint *cp, const char *name) {
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         int order = strcmp(name, cp->tensors.at[mid]->name);
-        if (order == 0)
-            return cp->tensors.at[mid];
+        if (order == 0) return cp->tensors.at[mid];
         if (order < 0)
             high = mid;
         else
@@ -141,11 +132,9 @@ static bool open_all(struct checkpoint *cp, const char *path) {
                          : ".";
     if (!config_read(cp->diag, cp->arena, arena_printf(cp->arena, "%s/config.json", cp->folder), &cp->config))
         return false;
-    if (!folder)
-        return open_file(cp, path);
+    if (!folder) return open_file(cp, path);
     const char *index = arena_printf(cp->arena, "%s/%s", cp->folder, index_name);
-    if (access(index, F_OK) == 0)
-        return read_index(cp, index);
+    if (access(index, F_OK) == 0) return read_index(cp, index);
     return open_file(cp, arena_printf(cp->arena, "%s/%s", cp->folder, single_name));
 }
 
@@ -162,10 +151,8 @@ struct checkpoint *checkpoint_open(struct diag *d, struct arena *a, const char *
 }
 
 void checkpoint_close(struct checkpoint *cp) {
-    if (!cp)
-        return;
-    for (size_t i = 0; i < cp->files.n; i++)
-        st_close(cp->files.at[i]);
+    if (!cp) return;
+    for (size_t i = 0; i < cp->files.n; i++) st_close(cp->files.at[i]);
     cp->files.n = 0;
 }
 
@@ -196,22 +183,17 @@ static uint64_t product(uint64_t a, uint64_t b) {
 
 static struct shape shape_of(uint32_t rank, const uint32_t *dim) {
     struct shape s = {.rank = rank, .rows = 1, .cols = rank ? dim[rank - 1] : 1};
-    if (rank > IR_MAX_RANK)
-        BUG("rank %u of a weight", rank);
-    for (uint32_t i = 0; i < rank; i++)
-        s.dim[i] = dim[i];
-    for (uint32_t i = 0; i + 1 < rank; i++)
-        s.rows = product(s.rows, dim[i]);
+    if (rank > IR_MAX_RANK) BUG("rank %u of a weight", rank);
+    for (uint32_t i = 0; i < rank; i++) s.dim[i] = dim[i];
+    for (uint32_t i = 0; i + 1 < rank; i++) s.rows = product(s.rows, dim[i]);
     s.elems = product(s.rows, s.cols);
     return s;
 }
 
 static bool has_shape(const struct st_tensor *t, uint32_t rank, const uint64_t *dim) {
-    if (t->rank != rank)
-        return false;
+    if (t->rank != rank) return false;
     for (uint32_t i = 0; i < rank; i++)
-        if (t->dim[i] != dim[i])
-            return false;
+        if (t->dim[i] != dim[i]) return false;
     return true;
 }
 
@@ -247,12 +229,10 @@ static enum checkpoint_found find_trits(struct checkpoint *cp, struct st_tensor 
     enum ir_store store;
     t->used = true;
     *at = (struct weight_at){.data = t, .store = IR_STORE_TRIT, .kind = IR_SCALE_MATRIX};
-    if (t->dtype == ST_U8 && has_shape(t, 2, packed))
-        return find_scale(cp, t, s, at);
+    if (t->dtype == ST_U8 && has_shape(t, 2, packed)) return find_scale(cp, t, s, at);
     if (is_real(t->dtype, &store) && is_dense(t, s)) {
         const char *scale = arena_printf(cp->arena, "%s_scale", t->name);
-        if (!find(cp, scale))
-            return CHECKPOINT_FOUND;
+        if (!find(cp, scale)) return CHECKPOINT_FOUND;
         diag_in(cp->diag, st_where(cp->arena, t, 0), DIAG_TENSOR_DENSE_SCALE, scale);
         return CHECKPOINT_BAD;
     }
@@ -265,8 +245,7 @@ enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char 
                                               const uint32_t *dim, struct weight_at *at) {
     struct shape s = shape_of(rank, dim);
     struct st_tensor *t = find(cp, arena_printf(cp->arena, "%s.weight", base));
-    if (!t)
-        t = find(cp, base);
+    if (!t) t = find(cp, base);
     return t ? find_trits(cp, t, &s, at) : CHECKPOINT_ABSENT;
 }
 
@@ -274,30 +253,24 @@ enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *ba
                                            struct weight_at *at) {
     struct shape s = shape_of(rank, dim);
     struct st_tensor *t = find(cp, base);
-    if (!t)
-        t = find(cp, arena_printf(cp->arena, "%s.weight", base));
-    if (!t)
-        return CHECKPOINT_ABSENT;
+    if (!t) t = find(cp, arena_printf(cp->arena, "%s.weight", base));
+    if (!t) return CHECKPOINT_ABSENT;
     t->used = true;
     *at = (struct weight_at){.data = t, .kind = IR_SCALE_NONE};
-    if (is_real(t->dtype, &at->store) && (is_dense(t, &s) || has_shape(t, 1, &s.elems)))
-        return CHECKPOINT_FOUND;
+    if (is_real(t->dtype, &at->store) && (is_dense(t, &s) || has_shape(t, 1, &s.elems))) return CHECKPOINT_FOUND;
     return bad(cp, t, arena_printf(cp->arena, "F32, F16 or BF16 of shape %s", st_shape_text(cp->arena, s.rank, s.dim)));
 }
 
 bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *weight, const char *const *names,
                         size_t n) {
     struct buf b = {0};
-    for (size_t i = 0; i < n; i++)
-        buf_printf(&b, "%s'%s'", i ? " or " : "", names[i]);
+    for (size_t i = 0; i < n; i++) buf_printf(&b, "%s'%s'", i ? " or " : "", names[i]);
     diag_at(cp->diag, where, DIAG_TENSOR_MISSING, weight, cp->folder, b.n ? b.at : "a name");
     buf_free(&b);
     const char **all = arena_array(cp->arena, const char *, cp->tensors.n);
-    for (size_t i = 0; i < cp->tensors.n; i++)
-        all[i] = cp->tensors.at[i]->name;
+    for (size_t i = 0; i < cp->tensors.n; i++) all[i] = cp->tensors.at[i]->name;
     const char *near = n ? nearest_name(names[0], all, cp->tensors.n) : NULL;
-    if (near)
-        diag_note_in(cp->diag, cp->folder, "there is a tensor '%s'", near);
+    if (near) diag_note_in(cp->diag, cp->folder, "there is a tensor '%s'", near);
     return false;
 }
 
@@ -305,12 +278,9 @@ void checkpoint_warn_unused(struct checkpoint *cp) {
     const struct st_tensor *first = NULL;
     size_t n = 0;
     for (size_t i = 0; i < cp->tensors.n; i++) {
-        if (cp->tensors.at[i]->used)
-            continue;
-        if (!first)
-            first = cp->tensors.at[i];
+        if (cp->tensors.at[i]->used) continue;
+        if (!first) first = cp->tensors.at[i];
         n++;
     }
-    if (first)
-        diag_in(cp->diag, cp->folder, DIAG_TENSOR_UNUSED, n, first->name);
+    if (first) diag_in(cp->diag, cp->folder, DIAG_TENSOR_UNUSED, n, first->name);
 }

@@ -23,8 +23,7 @@ struct provider {
 };
 
 static void give_back(struct checkpoint *cp, uint64_t bytes) {
-    if (atomic_fetch_add(&cp->unreturned, bytes) + bytes < GIVE_BACK)
-        return;
+    if (atomic_fetch_add(&cp->unreturned, bytes) + bytes < GIVE_BACK) return;
     atomic_store(&cp->unreturned, 0);
     for (size_t i = 0; i < cp->files.n; i++) {
         const struct mapped *m = &cp->files.at[i]->map;
@@ -34,8 +33,7 @@ static void give_back(struct checkpoint *cp, uint64_t bytes) {
 
 static const struct weight_at *weight_at(const struct provider *p, const struct ir_weight *w, uint32_t layer) {
     const struct weight_source *s = &p->sources[w->id];
-    if (!s->at || layer >= s->n)
-        BUG("weight '%s' of layer %u was not looked up", w->name, layer);
+    if (!s->at || layer >= s->n) BUG("weight '%s' of layer %u was not looked up", w->name, layer);
     return &s->at[layer];
 }
 
@@ -49,12 +47,10 @@ static enum ir_store store_of(const struct st_tensor *t) {
 static bool any_nonfinite(enum ir_store s, const uint8_t *p, uint64_t n) {
     unsigned found = 0;
     if (s == IR_STORE_F32) {
-        for (uint64_t i = 0; i < n; i++)
-            found |= (load_u32le(p + 4 * i) & 0x7f800000u) == 0x7f800000u;
+        for (uint64_t i = 0; i < n; i++) found |= (load_u32le(p + 4 * i) & 0x7f800000u) == 0x7f800000u;
     } else {
         unsigned mask = s == IR_STORE_F16 ? 0x7c00u : 0x7f80u;
-        for (uint64_t i = 0; i < n; i++)
-            found |= (load_u16le(p + 2 * i) & mask) == mask;
+        for (uint64_t i = 0; i < n; i++) found |= (load_u16le(p + 2 * i) & mask) == mask;
     }
     return found != 0;
 }
@@ -62,10 +58,8 @@ static bool any_nonfinite(enum ir_store s, const uint8_t *p, uint64_t n) {
 static bool check_finite(const struct provider *p, const struct st_tensor *t, uint64_t from, uint64_t n) {
     enum ir_store s = store_of(t);
     uint64_t size = ir_store_bytes(s), i = from;
-    if (!any_nonfinite(s, st_data(t) + from * size, n))
-        return true;
-    while (!any_nonfinite(s, st_data(t) + i * size, 1))
-        i++;
+    if (!any_nonfinite(s, st_data(t) + from * size, n)) return true;
+    while (!any_nonfinite(s, st_data(t) + i * size, 1)) i++;
     return diag_in(p->cp->diag, st_where(p->cp->arena, t, i * size), DIAG_TENSOR_NOT_FINITE, i);
 }
 
@@ -107,8 +101,7 @@ static bool read_scales(void *self, const struct ir_weight *w, uint32_t layer, f
     ir_widen(s, st_data(at->scale), n, out);
     for (uint64_t i = 0; i < n; i++) {
         float stored = out[i];
-        if (p->cp->config.scale_divides)
-            out[i] = 1.0f / stored; /* stored is 1/alpha: inverted here, once */
+        if (p->cp->config.scale_divides) out[i] = 1.0f / stored; /* stored is 1/alpha: inverted here, once */
         if (!isfinite(stored) || stored <= 0 || !isfinite(out[i]) || out[i] <= 0)
             return diag_in(p->cp->diag, st_where(p->cp->arena, at->scale, i * ir_store_bytes(s)), DIAG_TENSOR_BAD_SCALE,
                            (double)stored);
@@ -120,10 +113,8 @@ static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint
     const struct provider *p = self;
     const struct weight_at *at = weight_at(p, w, layer);
     uint64_t cols = ir_weight_cols(w), size = ir_store_bytes(at->store);
-    if (at->store != w->store)
-        BUG("weight '%s' is not stored as the IR says", w->name);
-    if (!check_finite(p, at->data, row * cols, n * cols))
-        return false;
+    if (at->store != w->store) BUG("weight '%s' is not stored as the IR says", w->name);
+    if (!check_finite(p, at->data, row * cols, n * cols)) return false;
     memcpy(out, st_data(at->data) + row * cols * size, (size_t)(n * cols * size));
     give_back(p->cp, n * cols * size);
     return true;
@@ -138,8 +129,7 @@ static bool learn_alpha(const struct provider *p, const struct st_tensor *t, flo
     float values[PIECE];
     for (uint64_t i = 0; i < n; i += PIECE) {
         uint64_t m = n - i < PIECE ? n - i : PIECE;
-        if (!check_finite(p, t, i, m))
-            return false;
+        if (!check_finite(p, t, i, m)) return false;
         ir_widen(s, st_data(t) + i * size, m, values);
         sum = absmean_add(sum, values, m);
         give_back(p->cp, m * size);
@@ -151,15 +141,11 @@ static bool learn_alpha(const struct provider *p, const struct st_tensor *t, flo
 
 static bool learn_alphas(struct provider *p, const struct ir_weight *w) {
     const struct weight_source *s = &p->sources[w->id];
-    if (w->store != IR_STORE_TRIT || !s->at)
-        return true;
+    if (w->store != IR_STORE_TRIT || !s->at) return true;
     for (uint32_t layer = 0; layer < s->n; layer++) {
-        if (s->at[layer].scale)
-            continue;
-        if (!p->alpha[w->id])
-            p->alpha[w->id] = arena_array(p->cp->arena, float, s->n);
-        if (!learn_alpha(p, s->at[layer].data, &p->alpha[w->id][layer]))
-            return false;
+        if (s->at[layer].scale) continue;
+        if (!p->alpha[w->id]) p->alpha[w->id] = arena_array(p->cp->arena, float, s->n);
+        if (!learn_alpha(p, s->at[layer].data, &p->alpha[w->id][layer])) return false;
     }
     return true;
 }
@@ -171,8 +157,7 @@ bool checkpoint_weights(struct checkpoint *cp, const struct ir_module *m, const 
     p->sources = sources;
     p->alpha = arena_array(cp->arena, float *, m->weights.n);
     for (size_t i = 0; i < m->weights.n; i++)
-        if (!learn_alphas(p, m->weights.at[i]))
-            return false;
+        if (!learn_alphas(p, m->weights.at[i])) return false;
     *out = (struct ir_weights){.self = p, .trits = read_trits, .scales = read_scales, .raw = read_raw};
     return true;
 }

@@ -25,7 +25,7 @@ enum atom_kind { NAME, DIV, MOD };
 struct atom {
     enum atom_kind kind;
     uint32_t id;
-    const char *name;       /* NAME */
+    const char *name;        /* NAME */
     const struct dim *a, *b; /* DIV, MOD */
     bool has_value;
     int64_t value;
@@ -103,9 +103,7 @@ static void sum_add_dim(struct sum *s, const struct dim *d, int64_t factor) {
     }
 }
 
-static bool term_eq(const struct term *a, const struct term *b) {
-    return a->coef == b->coef && term_order(a, b) == 0;
-}
+static bool term_eq(const struct term *a, const struct term *b) { return a->coef == b->coef && term_order(a, b) == 0; }
 
 static const struct dim *finish(struct dims *t, const struct sum *s) {
     if (s->bad) return NULL;

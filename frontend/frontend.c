@@ -161,8 +161,13 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     struct config_values config;
     if (!make_config(in, f->checkpoint, &config)) return false;
     struct finder finder = {.in = in, .cp = f->checkpoint};
-    struct sema_input check = {.diag = in->diag, .arena = in->arena, .names = in->names, .ast = ast, .config = &config,
-                               .find = find_weight, .self = &finder};
+    struct sema_input check = {.diag = in->diag,
+                               .arena = in->arena,
+                               .names = in->names,
+                               .ast = ast,
+                               .config = &config,
+                               .find = find_weight,
+                               .self = &finder};
     struct sema_model *m = sema_check(&check);
     if (!m) return false;
     while (finder.found.n < m->weights.n) *vec_push(in->arena, &finder.found) = (struct weight_source){0};

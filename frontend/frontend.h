@@ -21,7 +21,7 @@ struct frontend_input {
 };
 
 struct frontend_model {
-    struct ir_module *module; /* maths vocabulary, verified; context, vocab and max_rows set */
+    struct ir_module *module;            /* maths vocabulary, verified; context, vocab and max_rows set */
     const struct weight_source *sources; /* by ir_weight.id */
     struct config_values config;         /* every value, defaults included */
     struct checkpoint *checkpoint;       /* NULL without weights */

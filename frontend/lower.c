@@ -21,9 +21,9 @@ struct lower {
     struct sema_model *m;
     struct ir_module *module;
     const struct weight_source *found;
-    struct ir_weight **weight;  /* by sema_weight.id; NULL: not made yet */
-    struct ir_state **state;    /* by sema_state.id */
-    struct ir_func ***layer;    /* by stack: its functions */
+    struct ir_weight **weight; /* by sema_weight.id; NULL: not made yet */
+    struct ir_state **state;   /* by sema_state.id */
+    struct ir_func ***layer;   /* by stack: its functions */
     VEC(struct weight_source) sources;
     /* in the function being made */
     struct ir_func *f;

@@ -33,8 +33,7 @@ const char *st_where(struct arena *a, const struct st_tensor *t, uint64_t byte) 
 const char *st_shape_text(struct arena *a, uint32_t rank, const uint64_t *dim) {
     struct buf b = {0};
     buf_put(&b, "[", 1);
-    for (uint32_t i = 0; i < rank; i++)
-        buf_printf(&b, "%s%" PRIu64, i ? ", " : "", dim[i]);
+    for (uint32_t i = 0; i < rank; i++) buf_printf(&b, "%s%" PRIu64, i ? ", " : "", dim[i]);
     buf_put(&b, "]", 1);
     const char *text = arena_strndup(a, b.at, b.n);
     buf_free(&b);
@@ -60,8 +59,7 @@ static bool read_dtype(const struct reader *r, const json_t *entry, struct st_te
     if (!json_is_string(v))
         return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_FIELD, "dtype", "a string", json_kind(v));
     for (size_t i = 0; i < COUNT_OF(dtypes); i++) {
-        if (strcmp(json_string_value(v), dtypes[i].name) != 0)
-            continue;
+        if (strcmp(json_string_value(v), dtypes[i].name) != 0) continue;
         t->dtype = (enum st_dtype)i;
         return dtypes[i].bits || diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_DTYPE_UNSUPPORTED, dtypes[i].name);
     }
@@ -75,8 +73,7 @@ static bool read_list(const struct reader *r, const char *name, const json_t *en
     if (!json_is_array(v))
         return diag_in(r->diag, at_tensor(r, name), DIAG_ST_FIELD, key, "a list of integers", json_kind(v));
     *n = json_array_size(v);
-    if (*n < least || *n > most)
-        return diag_in(r->diag, at_tensor(r, name), DIAG_ST_LENGTH, key, *n, least, most);
+    if (*n < least || *n > most) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_LENGTH, key, *n, least, most);
     for (size_t i = 0; i < *n; i++) {
         const json_t *e = json_array_get(v, i);
         if (!json_is_integer(e) || json_integer_value(e) < 0)
@@ -89,15 +86,12 @@ static bool read_list(const struct reader *r, const char *name, const json_t *en
 
 /* Rule 4: the product of the shape is what the offsets leave. */
 static bool check_size(const struct reader *r, const struct st_tensor *t, uint64_t begin, uint64_t end) {
-    if (begin > end)
-        return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_REVERSED, begin, end);
+    if (begin > end) return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_REVERSED, begin, end);
     uint64_t need = dtypes[t->dtype].bits / 8;
     bool fits = true;
-    for (uint32_t i = 0; i < t->rank; i++)
-        fits = fits && ck_mul(&need, need, t->dim[i]);
+    for (uint32_t i = 0; i < t->rank; i++) fits = fits && ck_mul(&need, need, t->dim[i]);
     const char *shape = st_shape_text(r->arena, t->rank, t->dim);
-    if (!fits)
-        return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_OVERFLOW, shape);
+    if (!fits) return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_OVERFLOW, shape);
     return need == end - begin ||
            diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_SIZE, dtypes[t->dtype].name, shape, need, end - begin);
 }
@@ -105,22 +99,16 @@ static bool check_size(const struct reader *r, const struct st_tensor *t, uint64
 static bool read_entry(const struct reader *r, const char *name, const json_t *entry, struct st_tensor *t) {
     size_t length = strlen(name), n = 0;
     uint64_t span[2] = {0};
-    if (length > ST_MAX_NAME)
-        return diag_in(r->diag, at_tensor(r, name), DIAG_ST_NAME, length, (size_t)ST_MAX_NAME);
+    if (length > ST_MAX_NAME) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_NAME, length, (size_t)ST_MAX_NAME);
     *t = (struct st_tensor){.name = arena_strdup(r->arena, name), .file = r->file};
     if (!json_is_object(entry))
         return diag_in(r->diag, at_tensor(r, name), DIAG_JSON_TYPE, "an object", json_kind(entry));
-    if (json_object_size(entry) > 3)
-        return diag_in(r->diag, at_tensor(r, name), DIAG_ST_KEYS);
-    if (!read_dtype(r, entry, t))
-        return false;
-    if (!read_list(r, name, entry, "shape", 0, ST_MAX_RANK, t->dim, &n))
-        return false;
+    if (json_object_size(entry) > 3) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_KEYS);
+    if (!read_dtype(r, entry, t)) return false;
+    if (!read_list(r, name, entry, "shape", 0, ST_MAX_RANK, t->dim, &n)) return false;
     t->rank = (uint32_t)n;
-    if (!read_list(r, name, entry, "data_offsets", 2, 2, span, &n))
-        return false;
-    if (!check_size(r, t, span[0], span[1]))
-        return false;
+    if (!read_list(r, name, entry, "data_offsets", 2, 2, span, &n)) return false;
+    if (!check_size(r, t, span[0], span[1])) return false;
     uint64_t end;
     if (!ck_add(&end, r->data, span[1]) || end > r->file->map.n)
         return diag_in(r->diag, at_tensor(r, name), DIAG_ST_BEYOND, span[1], r->file->map.n - r->data);
@@ -133,11 +121,9 @@ static bool check_metadata(const struct reader *r, json_t *metadata) {
     const char *key;
     json_t *v;
     const char *where = arena_printf(r->arena, "%s: key '__metadata__'", r->file->path);
-    if (!json_is_object(metadata))
-        return diag_in(r->diag, where, DIAG_JSON_TYPE, "an object", json_kind(metadata));
+    if (!json_is_object(metadata)) return diag_in(r->diag, where, DIAG_JSON_TYPE, "an object", json_kind(metadata));
     json_object_foreach(metadata, key, v) {
-        if (!json_is_string(v))
-            return diag_in(r->diag, where, DIAG_JSON_TYPE, "strings only", json_kind(v));
+        if (!json_is_string(v)) return diag_in(r->diag, where, DIAG_JSON_TYPE, "strings only", json_kind(v));
     }
     return true;
 }
@@ -146,10 +132,8 @@ static bool check_metadata(const struct reader *r, json_t *metadata) {
 
 static int by_offset(const void *a, const void *b) {
     const struct st_tensor *x = a, *y = b;
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? -1 : 1; /* empty tensors first */
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1; /* empty tensors first */
     return strcmp(x->name, y->name);
 }
 
@@ -163,8 +147,7 @@ static bool check_order(const struct reader *r) {
         if (t->offset != at) {
             diag_in(r->diag, st_where(r->arena, t, 0), t->offset < at ? DIAG_ST_OVERLAP : DIAG_ST_HOLE,
                     t->offset - r->data, at - r->data);
-            if (before)
-                diag_note_in(r->diag, f->path, "the tensor before it is '%s'", before);
+            if (before) diag_note_in(r->diag, f->path, "the tensor before it is '%s'", before);
             return false;
         }
         at += t->bytes;
@@ -180,34 +163,27 @@ static bool read_tensors(const struct reader *r, json_t *header) {
     json_t *entry;
     json_object_foreach(header, name, entry) {
         if (strcmp(name, "__metadata__") == 0) {
-            if (!check_metadata(r, entry))
-                return false;
+            if (!check_metadata(r, entry)) return false;
         } else if (!read_entry(r, name, entry, &f->tensor[f->n++])) {
             return false;
         }
     }
-    if (f->n)
-        qsort(f->tensor, f->n, sizeof *f->tensor, by_offset);
+    if (f->n) qsort(f->tensor, f->n, sizeof *f->tensor, by_offset);
     return check_order(r);
 }
 
 /* Rules 1 and 2. */
 static bool read_header(struct reader *r) {
     const struct mapped *m = &r->file->map;
-    if (m->n < 8)
-        return diag_in(r->diag, r->file->path, DIAG_ST_SHORT, m->n);
+    if (m->n < 8) return diag_in(r->diag, r->file->path, DIAG_ST_SHORT, m->n);
     uint64_t n = load_u64le(m->at);
-    if (n > max_header)
-        return diag_in(r->diag, r->file->path, DIAG_ST_HEADER_LONG, n, max_header);
-    if (n > m->n - 8)
-        return diag_in(r->diag, r->file->path, DIAG_ST_TRUNCATED, n, m->n);
-    if (n == 0 || m->at[8] != '{')
-        return diag_in(r->diag, r->file->path, DIAG_ST_BRACE);
+    if (n > max_header) return diag_in(r->diag, r->file->path, DIAG_ST_HEADER_LONG, n, max_header);
+    if (n > m->n - 8) return diag_in(r->diag, r->file->path, DIAG_ST_TRUNCATED, n, m->n);
+    if (n == 0 || m->at[8] != '{') return diag_in(r->diag, r->file->path, DIAG_ST_BRACE);
     r->data = 8 + n;
     const char *where = arena_printf(r->arena, "%s: header", r->file->path);
     struct jfile j;
-    if (!jfile_parse(&j, r->diag, r->arena, where, (const char *)m->at + 8, (size_t)n, header_limits))
-        return false;
+    if (!jfile_parse(&j, r->diag, r->arena, where, (const char *)m->at + 8, (size_t)n, header_limits)) return false;
     bool ok = read_tensors(r, j.root);
     jfile_close(&j);
     return ok;
@@ -215,8 +191,7 @@ static bool read_header(struct reader *r) {
 
 bool st_open(struct diag *d, struct arena *a, const char *path, struct st_file *f) {
     *f = (struct st_file){.path = arena_strdup(a, path)};
-    if (!file_map(d, path, &f->map))
-        return false;
+    if (!file_map(d, path, &f->map)) return false;
     struct reader r = {.diag = d, .arena = a, .file = f};
     if (!read_header(&r)) {
         st_close(f);

@@ -19,17 +19,20 @@
 enum { ST_MAX_RANK = 8, ST_MAX_NAME = 1024 };
 
 /* Every dtype of the format; bits == 0: known, but not read by this version. */
-#define ST_DTYPES(X)                                                                                                   \
-    X(BOOL, 8)                                                                                                         \
-    X(U8, 8) X(I8, 8) X(F8_E5M2, 8) X(F8_E4M3, 8) X(F8_E8M0, 8) X(I16, 16) X(U16, 16) X(F16, 16) X(BF16, 16)           \
-        X(I32, 32) X(U32, 32) X(F32, 32) X(I64, 64) X(U64, 64) X(F64, 64) X(F4, 0) X(F6_E2M3, 0) X(F6_E3M2, 0)         \
-            X(C64, 0) X(F8_E4M3FNUZ, 0) X(F8_E5M2FNUZ, 0)
+// clang-format off
+#define ST_DTYPES(X)                                                   \
+    X(BOOL, 8) X(U8, 8) X(I8, 8) X(F8_E5M2, 8) X(F8_E4M3, 8)           \
+    X(F8_E8M0, 8) X(I16, 16) X(U16, 16) X(F16, 16) X(BF16, 16)         \
+    X(I32, 32) X(U32, 32) X(F32, 32) X(I64, 64) X(U64, 64) X(F64, 64)  \
+    X(F4, 0) X(F6_E2M3, 0) X(F6_E3M2, 0) X(C64, 0)                     \
+    X(F8_E4M3FNUZ, 0) X(F8_E5M2FNUZ, 0)
 enum st_dtype {
 #define X(name, bits) ST_##name,
     ST_DTYPES(X)
 #undef X
-        ST_N_DTYPES
+    ST_N_DTYPES
 };
+// clang-format on
 const char *st_dtype_name(enum st_dtype t);
 
 struct st_file;

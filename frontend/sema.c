@@ -12,8 +12,8 @@
 #include "frontend/sema_internal.h"
 
 /* Calls fn for every item of a kind. */
-#define EACH_ITEM(s, n, k)                                                                         \
-    for (const struct ast_node *n = (s)->in->ast->items; n; n = n->next)                           \
+#define EACH_ITEM(s, n, k)                                                                                             \
+    for (const struct ast_node *n = (s)->in->ast->items; n; n = n->next)                                               \
         if (n->kind == (k))
 
 /* ---- what can be called ---- */
@@ -141,8 +141,8 @@ static void check_stack(struct sema *s, struct sema_stack *st) {
 
 static void check_entry(struct sema *s, const struct ast_node *n) {
     struct sema_entry *en = arena_one(s->arena, struct sema_entry);
-    struct frame f =
-        {.kind = FRAME_ENTRY, .body = &en->body, .owner = n->name.text, .entry = en, .scope.up = &s->globals};
+    struct frame f = {
+        .kind = FRAME_ENTRY, .body = &en->body, .owner = n->name.text, .entry = en, .scope.up = &s->globals};
     const struct ast_param *p = n->params;
     struct stype t = {0};
     en->ast = n;

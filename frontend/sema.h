@@ -48,7 +48,7 @@ struct sema_weight {
 
 struct sema_state {
     const char *name, *full;
-    enum ir_elem elem; /* IR_CACHE_* */
+    enum ir_elem elem;        /* IR_CACHE_* */
     const struct dim *length; /* positions */
     uint32_t rank;
     const struct dim *dim[IR_MAX_RANK];
@@ -63,7 +63,7 @@ struct sema_state {
 struct sema_node {
     enum ir_opcode code;
     bool is_param; /* then code says nothing */
-    bool codes; /* int8 codes; otherwise f32 */
+    bool codes;    /* int8 codes; otherwise f32 */
     uint32_t rank;
     const struct dim *dim[IR_MAX_RANK];
     uint32_t n_in;
@@ -71,11 +71,11 @@ struct sema_node {
     struct sema_weight *weight;
     struct sema_state *state, *state2; /* write: state; attend: k and v */
     struct sema_stack *stack;
-    float c;           /* addc, mulc: the constant; rmsnorm: eps; attend: scale */
+    float c; /* addc, mulc: the constant; rmsnorm: eps; attend: scale */
     double theta;
-    const char *word;  /* pairing, mask, name of an emitted value */
+    const char *word; /* pairing, mask, name of an emitted value */
     int64_t window;
-    const char *name;  /* of the `let` that binds it, or NULL */
+    const char *name; /* of the `let` that binds it, or NULL */
     struct loc loc;
     struct sema_node *next;
     bool live;            /* lower.c: something needs it */
@@ -112,7 +112,7 @@ struct sema_model {
     VEC(struct sema_state *) states;
     VEC(struct sema_stack *) stacks;
     VEC(struct sema_entry *) entries;
-    const char *tokenizer; /* NULL: not named */
+    const char *tokenizer;       /* NULL: not named */
     struct config_values config; /* with a config: every value, defaults included */
 };
 

@@ -21,8 +21,10 @@ static void check_let(struct sema *s, const struct ast_node *n) {
     }
     if (v.node && !v.node->name && !v.node->is_param) v.node->name = n->names->text;
     for (const struct ast_name *x = n->names; x; x = x->next) {
-        if (strcmp(x->text, "pos") == 0) diag_at(s->diag, x->loc, DIAG_DUPLICATE_NAME, x->text);
-        else scope_add(s, &s->frame->scope, x->text, x->loc, v);
+        if (strcmp(x->text, "pos") == 0)
+            diag_at(s->diag, x->loc, DIAG_DUPLICATE_NAME, x->text);
+        else
+            scope_add(s, &s->frame->scope, x->text, x->loc, v);
     }
 }
 
@@ -147,8 +149,10 @@ struct path {
 };
 
 static struct path path_save(struct sema *s) {
-    struct path p = {.bound = s->frame->scope.first, .emitted = s->frame->emitted.first,
-                     .ended = s->frame->ended, .result = s->frame->result};
+    struct path p = {.bound = s->frame->scope.first,
+                     .emitted = s->frame->emitted.first,
+                     .ended = s->frame->ended,
+                     .result = s->frame->result};
     p.marks = arena_calloc(s->arena, s->m->states.n + 1, sizeof *p.marks);
     for (size_t i = 0; i < s->m->states.n; i++) {
         p.marks[i][0] = s->m->states.at[i]->written;

@@ -233,9 +233,9 @@ static struct sval builtin_present(struct sema *s, const struct builtin *b, cons
 /* ---- the table ---- */
 
 static const struct builtin builtins[] = {
-#define IR_OP_0 0 /* no op of the IR */
+#define IR_OP_0                                           0 /* no op of the IR */
 #define BUILTIN(name, params, check, op, result, meaning) {#name, params, builtin_##check, IR_OP_##op, result, meaning},
-#define LATER(name) {#name, "", NULL, 0, NULL, NULL},
+#define LATER(name)                                       {#name, "", NULL, 0, NULL, NULL},
 #include "frontend/sema_builtins.def"
 };
 

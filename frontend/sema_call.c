@@ -236,16 +236,20 @@ static struct sval stand_in(struct sema *s, const struct ast_param *p) {
     memcpy(v.dim, dim, sizeof v.dim);
     if (v.kind == SV_WEIGHT) {
         v.weight = arena_one(s->arena, struct sema_weight);
-        *v.weight = (struct sema_weight){.name = p->name.text, .full = p->name.text, .ternary = t.of == TYPE_TERNARY,
-                                         .present = SEMA_YES, .rank = t.rank, .loc = p->name.loc};
+        *v.weight = (struct sema_weight){.name = p->name.text,
+                                         .full = p->name.text,
+                                         .ternary = t.of == TYPE_TERNARY,
+                                         .present = SEMA_YES,
+                                         .rank = t.rank,
+                                         .loc = p->name.loc};
         memcpy(v.weight->dim, dim, sizeof v.weight->dim);
     }
     return v;
 }
 
 static void push_fn(struct sema *s, struct sema_fn *fn, struct frame *f, struct sema_body *body) {
-    *f = (struct frame){.kind = FRAME_FN, .scope.up = &s->globals, .body = body, .owner = fn->ast->name.text,
-                        .up = s->frame};
+    *f = (struct frame){
+        .kind = FRAME_FN, .scope.up = &s->globals, .body = body, .owner = fn->ast->name.text, .up = s->frame};
     s->frame = f;
 }
 

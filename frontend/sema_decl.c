@@ -6,6 +6,7 @@
 
 /* ---- types ---- */
 
+// clang-format off
 static const struct {
     const char *name;
     int of; /* -1: a word of the language that this version does not know how to build */
@@ -14,6 +15,7 @@ static const struct {
     {"id", TYPE_ID},     {"int", TYPE_INT},         {"bf16", -1},      {"int2", -1},      {"int3", -1},
     {"int4", -1},        {"fp4", -1},               {"fp8", -1},
 };
+// clang-format on
 
 bool sema_type_name(struct sema *s, const struct ast_type *t, struct stype *out) {
     const char *names[COUNT_OF(type_names)];

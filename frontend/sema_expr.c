@@ -50,8 +50,10 @@ static struct sval number_op(struct sema *s, const struct ast_expr *e, const str
         enum real_op real;
         const struct dim *(*whole)(struct dims *, const struct dim *, const struct dim *);
     } ops[] = {
-        [AST_ADD] = {REAL_ADD, dim_add}, [AST_SUB] = {REAL_SUB, dim_sub},
-        [AST_MUL] = {REAL_MUL, dim_mul}, [AST_DIV] = {REAL_DIV, dim_div},
+        [AST_ADD] = {REAL_ADD, dim_add},
+        [AST_SUB] = {REAL_SUB, dim_sub},
+        [AST_MUL] = {REAL_MUL, dim_mul},
+        [AST_DIV] = {REAL_DIV, dim_div},
     };
     struct sval v = {.kind = SV_NUMBER, .whole = a->whole && b->whole};
     if (e->op == AST_MOD) {

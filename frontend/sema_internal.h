@@ -20,19 +20,19 @@ enum sv_kind {
     SV_NUMBER, /* of the text: i if whole, r if known */
     SV_TRUTH,
     SV_STRING,
-    SV_F32,    /* a value of each token */
-    SV_CODES,  /* int8 codes of each token, with one scale */
-    SV_TOKEN,  /* id[vocab] */
-    SV_POS,    /* the token's position */
+    SV_F32,   /* a value of each token */
+    SV_CODES, /* int8 codes of each token, with one scale */
+    SV_TOKEN, /* id[vocab] */
+    SV_POS,   /* the token's position */
     SV_WEIGHT,
     SV_STATE,
 };
 
 struct sval {
     enum sv_kind kind;
-    bool whole;             /* SV_NUMBER */
-    enum sema_truth truth;  /* SV_TRUTH */
-    uint32_t rank;          /* SV_F32, SV_CODES, SV_WEIGHT, SV_STATE, SV_TOKEN */
+    bool whole;            /* SV_NUMBER */
+    enum sema_truth truth; /* SV_TRUTH */
+    uint32_t rank;         /* SV_F32, SV_CODES, SV_WEIGHT, SV_STATE, SV_TOKEN */
     const struct dim *dim[IR_MAX_RANK];
     const struct dim *i;    /* SV_NUMBER, whole */
     const struct real *r;   /* SV_NUMBER; NULL: not known */
@@ -57,7 +57,7 @@ struct scope {
 
 struct sema_fn {
     const struct ast_node *ast;
-    bool active;  /* being inlined: a call of it would not end */
+    bool active; /* being inlined: a call of it would not end */
     bool checked, bad;
 };
 
@@ -66,11 +66,11 @@ enum frame_kind { FRAME_FN, FRAME_STACK, FRAME_ENTRY };
 struct frame {
     enum frame_kind kind;
     struct scope scope;
-    struct sema_body *body;  /* where nodes go: that of the stack or entry around a function */
+    struct sema_body *body; /* where nodes go: that of the stack or entry around a function */
     const char *owner;
-    bool ended;              /* after yield */
-    struct sval result;      /* of yield */
-    struct scope emitted;    /* names of emitted values */
+    bool ended;           /* after yield */
+    struct sval result;   /* of yield */
+    struct scope emitted; /* names of emitted values */
     struct sema_stack *stack;
     struct sema_entry *entry;
     struct frame *up;
@@ -163,7 +163,7 @@ struct builtin {
     const char *name;
     const char *params; /* see sema_builtins.def */
     struct sval (*check)(struct sema *s, const struct builtin *b, const struct ast_expr *call, struct arg *args);
-    int code;           /* of the IR, where the check is shared */
+    int code; /* of the IR, where the check is shared */
     const char *result, *meaning;
 };
 const struct builtin *builtin_find(const char *name);

@@ -32,14 +32,10 @@ struct writer {
 
 static const char *dtype_text(enum ir_store s) {
     switch (s) {
-    case IR_STORE_TRIT:
-        return "U8";
-    case IR_STORE_F32:
-        return "F32";
-    case IR_STORE_F16:
-        return "F16";
-    case IR_STORE_BF16:
-        return "BF16";
+    case IR_STORE_TRIT: return "U8";
+    case IR_STORE_F32: return "F32";
+    case IR_STORE_F16: return "F16";
+    case IR_STORE_BF16: return "BF16";
     }
     BUG("storage %d", (int)s);
 }
@@ -58,8 +54,7 @@ static void put_entry(struct header *h, const char *name, const char *suffix, en
     h->fits = h->fits && ck_add(&end, h->at, bytes);
     buf_printf(&h->text, "%s\"%s%s\":{\"dtype\":\"%s\",\"shape\":[", h->text.n > 1 ? "," : "", name, suffix,
                dtype_text(store));
-    for (uint32_t i = 0; i < rank; i++)
-        buf_printf(&h->text, "%s%" PRIu64, i ? "," : "", dim[i]);
+    for (uint32_t i = 0; i < rank; i++) buf_printf(&h->text, "%s%" PRIu64, i ? "," : "", dim[i]);
     buf_printf(&h->text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", h->at, end);
     h->at = end;
 }
@@ -99,11 +94,9 @@ static bool check_names(const struct writer *wr) {
             *vec_push(wr->arena, &all) = s->name[l];
         }
     }
-    if (all.n)
-        qsort(all.at, all.n, sizeof *all.at, by_text);
+    if (all.n) qsort(all.at, all.n, sizeof *all.at, by_text);
     for (size_t i = 1; i < all.n; i++)
-        if (strcmp(all.at[i - 1], all.at[i]) == 0)
-            return diag_in(wr->diag, wr->dir, DIAG_SYNTH_TWICE, all.at[i]);
+        if (strcmp(all.at[i - 1], all.at[i]) == 0) return diag_in(wr->diag, wr->dir, DIAG_SYNTH_TWICE, all.at[i]);
     return true;
 }
 
@@ -112,15 +105,12 @@ static bool write_header(const struct writer *wr, struct out *o) {
     buf_put(&h.text, "{", 1);
     for (size_t i = 0; i < wr->module->weights.n; i++) {
         const struct ir_weight *w = wr->module->weights.at[i];
-        for (uint32_t l = 0; l < wr->sources[w->id].n; l++)
-            put_weight(&h, w, wr->sources[w->id].name[l]);
+        for (uint32_t l = 0; l < wr->sources[w->id].n; l++) put_weight(&h, w, wr->sources[w->id].name[l]);
     }
     buf_put(&h.text, "}", 1);
-    while (h.text.n % 8)
-        buf_put(&h.text, " ", 1);
+    while (h.text.n % 8) buf_put(&h.text, " ", 1);
     uint8_t length[8];
-    for (size_t i = 0; i < 8; i++)
-        length[i] = (uint8_t)((uint64_t)h.text.n >> 8 * i);
+    for (size_t i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)h.text.n >> 8 * i);
     bool ok = h.fits || diag_in(wr->diag, wr->dir, DIAG_SYNTH_TOO_LARGE);
     ok = ok && out_write(o, length, 8) && out_write(o, h.text.at, h.text.n);
     buf_free(&h.text);
@@ -180,15 +170,13 @@ static bool write_raw(const struct writer *wr, struct out *o, const struct ir_we
 }
 
 static bool write_tensors(const struct writer *wr, struct out *o) {
-    if (!check_names(wr) || !write_header(wr, o))
-        return false;
+    if (!check_names(wr) || !write_header(wr, o)) return false;
     for (size_t i = 0; i < wr->module->weights.n; i++) {
         const struct ir_weight *w = wr->module->weights.at[i];
         for (uint32_t l = 0; l < wr->sources[w->id].n; l++) {
             bool ok = w->store == IR_STORE_TRIT ? write_trits(wr, o, w, l) && write_scales(wr, o, w, l)
                                                 : write_raw(wr, o, w, l);
-            if (!ok)
-                return false;
+            if (!ok) return false;
         }
     }
     return true;
@@ -241,10 +229,8 @@ static bool write_files(const struct writer *wr, const struct config_values *con
 
 bool synth_write(struct diag *d, const struct ir_module *m, const struct weight_source *sources,
                  const struct config_values *config, const char *dir, const struct ir_weights *weights) {
-    if (m->vocab < 3)
-        return diag_in(d, dir, DIAG_SYNTH_VOCAB, m->vocab);
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return diag_in(d, dir, DIAG_CANNOT_CREATE, strerror(errno));
+    if (m->vocab < 3) return diag_in(d, dir, DIAG_SYNTH_VOCAB, m->vocab);
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) return diag_in(d, dir, DIAG_CANNOT_CREATE, strerror(errno));
     struct writer wr = {
         .diag = d, .arena = arena_new(), .module = m, .sources = sources, .weights = weights, .dir = dir};
     bool ok = write_files(&wr, config);
@@ -308,8 +294,7 @@ bool synth_checkpoint(struct diag *d, const struct ir_module *m, const struct we
     dr->other = ir_weights_random(a, seed);
     dr->seed = seed;
     for (int v = 0; v < 243; v++)
-        for (int i = 4, rest = v; i >= 0; i--, rest /= 3)
-            dr->five[v][i] = (int8_t)(rest % 3 - 1);
+        for (int i = 4, rest = v; i >= 0; i--, rest /= 3) dr->five[v][i] = (int8_t)(rest % 3 - 1);
     struct ir_weights weights = {.self = dr, .trits = draw_trits, .scales = draw_scales, .raw = draw_raw};
     bool ok = synth_write(d, m, sources, config, dir, &weights);
     arena_free(a);

@@ -38,10 +38,8 @@ static void put_byte_token(struct buf *b, uint32_t i) {
 static void put_filler(struct buf *b, uint32_t i, uint32_t n) {
     char letters[8];
     size_t length = 2;
-    for (uint32_t most = 26 * 26; most < n; most *= 26)
-        length++;
-    for (size_t k = length; k-- > 0; i /= 26)
-        letters[k] = (char)('a' + i % 26);
+    for (uint32_t most = 26 * 26; most < n; most *= 26) length++;
+    for (size_t k = length; k-- > 0; i /= 26) letters[k] = (char)('a' + i % 26);
     buf_put(b, "\xc4\xa0", 2); /* U+0120 stands for the space */
     buf_put(b, letters, length);
 }
@@ -53,8 +51,7 @@ bool synth_tokenizer(struct out *o, uint32_t vocab) {
     buf_printf(&b, head, words, words + 1, words);
     for (uint32_t id = 0; ok && id < words; id++) {
         buf_put(&b, ",\"", id ? 2 : 0);
-        if (id == 0)
-            buf_put(&b, "\"", 1);
+        if (id == 0) buf_put(&b, "\"", 1);
         if (id < bytes)
             put_byte_token(&b, id);
         else

@@ -112,8 +112,8 @@ struct ir_val *ir_param_add(struct ir_func *f, const char *name, struct ir_type 
 
 /* ---- ops ---- */
 
-struct ir_op *ir_op_new(struct ir_func *f, enum ir_opcode code, struct loc loc, uint32_t n_in,
-                        struct ir_val *const *in, uint32_t n_out) {
+struct ir_op *ir_op_new(struct ir_func *f, enum ir_opcode code, struct loc loc, uint32_t n_in, struct ir_val *const *in,
+                        uint32_t n_out) {
     struct arena *a = f->module->arena;
     struct ir_op *op = arena_one(a, struct ir_op);
     op->code = code;

@@ -53,7 +53,8 @@ struct ir_func *ir_func_clone(struct ir_func *f, const char *name) {
     struct ir_module *m = f->module;
     struct ir_func *copy = ir_func_add(m, name, f->entry);
     uint32_t n = count_values(f);
-    struct mapping map = {arena_array(m->arena, struct ir_val *, n + 1), arena_array(m->arena, struct ir_val *, n + 1), 0};
+    struct mapping map = {arena_array(m->arena, struct ir_val *, n + 1), arena_array(m->arena, struct ir_val *, n + 1),
+                          0};
     copy->loc = f->loc;
     for (uint32_t i = 0; i < f->n_params; i++)
         remember(&map, f->params[i], ir_param_add(copy, f->params[i]->name, f->params[i]->type));

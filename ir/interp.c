@@ -22,12 +22,9 @@ static eval_fn *const evals[IR_N_OPS] = {
 
 uint32_t eval_rows(const struct frame *f, const struct ir_type *t) {
     switch (t->rows) {
-    case IR_T:
-        return f->n_rows;
-    case IR_L:
-        return f->n_live;
-    case IR_NO_ROWS:
-        return 1;
+    case IR_T: return f->n_rows;
+    case IR_L: return f->n_live;
+    case IR_NO_ROWS: return 1;
     }
     BUG("row symbol %d", (int)t->rows);
 }
@@ -36,15 +33,13 @@ uint32_t eval_rows(const struct frame *f, const struct ir_type *t) {
 static struct cell *find(const struct frame *f, const struct ir_val *v) {
     uint32_t mask = f->capacity - 1;
     uint32_t at = (uint32_t)((uintptr_t)v >> 4) & mask;
-    while (f->cells[at].val && f->cells[at].val != v)
-        at = (at + 1) & mask;
+    while (f->cells[at].val && f->cells[at].val != v) at = (at + 1) & mask;
     return &f->cells[at];
 }
 
 const struct cell *eval_in(const struct frame *f, const struct ir_op *op, uint32_t i) {
     const struct cell *c = find(f, op->in[i]);
-    if (!c->val)
-        BUG("%s reads %%%s before it is computed", ir_ops[op->code].name, op->in[i]->name);
+    if (!c->val) BUG("%s reads %%%s before it is computed", ir_ops[op->code].name, op->in[i]->name);
     return c;
 }
 
@@ -75,12 +70,10 @@ void *eval_out(struct frame *f, const struct ir_op *op, uint32_t i) {
 
 static bool read_trits(struct interp *it, const struct ir_weight *w, uint32_t layer, struct held *h) {
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
-    int8_t *trits = arena_array(it->arena, int8_t, rows * cols);
+    int8_t *trits = arena_array(it->arena, int8_t, rows *cols);
     h->scales = arena_array(it->arena, float, w->scale == IR_SCALE_ROW ? rows : 1);
-    if (!it->w->trits(it->w->self, w, layer, 0, rows, trits))
-        return false;
-    if (!it->w->scales(it->w->self, w, layer, h->scales))
-        return false;
+    if (!it->w->trits(it->w->self, w, layer, 0, rows, trits)) return false;
+    if (!it->w->scales(it->w->self, w, layer, h->scales)) return false;
     h->trits = trits;
     return true;
 }
@@ -101,11 +94,9 @@ static bool read_real(struct interp *it, const struct ir_weight *w, uint32_t lay
 const struct held *eval_weight(struct frame *f, const struct ir_op *op) {
     const struct ir_weight *w = op->weight;
     uint32_t layer = w->layers ? f->layer : 0;
-    if (w->layers && layer >= w->layers)
-        BUG("@%s has no layer %u", w->name, layer);
+    if (w->layers && layer >= w->layers) BUG("@%s has no layer %u", w->name, layer);
     struct held *h = &f->it->held[w->id][layer];
-    if (h->trits || h->real)
-        return h;
+    if (h->trits || h->real) return h;
     bool ok = w->store == IR_STORE_TRIT ? read_trits(f->it, w, layer, h) : read_real(f->it, w, layer, h);
     return ok ? h : NULL;
 }
@@ -117,8 +108,7 @@ static void trace(struct frame *f, const struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_out; i++) {
         const struct ir_val *v = op->out[i];
         enum ir_elem e = v->type.elem;
-        if (e != IR_F32_E && e != IR_I8 && e != IR_I32)
-            continue;
+        if (e != IR_F32_E && e != IR_I8 && e != IR_I32) continue;
         const struct cell *c = find(f, v);
         it->trace(it->trace_self, f->func, v, f->layer, c->n_rows, c->data);
     }
@@ -126,32 +116,26 @@ static void trace(struct frame *f, const struct ir_op *op) {
 
 bool eval_block(struct frame *f, const struct ir_block *b) {
     for (const struct ir_op *op = b->first; op; op = op->next) {
-        if (!evals[op->code](f, op))
-            return false;
-        if (f->it->trace && !b->owner)
-            trace(f, op);
+        if (!evals[op->code](f, op)) return false;
+        if (f->it->trace && !b->owner) trace(f, op);
     }
     return true;
 }
 
 static uint32_t count_values(const struct ir_func *func) {
     uint32_t n = func->n_params;
-    for (struct ir_op *op = ir_first((struct ir_func *)func); op; op = ir_next(op))
-        n += op->n_out;
+    for (struct ir_op *op = ir_first((struct ir_func *)func); op; op = ir_next(op)) n += op->n_out;
     return n;
 }
 
 /* params[0] of a function is its rows. */
 static struct frame frame_new(struct interp *it, const struct ir_func *func, uint32_t layer, const struct cell *ins) {
     struct frame f = {.it = it, .func = func, .layer = layer, .rows = ins[0].rows, .n_rows = ins[0].n_rows};
-    for (uint32_t t = 0; t < f.n_rows; t++)
-        f.n_live += f.rows[t].live;
+    for (uint32_t t = 0; t < f.n_rows; t++) f.n_live += f.rows[t].live;
     uint32_t n = count_values(func);
-    for (f.capacity = 16; f.capacity < 2 * n;)
-        f.capacity *= 2;
+    for (f.capacity = 16; f.capacity < 2 * n;) f.capacity *= 2;
     f.cells = arena_array(it->scratch, struct cell, f.capacity);
-    for (uint32_t i = 0; i < func->n_params; i++)
-        eval_bind(&f, func->params[i], ins[i]);
+    for (uint32_t i = 0; i < func->n_params; i++) eval_bind(&f, func->params[i], ins[i]);
     return f;
 }
 
@@ -161,8 +145,7 @@ bool eval_call(struct interp *it, const struct ir_func *func, uint32_t layer, co
     struct frame f = frame_new(it, func, layer, ins);
     bool ok = eval_block(&f, func->body);
     const struct ir_op *ret = func->body->last;
-    if (!outs && ret->n_in)
-        BUG("@%s returns values to nobody", func->name);
+    if (!outs && ret->n_in) BUG("@%s returns values to nobody", func->name);
     for (uint32_t i = 0; ok && i < ret->n_in; i++) {
         const struct cell *c = eval_in(&f, ret, i);
         memcpy(outs[i].data, c->data,
@@ -175,8 +158,7 @@ bool eval_call(struct interp *it, const struct ir_func *func, uint32_t layer, co
 bool eval_layer(struct frame *f, const struct ir_op *op) {
     struct cell *ins = arena_array(f->it->scratch, struct cell, op->n_in);
     struct cell *outs = arena_array(f->it->scratch, struct cell, op->n_out);
-    for (uint32_t i = 0; i < op->n_in; i++)
-        ins[i] = *eval_in(f, op, i);
+    for (uint32_t i = 0; i < op->n_in; i++) ins[i] = *eval_in(f, op, i);
     for (uint32_t i = 0; i < op->n_out; i++) {
         eval_out(f, op, i);
         outs[i] = *find(f, op->out[i]);
@@ -196,27 +178,21 @@ bool eval_layers(struct frame *f, const struct ir_op *op) {
             turn[k][i].data = room(f->it, t, turn[k][i].n_rows);
         }
     }
-    for (uint32_t i = 0; i < op->n_in; i++)
-        ins[i] = *eval_in(f, op, i);
+    for (uint32_t i = 0; i < op->n_in; i++) ins[i] = *eval_in(f, op, i);
     int64_t from = ir_i64(op, IR_ATTR_from, 0), to = ir_i64(op, IR_ATTR_to, 0);
     for (int64_t i = from; i < to; i++) {
         struct cell *outs = turn[(i - from) % 2];
-        if (!eval_call(f->it, op->func[(i - from) % op->n_func], (uint32_t)i, ins, outs))
-            return false;
-        for (uint32_t k = 0; k < op->n_out; k++)
-            ins[k + 1] = outs[k];
+        if (!eval_call(f->it, op->func[(i - from) % op->n_func], (uint32_t)i, ins, outs)) return false;
+        for (uint32_t k = 0; k < op->n_out; k++) ins[k + 1] = outs[k];
     }
-    for (uint32_t k = 0; k < op->n_out; k++)
-        eval_bind(f, op->out[k], ins[k + 1]);
+    for (uint32_t k = 0; k < op->n_out; k++) eval_bind(f, op->out[k], ins[k + 1]);
     return true;
 }
 
 bool eval_kernel(struct frame *f, const struct ir_op *op) {
-    if (!eval_block(f, op->body))
-        return false;
+    if (!eval_block(f, op->body)) return false;
     const struct ir_op *end = op->body->last;
-    for (uint32_t i = 0; i < op->n_out; i++)
-        eval_bind(f, op->out[i], *eval_in(f, end, i));
+    for (uint32_t i = 0; i < op->n_out; i++) eval_bind(f, op->out[i], *eval_in(f, end, i));
     return true;
 }
 
@@ -235,8 +211,7 @@ bool eval_emit(struct frame *f, const struct ir_op *op) {
     uint64_t n = ir_type_elems(&op->in[0]->type);
     const float *at = x->data;
     for (uint64_t i = 0; i < n * x->n_rows; i++)
-        if (!isfinite(at[i]))
-            return eval_non_finite(f, op, (uint32_t)(i / n));
+        if (!isfinite(at[i])) return eval_non_finite(f, op, (uint32_t)(i / n));
     if (f->it->out && !strcmp(ir_name_attr(op, IR_ATTR_name), f->it->wanted))
         memcpy(f->it->out, at, n * x->n_rows * sizeof *at);
     return true;
@@ -247,10 +222,8 @@ bool eval_emit(struct frame *f, const struct ir_op *op) {
 /* The row-th row of an operand is the row-th row of the call, or the row-th live one. */
 static uint32_t position_of(const struct frame *f, const struct ir_type *t, uint32_t row) {
     for (uint32_t i = 0; i < f->n_rows; i++) {
-        if (t->rows == IR_L && !f->rows[i].live)
-            continue;
-        if (row-- == 0)
-            return f->rows[i].pos;
+        if (t->rows == IR_L && !f->rows[i].live) continue;
+        if (row-- == 0) return f->rows[i].pos;
     }
     BUG("no row %u", row);
 }
@@ -269,8 +242,7 @@ static struct cache *caches_new(struct interp *it, const struct ir_state *s) {
     struct cache *c = arena_array(it->arena, struct cache, layers);
     uint64_t n = (uint64_t)it->slots * it->positions;
     for (uint32_t i = 0; i < s->rank; i++)
-        if (!ck_mul(&n, n, s->dim[i]))
-            BUG("a state without end");
+        if (!ck_mul(&n, n, s->dim[i])) BUG("a state without end");
     for (uint32_t l = 0; l < layers; l++) {
         c[l].state = s;
         c[l].at = arena_calloc(it->arena, n, ir_elem_bytes(s->elem));
@@ -297,14 +269,12 @@ struct interp *interp_new(struct diag *d, const struct ir_module *m, const struc
         uint32_t layers = m->weights.at[i]->layers;
         it->held[i] = arena_array(a, struct held, layers ? layers : 1);
     }
-    for (size_t i = 0; i < m->states.n; i++)
-        it->caches[i] = caches_new(it, m->states.at[i]);
+    for (size_t i = 0; i < m->states.n; i++) it->caches[i] = caches_new(it, m->states.at[i]);
     return it;
 }
 
 void interp_free(struct interp *it) {
-    if (!it)
-        return;
+    if (!it) return;
     arena_free(it->scratch);
     arena_free(it->arena);
 }
@@ -317,8 +287,7 @@ void interp_set_trace(struct interp *it, interp_trace *fn, void *self) {
 bool interp_step(struct interp *it, const struct ir_func *entry, const struct ir_row *rows, uint32_t n,
                  const char *emitted, float *out) {
     struct cell ins = {.n_rows = n, .rows = rows};
-    if (entry->n_params != 1)
-        BUG("entry @%s takes %u values", entry->name, entry->n_params);
+    if (entry->n_params != 1) BUG("entry @%s takes %u values", entry->name, entry->n_params);
     it->wanted = emitted;
     it->out = out;
     struct arena_mark mark = arena_save(it->scratch);

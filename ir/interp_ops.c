@@ -16,15 +16,13 @@ static uint64_t elems_in(const struct ir_op *op, uint32_t i) { return ir_type_el
 
 bool eval_embed(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     const struct cell *rows = eval_in(f, op, 0);
     uint64_t n = ir_weight_cols(op->weight);
     float *y = eval_out(f, op, 0);
     for (uint32_t t = 0; t < rows->n_rows; t++) {
         uint32_t token = rows->rows[t].token;
-        if (token >= ir_weight_rows(op->weight))
-            BUG("token %u is not in the vocabulary", token);
+        if (token >= ir_weight_rows(op->weight)) BUG("token %u is not in the vocabulary", token);
         memcpy(y + t * n, w->real + token * n, n * sizeof *y);
     }
     return true;
@@ -32,13 +30,11 @@ bool eval_embed(struct frame *f, const struct ir_op *op) {
 
 bool eval_live(struct frame *f, const struct ir_op *op) {
     const struct cell *x = eval_in(f, op, 0);
-    if (x->n_rows != f->n_rows)
-        BUG("live: %u rows, not %u", x->n_rows, f->n_rows);
+    if (x->n_rows != f->n_rows) BUG("live: %u rows, not %u", x->n_rows, f->n_rows);
     if (op->in[0]->type.elem == IR_ROWS_E) {
         struct ir_row *kept = arena_array(f->it->scratch, struct ir_row, f->n_live);
         for (uint32_t t = 0, k = 0; t < f->n_rows; t++)
-            if (f->rows[t].live)
-                kept[k++] = x->rows[t];
+            if (f->rows[t].live) kept[k++] = x->rows[t];
         eval_bind(f, op->out[0], (struct cell){.n_rows = f->n_live, .rows = kept});
         return true;
     }
@@ -46,8 +42,7 @@ bool eval_live(struct frame *f, const struct ir_op *op) {
     const float *from = x->data;
     float *y = eval_out(f, op, 0);
     for (uint32_t t = 0, k = 0; t < f->n_rows; t++)
-        if (f->rows[t].live)
-            memcpy(y + k++ * n, from + t * n, n * sizeof *y);
+        if (f->rows[t].live) memcpy(y + k++ * n, from + t * n, n * sizeof *y);
     return true;
 }
 
@@ -58,8 +53,7 @@ bool eval_reshape(struct frame *f, const struct ir_op *op) {
 
 bool eval_rmsnorm(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     uint64_t n = ir_weight_rows(op->weight) * ir_weight_cols(op->weight);
     uint64_t groups = eval_in(f, op, 0)->n_rows * (elems_in(op, 0) / n);
     float eps = ir_f32(op, IR_ATTR_eps);
@@ -68,8 +62,7 @@ bool eval_rmsnorm(struct frame *f, const struct ir_op *op) {
     for (uint64_t k = 0; k < groups; k++, x += n, y += n) {
         float mean = num_dot(x, x, n) / (float)n;
         float scale = 1.0f / sqrtf(mean + eps);
-        for (uint64_t i = 0; i < n; i++)
-            y[i] = (x[i] * scale) * w->real[i];
+        for (uint64_t i = 0; i < n; i++) y[i] = (x[i] * scale) * w->real[i];
     }
     return true;
 }
@@ -84,21 +77,16 @@ bool eval_quant(struct frame *f, const struct ir_op *op) {
         uint32_t m = 0;
         for (uint64_t i = 0; i < n; i++) {
             uint32_t u = bits_of_f32(x[i]) & 0x7fffffffu;
-            if (u > m)
-                m = u;
+            if (u > m) m = u;
         }
-        if (m >= 0x7f800000u)
-            return eval_non_finite(f, op, t);
+        if (m >= 0x7f800000u) return eval_non_finite(f, op, t);
         float top = f32_of_bits(m);
-        if (top < SETUN_QUANT_FLOOR)
-            top = SETUN_QUANT_FLOOR;
+        if (top < SETUN_QUANT_FLOOR) top = SETUN_QUANT_FLOOR;
         float s = SETUN_CODE_MAX / top;
         for (uint64_t i = 0; i < n; i++) {
             float v = rintf(x[i] * s);
-            if (v > SETUN_CODE_MAX)
-                v = SETUN_CODE_MAX;
-            if (v < -SETUN_CODE_MAX)
-                v = -SETUN_CODE_MAX;
+            if (v > SETUN_CODE_MAX) v = SETUN_CODE_MAX;
+            if (v < -SETUN_CODE_MAX) v = -SETUN_CODE_MAX;
             q[i] = (int8_t)v;
         }
         r[t] = 1.0f / s;
@@ -108,8 +96,7 @@ bool eval_quant(struct frame *f, const struct ir_op *op) {
 
 bool eval_matmul(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     const struct cell *in = eval_in(f, op, 0);
     uint64_t rows = ir_weight_rows(op->weight), cols = ir_weight_cols(op->weight);
     const int8_t *q = in->data;
@@ -118,8 +105,7 @@ bool eval_matmul(struct frame *f, const struct ir_op *op) {
         for (uint64_t i = 0; i < rows; i++) {
             const int8_t *trit = w->trits + i * cols;
             int32_t acc = 0;
-            for (uint64_t k = 0; k < cols; k++)
-                acc += q[k] * trit[k];
+            for (uint64_t k = 0; k < cols; k++) acc += q[k] * trit[k];
             y[i] = acc;
         }
     return true;
@@ -127,22 +113,19 @@ bool eval_matmul(struct frame *f, const struct ir_op *op) {
 
 bool eval_dot(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     const struct cell *in = eval_in(f, op, 0);
     uint64_t rows = ir_weight_rows(op->weight), cols = ir_weight_cols(op->weight);
     const float *x = in->data;
     float *y = eval_out(f, op, 0);
     for (uint32_t t = 0; t < in->n_rows; t++, x += cols, y += rows)
-        for (uint64_t i = 0; i < rows; i++)
-            y[i] = num_dot(w->real + i * cols, x, cols);
+        for (uint64_t i = 0; i < rows; i++) y[i] = num_dot(w->real + i * cols, x, cols);
     return true;
 }
 
 bool eval_dequant(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     const struct cell *in = eval_in(f, op, 0);
     uint64_t n = elems_in(op, 0);
     bool by_row = op->weight->scale == IR_SCALE_ROW;
@@ -159,13 +142,11 @@ bool eval_dequant(struct frame *f, const struct ir_op *op) {
 
 bool eval_bias(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
-    if (!w)
-        return false;
+    if (!w) return false;
     uint64_t n = elems_in(op, 0), total = eval_in(f, op, 0)->n_rows * n;
     const float *x = eval_f32(f, op, 0);
     float *y = eval_out(f, op, 0);
-    for (uint64_t i = 0; i < total; i++)
-        y[i] = x[i] + w->real[i % n];
+    for (uint64_t i = 0; i < total; i++) y[i] = x[i] + w->real[i % n];
     return true;
 }
 
@@ -186,8 +167,7 @@ static bool one(struct frame *f, const struct ir_op *op, float (*fn)(float)) {
     uint64_t total = eval_in(f, op, 0)->n_rows * elems_in(op, 0);
     const float *x = eval_f32(f, op, 0);
     float *y = eval_out(f, op, 0);
-    for (uint64_t i = 0; i < total; i++)
-        y[i] = fn(x[i]);
+    for (uint64_t i = 0; i < total; i++) y[i] = fn(x[i]);
     return true;
 }
 
@@ -195,8 +175,7 @@ static bool two(struct frame *f, const struct ir_op *op, float (*fn)(float, floa
     uint64_t total = eval_in(f, op, 0)->n_rows * elems_in(op, 0);
     const float *a = eval_f32(f, op, 0), *b = eval_f32(f, op, 1);
     float *y = eval_out(f, op, 0);
-    for (uint64_t i = 0; i < total; i++)
-        y[i] = fn(a[i], b[i]);
+    for (uint64_t i = 0; i < total; i++) y[i] = fn(a[i], b[i]);
     return true;
 }
 
@@ -205,8 +184,7 @@ static bool with_const(struct frame *f, const struct ir_op *op, float (*fn)(floa
     float c = ir_f32(op, IR_ATTR_c);
     const float *x = eval_f32(f, op, 0);
     float *y = eval_out(f, op, 0);
-    for (uint64_t i = 0; i < total; i++)
-        y[i] = fn(x[i], c);
+    for (uint64_t i = 0; i < total; i++) y[i] = fn(x[i], c);
     return true;
 }
 
@@ -230,8 +208,7 @@ EVAL(gelu, one, num_gelu)
 
 static const uint64_t *freqs_of(struct interp *it, double theta, uint32_t d) {
     for (size_t i = 0; i < it->freqs.n; i++)
-        if (it->freqs.at[i].theta == theta && it->freqs.at[i].d == d)
-            return it->freqs.at[i].f;
+        if (it->freqs.at[i].theta == theta && it->freqs.at[i].d == d) return it->freqs.at[i].f;
     struct freqs new = {.theta = theta, .d = d, .f = arena_array(it->arena, uint64_t, d / 2)};
     num_rope_freqs(theta, d, new.f);
     *vec_push(it->arena, &it->freqs) = new;

@@ -10,17 +10,14 @@
 
 /* Index of the first element stored for a row. */
 static uint64_t stored_at(const struct frame *f, const struct cache *c, uint32_t slot, uint32_t pos) {
-    if (slot >= f->it->slots || pos >= f->it->positions)
-        BUG("state has no slot %u, position %u", slot, pos);
+    if (slot >= f->it->slots || pos >= f->it->positions) BUG("state has no slot %u, position %u", slot, pos);
     uint64_t elems = 1;
-    for (uint32_t i = 0; i < c->state->rank; i++)
-        elems *= c->state->dim[i];
+    for (uint32_t i = 0; i < c->state->rank; i++) elems *= c->state->dim[i];
     return ((uint64_t)slot * f->it->positions + pos) * elems;
 }
 
 static float load(const struct cache *c, uint64_t i) {
-    if (c->state->elem == IR_CACHE_F32)
-        return ((const float *)c->at)[i];
+    if (c->state->elem == IR_CACHE_F32) return ((const float *)c->at)[i];
     return num_of_f16(((const uint16_t *)c->at)[i]);
 }
 
@@ -45,8 +42,7 @@ bool eval_write(struct frame *f, const struct ir_op *op) {
     const float *x = in->data;
     for (uint32_t t = 0; t < in->n_rows; t++) {
         uint64_t at = stored_at(f, c, rows->rows[t].slot, rows->rows[t].pos);
-        for (uint64_t i = 0; i < n; i++)
-            store(c, at + i, x[t * n + i]);
+        for (uint64_t i = 0; i < n; i++) store(c, at + i, x[t * n + i]);
     }
     eval_bind(f, op->out[0], *eval_in(f, op, 0));
     return true;
@@ -68,24 +64,18 @@ static bool chunk(const struct sight *s, uint32_t first, float *m, float *l, flo
     bool any = false;
     for (uint32_t j = 0; j < SETUN_ATTEND_CHUNK; j++) {
         uint32_t at = first + j;
-        if (at < s->from || at > s->pos)
-            continue;
+        if (at < s->from || at > s->pos) continue;
         score[j] = s->scale * num_dot(s->q, s->k + at * s->stride, s->d);
-        if (!any || score[j] > *m)
-            *m = score[j];
+        if (!any || score[j] > *m) *m = score[j];
         any = true;
     }
-    if (!any)
-        return false;
-    for (uint32_t i = 0; i < s->d; i++)
-        o[i] = 0.0f;
+    if (!any) return false;
+    for (uint32_t i = 0; i < s->d; i++) o[i] = 0.0f;
     for (uint32_t j = 0; j < SETUN_ATTEND_CHUNK; j++) {
         uint32_t at = first + j;
-        if (at < s->from || at > s->pos)
-            continue;
+        if (at < s->from || at > s->pos) continue;
         p[j] = num_exp(score[j] - *m);
-        for (uint32_t i = 0; i < s->d; i++)
-            o[i] = fmaf(p[j], s->v[at * s->stride + i], o[i]);
+        for (uint32_t i = 0; i < s->d; i++) o[i] = fmaf(p[j], s->v[at * s->stride + i], o[i]);
     }
     *l = num_sum(p, SETUN_ATTEND_CHUNK);
     return true;
@@ -100,31 +90,25 @@ static void head(struct arena *a, const struct sight *s, float *y) {
     bool any = false;
     for (uint32_t c = 0; c < n; c++) {
         seen[c] = chunk(s, c * SETUN_ATTEND_CHUNK, &m[c], &l[c], o + (size_t)c * d);
-        if (seen[c] && (!any || m[c] > top))
-            top = m[c];
+        if (seen[c] && (!any || m[c] > top)) top = m[c];
         any = any || seen[c];
     }
     float sum = 0.0f;
-    for (uint32_t i = 0; i < d; i++)
-        y[i] = 0.0f;
+    for (uint32_t i = 0; i < d; i++) y[i] = 0.0f;
     for (uint32_t c = 0; c < n; c++) {
-        if (!seen[c])
-            continue;
+        if (!seen[c]) continue;
         float w = num_exp(m[c] - top);
         sum = fmaf(w, l[c], sum);
-        for (uint32_t i = 0; i < d; i++)
-            y[i] = fmaf(w, o[(size_t)c * d + i], y[i]);
+        for (uint32_t i = 0; i < d; i++) y[i] = fmaf(w, o[(size_t)c * d + i], y[i]);
     }
-    for (uint32_t i = 0; i < d; i++)
-        y[i] = y[i] / sum;
+    for (uint32_t i = 0; i < d; i++) y[i] = y[i] / sum;
 }
 
 /* Rows of positions 0..pos of a slot, widened. */
 static const float *widened(struct frame *f, const struct cache *c, uint32_t slot, uint32_t pos, uint64_t elems) {
     float *w = arena_array(f->it->scratch, float, ((size_t)pos + 1) * elems);
     uint64_t at = stored_at(f, c, slot, 0);
-    for (uint64_t i = 0; i < ((uint64_t)pos + 1) * elems; i++)
-        w[i] = load(c, at + i);
+    for (uint64_t i = 0; i < ((uint64_t)pos + 1) * elems; i++) w[i] = load(c, at + i);
     return w;
 }
 

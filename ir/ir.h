@@ -27,7 +27,8 @@ enum {
     IR_MAX_K = 65536, /* longest contracted axis: i32 sums stay exact (numerics: integers) */
 };
 
-enum ir_traits { /* see ops.def */
+/* See ops.def. */
+enum ir_traits {
     IR_ROW = 1,
     IR_ELT = 2,
     IR_GROUP = 4,
@@ -192,8 +193,8 @@ void ir_func_remove(struct ir_module *m, struct ir_func *f);
 struct ir_val *ir_param_add(struct ir_func *f, const char *name, struct ir_type t);
 
 /* A new op, not yet in a block.  Result types come from ir_infer or are set by the caller. */
-struct ir_op *ir_op_new(struct ir_func *f, enum ir_opcode code, struct loc loc, uint32_t n_in,
-                        struct ir_val *const *in, uint32_t n_out);
+struct ir_op *ir_op_new(struct ir_func *f, enum ir_opcode code, struct loc loc, uint32_t n_in, struct ir_val *const *in,
+                        uint32_t n_out);
 struct ir_block *ir_block_new(struct ir_func *f, struct ir_op *owner);
 void ir_append(struct ir_block *b, struct ir_op *op);
 void ir_insert_before(struct ir_op *at, struct ir_op *op);
@@ -234,8 +235,8 @@ bool ir_verify(struct diag *d, const struct ir_module *m, const char *after);
 void ir_print(struct buf *out, const struct ir_module *m);
 /* The op and its region with values renamed in order of appearance: equal for equal computations. */
 void ir_print_canonical(struct buf *out, const struct ir_op *op);
-struct ir_module *ir_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file,
-                           const char *text, size_t n);
+struct ir_module *ir_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file, const char *text,
+                           size_t n);
 /* Equal but for the names of values and of the function itself? */
 bool ir_func_same(const struct ir_func *a, const struct ir_func *b);
 

@@ -38,7 +38,7 @@ enum ir_stage ir_stage_of(const struct ir_op *op) {
 
 /* ---- strands: union of cores and epilogue ops along values ---- */
 
-static uint32_t strand_root(uint32_t *parent, uint32_t i) {
+static uint32_t strand_root(const uint32_t *parent, uint32_t i) {
     while (parent[i] != i) i = parent[i];
     return i;
 }
@@ -77,7 +77,8 @@ void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strand
         struct ir_strand *s = NULL;
         for (size_t k = 0; k < out->at.n && !s; k++)
             for (uint32_t j = 0; j < i; j++)
-                if (ops.at[j] == out->at.at[k].cores.at[0] && strand_root(parent, j) == strand_root(parent, i)) s = &out->at.at[k];
+                if (ops.at[j] == out->at.at[k].cores.at[0] && strand_root(parent, j) == strand_root(parent, i))
+                    s = &out->at.at[k];
         if (!s) {
             s = vec_push(a, &out->at);
             *s = (struct ir_strand){.n = ir_type_elems(&ops.at[i]->out[0]->type), .group = 1};

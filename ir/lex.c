@@ -46,7 +46,8 @@ void lex_advance(struct lexer *s) {
     s->t = (struct tok){kind, b, n, {s->file, s->line, col, s->line, last}};
 }
 
-struct lexer lex_start(struct diag *d, struct arena *a, struct names *names, uint32_t file, const char *text, size_t n) {
+struct lexer lex_start(struct diag *d, struct arena *a, struct names *names, uint32_t file, const char *text,
+                       size_t n) {
     struct lexer s = {
         .d = d, .a = a, .names = names, .p = text, .end = text + n, .line_start = text, .file = file, .line = 1};
     lex_advance(&s);
@@ -58,7 +59,8 @@ struct lexer lex_start(struct diag *d, struct arena *a, struct names *names, uin
 bool lex_expected(struct lexer *s, const char *what) {
     const char *found = s->t.kind == T_END ? "the end of the text"
                                            : arena_printf(s->a, "'%.*s'", (int)(s->t.n < 40 ? s->t.n : 40), s->t.at);
-    return diag_at(s->d, s->t.loc, DIAG_IR_SYNTAX, what, found);
+    diag_at(s->d, s->t.loc, DIAG_IR_SYNTAX, what, found);
+    return false;
 }
 
 bool lex_is(const struct lexer *s, const char *text) {
@@ -95,7 +97,8 @@ bool lex_want_u64(struct lexer *s, uint64_t max, uint64_t *out) {
     if (!lex_number_text(s, text)) return false;
     errno = 0;
     unsigned long long v = strtoull(text, &end, 10);
-    if (*end || errno || text[0] == '-' || v > max) return lex_expected(s, arena_printf(s->a, "a number up to %" PRIu64, max));
+    if (*end || errno || text[0] == '-' || v > max)
+        return lex_expected(s, arena_printf(s->a, "a number up to %" PRIu64, max));
     *out = v;
     lex_advance(s);
     return true;
@@ -107,4 +110,3 @@ bool lex_want_u32(struct lexer *s, uint32_t *out) {
     *out = (uint32_t)v;
     return true;
 }
-

@@ -15,8 +15,7 @@
 /* c[n-1] x^(n-1) + ... + c[0], one fma a step. */
 static float horner(const float *c, int n, float x) {
     float p = c[n - 1];
-    for (int i = n - 2; i >= 0; i--)
-        p = fmaf(p, x, c[i]);
+    for (int i = n - 2; i >= 0; i--) p = fmaf(p, x, c[i]);
     return p;
 }
 #define HORNER(c, x) horner((c), (int)COUNT_OF(c), (x))
@@ -26,12 +25,9 @@ static float pow2(int32_t e) { return f32_of_bits((uint32_t)(e + 127) << 23); }
 
 float num_exp(float x) {
     static const float c[] = {SETUN_EXP_R}; /* from t^2 up */
-    if (isnan(x))
-        return x;
-    if (x < SETUN_EXP_MIN)
-        return 0.0f;
-    if (x > SETUN_EXP_MAX)
-        x = SETUN_EXP_MAX;
+    if (isnan(x)) return x;
+    if (x < SETUN_EXP_MIN) return 0.0f;
+    if (x > SETUN_EXP_MAX) x = SETUN_EXP_MAX;
     float n = rintf(x * SETUN_LOG2E);
     float t = fmaf(n, -SETUN_LN2_HI, x);
     t = fmaf(n, -SETUN_LN2_LO, t);
@@ -87,18 +83,10 @@ void num_cossin(uint32_t u, float *c, float *s) {
     float sin = fmaf(t * z, HORNER(sc, z), t);
     float cos = fmaf(z * z, HORNER(cc, z), fmaf(z, -0.5f, 1.0f));
     switch (n & 3) {
-    case 0:
-        *c = cos, *s = sin;
-        break;
-    case 1:
-        *c = -sin, *s = cos;
-        break;
-    case 2:
-        *c = -cos, *s = -sin;
-        break;
-    case 3:
-        *c = sin, *s = -cos;
-        break;
+    case 0: *c = cos, *s = sin; break;
+    case 1: *c = -sin, *s = cos; break;
+    case 2: *c = -cos, *s = -sin; break;
+    case 3: *c = sin, *s = -cos; break;
     }
 }
 
@@ -136,8 +124,7 @@ uint16_t num_f16(float x) {
     uint32_t u = bits_of_f32(x);
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000u);
     u &= 0x7fffffffu;
-    if (u >= 0x477fe000u)
-        return (uint16_t)(sign | 0x7bffu); /* 65504 and all above it */
+    if (u >= 0x477fe000u) return (uint16_t)(sign | 0x7bffu); /* 65504 and all above it */
     if (u < 0x38800000u) {
         /* below 2^-14, the smallest normal: a multiple of 2^-24, that is the last bit of a float of [1/2, 1) */
         float m = f32_of_bits(u) + 0.5f;
@@ -166,8 +153,7 @@ float num_of_bf16(uint16_t b) { return f32_of_bits((uint32_t)b << 16); }
 /* The tree of sum1024 over 32 lanes; destroys them. */
 static float tree(float *v) {
     for (int half = SETUN_SUM_LANES / 2; half >= 1; half /= 2)
-        for (int l = 0; l < half; l++)
-            v[l] = v[l] + v[l + half];
+        for (int l = 0; l < half; l++) v[l] = v[l] + v[l + half];
     return v[0];
 }
 

@@ -19,7 +19,7 @@ struct parser {
     struct lexer l;
     struct ir_module *m;
     struct ir_func *f; /* the function being read */
-    int depth; /* of blocks that are open */
+    int depth;         /* of blocks that are open */
 };
 
 /* ---- types ---- */
@@ -78,7 +78,10 @@ static bool parse_module(struct parser *s) {
     s->m = ir_module_new(s->l.a, s->l.names, name);
     if (!lex_eat(&s->l, "{")) return true;
     do {
-        uint32_t *slot = lex_is(&s->l, "context") ? &s->m->context : lex_is(&s->l, "vocab") ? &s->m->vocab : lex_is(&s->l, "max_rows") ? &s->m->max_rows : NULL;
+        uint32_t *slot = lex_is(&s->l, "context")    ? &s->m->context
+                         : lex_is(&s->l, "vocab")    ? &s->m->vocab
+                         : lex_is(&s->l, "max_rows") ? &s->m->max_rows
+                                                     : NULL;
         if (!slot) return lex_expected(&s->l, "context, vocab or max_rows");
         lex_advance(&s->l);
         if (!lex_want(&s->l, "=") || !lex_want_u32(&s->l, slot)) return false;
@@ -103,13 +106,16 @@ static bool parse_weight(struct parser *s) {
     if (i == COUNT_OF(stores)) return lex_expected(&s->l, "trit, f32, f16 or bf16");
     w->store = (enum ir_store)i;
     lex_advance(&s->l);
-    if (!parse_dims(&s->l, false, &none, &w->rank, w->dim) || !total_fits(&s->l, w->rank, w->dim) || !parse_layers(&s->l, &w->layers)) return false;
+    if (!parse_dims(&s->l, false, &none, &w->rank, w->dim) || !total_fits(&s->l, w->rank, w->dim) ||
+        !parse_layers(&s->l, &w->layers))
+        return false;
     if (w->rank == 0) return lex_expected(&s->l, "a weight of rank 1 or more before this");
     if (lex_eat(&s->l, "scale")) {
         w->scale = lex_is(&s->l, "row") ? IR_SCALE_ROW : IR_SCALE_MATRIX;
         if (!lex_eat(&s->l, "row") && !lex_want(&s->l, "matrix")) return false;
     }
-    if ((w->store == IR_STORE_TRIT) != (w->scale != IR_SCALE_NONE)) return lex_expected(&s->l, "a scale for trits, and for nothing else");
+    if ((w->store == IR_STORE_TRIT) != (w->scale != IR_SCALE_NONE))
+        return lex_expected(&s->l, "a scale for trits, and for nothing else");
     return true;
 }
 
@@ -173,7 +179,8 @@ static bool parse_ref(struct parser *s, struct ir_op *op) {
         return true;
     }
     }
-    return diag_at(s->l.d, loc, DIAG_IR_RULE, arena_printf(s->l.a, "%s.ref", ir_ops[op->code].name), "too many references");
+    return diag_at(s->l.d, loc, DIAG_IR_RULE, arena_printf(s->l.a, "%s.ref", ir_ops[op->code].name),
+                   "too many references");
 }
 
 /* A float that is too small for its kind is rounded, one too large is refused. */
@@ -381,7 +388,8 @@ static bool parse_func(struct parser *s, bool entry) {
         const char *param;
         struct ir_type t;
         struct loc at = s->l.t.loc;
-        if (!lex_want_name(&s->l, T_VALUE, "a parameter", &param) || !lex_want(&s->l, ":") || !parse_type(&s->l, &t)) return false;
+        if (!lex_want_name(&s->l, T_VALUE, "a parameter", &param) || !lex_want(&s->l, ":") || !parse_type(&s->l, &t))
+            return false;
         if (value_named(s->f, param)) return diag_at(s->l.d, at, DIAG_IR_DUPLICATE, "value", param);
         if (s->f->n_params == MAX_PARAMS) return lex_expected(&s->l, "fewer parameters");
         ir_param_add(s->f, param, t);

@@ -81,7 +81,8 @@ static void print_op(struct printer *p, const struct ir_op *op, int depth) {
 static void print_func(struct printer *p, const struct ir_func *f) {
     buf_printf(p->out, "%s @%s(", f->entry ? "entry" : "func", p->canonical ? "f" : f->name);
     for (uint32_t i = 0; i < f->n_params; i++)
-        buf_printf(p->out, "%s%%%s: %s", i ? ", " : "", value_name(p, f->params[i]), ir_type_text(p->a, &f->params[i]->type));
+        buf_printf(p->out, "%s%%%s: %s", i ? ", " : "", value_name(p, f->params[i]),
+                   ir_type_text(p->a, &f->params[i]->type));
     buf_printf(p->out, ")");
     if (f->frame && !p->canonical) buf_printf(p->out, " frame %" PRIu64, f->frame);
     buf_printf(p->out, " {\n");
@@ -98,7 +99,8 @@ static void print_dims(struct buf *out, uint32_t rank, const uint32_t *dim) {
 static void print_decls(struct printer *p, const struct ir_module *m) {
     static const char *const stores[] = {"trit", "f32", "f16", "bf16"};
     static const char *const scales[] = {"none", "matrix", "row"};
-    buf_printf(p->out, "module %s {context = %u, vocab = %u, max_rows = %u}\n\n", m->name, m->context, m->vocab, m->max_rows);
+    buf_printf(p->out, "module %s {context = %u, vocab = %u, max_rows = %u}\n\n", m->name, m->context, m->vocab,
+               m->max_rows);
     for (size_t i = 0; i < m->weights.n; i++) {
         const struct ir_weight *w = m->weights.at[i];
         buf_printf(p->out, "weight @%s : %s", w->name, stores[w->store]);

@@ -15,9 +15,7 @@ struct shape {
     struct arena *a;
 };
 
-static struct arena *arena_of(const struct ir_op *op) {
-    return op->block ? op->block->func->module->arena : NULL;
-}
+static struct arena *arena_of(const struct ir_op *op) { return op->block ? op->block->func->module->arena : NULL; }
 
 static bool broken(const struct shape *s, const char *rule, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static bool broken(const struct shape *s, const char *rule, const char *fmt, ...) {
@@ -34,9 +32,7 @@ static bool check(const struct shape *s, uint32_t i, struct ir_type want) {
     struct ir_type *have = &s->op->out[i]->type;
     if (have->elem == IR_NONE) *have = want;
     if (ir_type_eq(have, &want)) return true;
-    return broken(s, "type",
-                  "the result is %s, not %s", ir_type_text(s->a, &want),
-                               ir_type_text(s->a, have));
+    return broken(s, "type", "the result is %s, not %s", ir_type_text(s->a, &want), ir_type_text(s->a, have));
 }
 
 static bool is_real(const struct ir_weight *w) { return w->store != IR_STORE_TRIT; }
@@ -51,7 +47,7 @@ static bool shape_same(const struct shape *s) {
     for (uint32_t i = 1; i < s->op->n_in; i++)
         if (!ir_type_eq(in(s, 0), in(s, i)))
             return broken(s, "1", "operands differ: %s and %s", ir_type_text(s->a, in(s, 0)),
-                                               ir_type_text(s->a, in(s, i)));
+                          ir_type_text(s->a, in(s, i)));
     return check(s, 0, *in(s, 0));
 }
 
@@ -96,8 +92,8 @@ static bool contract(const struct shape *s, enum ir_elem result) {
     const struct ir_type *x = in(s, 0);
     if (w->rank < 2) return broken(s, "2", "the weight has rank 2 or more");
     if (x->rank != 1 || x->dim[0] != w->dim[w->rank - 1])
-        return broken(s, "3", "contracted lengths differ: %s and the last axis of @%s, %u",
-                                           ir_type_text(s->a, x), w->name, w->dim[w->rank - 1]);
+        return broken(s, "3", "contracted lengths differ: %s and the last axis of @%s, %u", ir_type_text(s->a, x),
+                      w->name, w->dim[w->rank - 1]);
     return check(s, 0, ir_type_make(result, x->rows, w->rank - 1, w->dim));
 }
 
@@ -162,8 +158,9 @@ static bool shape_attend(const struct shape *s) {
     if (in(s, 3)->rows != q->rows) return broken(s, "4", "queries and rows go together");
     const char *mask = ir_name_attr(s->op, IR_ATTR_mask);
     bool window = mask && !strcmp(mask, "window");
-    if (!mask || (!window && strcmp(mask, "causal"))) return broken(s, "5", "mask is causal or window");
-    if (window != (ir_i64(s->op, IR_ATTR_window, 0) > 0)) return broken(s, "6", "a window mask, and no other, has a window of 1 or more");
+    if (!mask || (!window && strcmp(mask, "causal") != 0)) return broken(s, "5", "mask is causal or window");
+    if (window != (ir_i64(s->op, IR_ATTR_window, 0) > 0))
+        return broken(s, "6", "a window mask, and no other, has a window of 1 or more");
     return check(s, 0, *q);
 }
 
@@ -174,9 +171,8 @@ static bool shape_call(const struct shape *s) {
         if (f->n_params != op->n_in) return broken(s, "1", "as many operands as the function has parameters");
         for (uint32_t i = 0; i < op->n_in; i++)
             if (!ir_type_eq(in(s, i), &f->params[i]->type))
-                return broken(s, "2", "operand %u is %s, the parameter %s", i,
-                                                   ir_type_text(s->a, in(s, i)),
-                                                   ir_type_text(s->a, &f->params[i]->type));
+                return broken(s, "2", "operand %u is %s, the parameter %s", i, ir_type_text(s->a, in(s, i)),
+                              ir_type_text(s->a, &f->params[i]->type));
         const struct ir_op *ret = f->body->last;
         if (!ret || ret->code != IR_OP_ret || ret->n_in != op->n_out)
             return broken(s, "3", "as many results as the function returns");
@@ -188,7 +184,8 @@ static bool shape_call(const struct shape *s) {
         if (from < 0 || to <= from) return broken(s, "4", "layers run from a number up to a larger one");
         if (op->n_out + 1 != op->n_in) return broken(s, "5", "rows and values in, the same values out");
         for (uint32_t i = 0; i < op->n_out; i++)
-            if (!ir_type_eq(in(s, i + 1), &op->out[i]->type)) return broken(s, "5", "rows and values in, the same values out");
+            if (!ir_type_eq(in(s, i + 1), &op->out[i]->type))
+                return broken(s, "5", "rows and values in, the same values out");
     }
     return true;
 }
@@ -232,8 +229,7 @@ bool ir_infer(struct diag *d, struct ir_op *op) {
     struct shape s = {.d = d, .op = op, .a = arena_of(op)};
     if (!s.a) BUG("%s is in no function", info->name);
     if (strcmp(info->in, "*") != 0) {
-        if (op->n_in != strlen(info->in))
-            return broken(&s, "operands", "takes %zu operands", strlen(info->in));
+        if (op->n_in != strlen(info->in)) return broken(&s, "operands", "takes %zu operands", strlen(info->in));
         for (uint32_t i = 0; i < op->n_in; i++)
             if (!operand_kind(info->in[i], in(&s, i)))
                 return broken(&s, "operands", "operand %u cannot be %s", i, ir_type_text(s.a, in(&s, i)));

@@ -4,16 +4,16 @@
 #include "ir/ir.h"
 
 const struct ir_op_info ir_ops[IR_N_OPS] = {
-#define IR_GROUP_OF_ROWS IR_ROWS
-#define IR_GROUP_OF_REDUCE IR_REDUCE
+#define IR_GROUP_OF_ROWS     IR_ROWS
+#define IR_GROUP_OF_REDUCE   IR_REDUCE
 #define IR_GROUP_OF_CONTRACT IR_CONTRACT
-#define IR_GROUP_OF_ELTWISE IR_ELTWISE
-#define IR_GROUP_OF_GROUP IR_GROUP_
-#define IR_GROUP_OF_STATE IR_STATE
-#define IR_GROUP_OF_CALL IR_CALL
-#define IR_GROUP_OF_REGION IR_REGION
-#define IR_GROUP_OF_END IR_END
-#define OP(name, group, in, out, traits, ref, attrs, rule)                                         \
+#define IR_GROUP_OF_ELTWISE  IR_ELTWISE
+#define IR_GROUP_OF_GROUP    IR_GROUP_
+#define IR_GROUP_OF_STATE    IR_STATE
+#define IR_GROUP_OF_CALL     IR_CALL
+#define IR_GROUP_OF_REGION   IR_REGION
+#define IR_GROUP_OF_END      IR_END
+#define OP(name, group, in, out, traits, ref, attrs, rule)                                                             \
     [IR_OP_##name] = {#name, IR_GROUP_OF_##group, in, out, traits, IR_REF_##ref, attrs},
 #include "ir/ops.def"
 };

@@ -65,8 +65,10 @@ static bool check_ends(const struct verifier *v, struct ir_func *f) {
         return broken(v, f->loc, "V2", "'@%s' does not end in ret as it should", f->name);
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op)) {
         bool inside = op->block->owner != NULL;
-        if (op->code == IR_OP_ret && (inside || op->next)) return broken(v, op->loc, "V2", "ret stands at the end of a function");
-        if (op->code == IR_OP_yield && (!inside || op->next)) return broken(v, op->loc, "V2", "yield stands at the end of a region");
+        if (op->code == IR_OP_ret && (inside || op->next))
+            return broken(v, op->loc, "V2", "ret stands at the end of a function");
+        if (op->code == IR_OP_yield && (!inside || op->next))
+            return broken(v, op->loc, "V2", "yield stands at the end of a region");
         if (op->code == IR_OP_emit && !f->entry) return broken(v, op->loc, "V2", "only an entry emits");
     }
     return true;
@@ -98,19 +100,22 @@ static bool check_chain(const struct verifier *v, struct ir_func *f) {
     for (struct ir_op *op = ir_first(f); op; op = ir_next(op)) {
         if (op->code == IR_OP_state) {
             for (struct ir_op *o = ir_next(op); o; o = ir_next(o))
-                if (o->code == IR_OP_state && o->state == op->state) return broken(v, o->loc, "V4", "the state is taken twice");
+                if (o->code == IR_OP_state && o->state == op->state)
+                    return broken(v, o->loc, "V4", "the state is taken twice");
         }
         if (op->code != IR_OP_write) continue;
         for (struct ir_op *o = ir_next(op); o; o = ir_next(o))
             if (reads(o, op->in[0]))
-                return broken(v, o->loc, "V4", "'%%%s' was replaced by '%%%s' above", op->in[0]->name, op->out[0]->name);
+                return broken(v, o->loc, "V4", "'%%%s' was replaced by '%%%s' above", op->in[0]->name,
+                              op->out[0]->name);
     }
     return true;
 }
 
 static bool check_params(const struct verifier *v, const struct ir_func *f) {
     const struct ir_type *t = f->n_params ? &f->params[0]->type : NULL;
-    if (!t || t->elem != IR_ROWS_E || t->rows != IR_T || t->rank) return broken(v, f->loc, "V5", "the first parameter is rows[T]");
+    if (!t || t->elem != IR_ROWS_E || t->rows != IR_T || t->rank)
+        return broken(v, f->loc, "V5", "the first parameter is rows[T]");
     if (f->entry && f->n_params != 1) return broken(v, f->loc, "V5", "an entry has no other parameter than rows[T]");
     return true;
 }

@@ -20,26 +20,28 @@ struct ast_name {
 };
 
 enum ast_expr_kind {
-    AST_INT,   /* i                                                                          */
-    AST_REAL,  /* text: the decimal as written, rounded only where it is used                 */
-    AST_STR,   /* text                                                                       */
-    AST_NAME,  /* text                                                                       */
-    AST_CALL,  /* text(args)                                                                 */
-    AST_INDEX, /* a[args]                                                                    */
-    AST_FIELD, /* a.text                                                                     */
-    AST_UNARY, /* op a                                                                       */
-    AST_BINARY,/* a op b                                                                     */
-    AST_RANGE, /* a .. b                                                                     */
-    AST_NAMED, /* text = a, an argument                                                      */
-    AST_LIST,  /* [args]                                                                     */
-    AST_FOR,   /* for text in a { binds b }: one value for each element                      */
+    AST_INT,    /* i                                                                          */
+    AST_REAL,   /* text: the decimal as written, rounded only where it is used                 */
+    AST_STR,    /* text                                                                       */
+    AST_NAME,   /* text                                                                       */
+    AST_CALL,   /* text(args)                                                                 */
+    AST_INDEX,  /* a[args]                                                                    */
+    AST_FIELD,  /* a.text                                                                     */
+    AST_UNARY,  /* op a                                                                       */
+    AST_BINARY, /* a op b                                                                     */
+    AST_RANGE,  /* a .. b                                                                     */
+    AST_NAMED,  /* text = a, an argument                                                      */
+    AST_LIST,   /* [args]                                                                     */
+    AST_FOR,    /* for text in a { binds b }: one value for each element                      */
 };
 
 /* Operators, with their spelling. */
-#define AST_OPS(X)                                                                                 \
-    X(ADD, "+") X(SUB, "-") X(MUL, "*") X(DIV, "/") X(MOD, "%") X(MATMUL, "@")                     \
-    X(EQ, "==") X(NE, "!=") X(LE, "<=") X(GE, ">=") X(LT, "<") X(GT, ">")                          \
+// clang-format off
+#define AST_OPS(X)                                                             \
+    X(ADD, "+") X(SUB, "-") X(MUL, "*") X(DIV, "/") X(MOD, "%") X(MATMUL, "@") \
+    X(EQ, "==") X(NE, "!=") X(LE, "<=") X(GE, ">=") X(LT, "<") X(GT, ">")      \
     X(AND, "and") X(OR, "or") X(NOT, "not") X(NEG, "-")
+// clang-format on
 enum ast_op {
 #define X(name, text) AST_##name,
     AST_OPS(X)
@@ -52,7 +54,7 @@ struct ast_node;
 struct ast_expr {
     enum ast_expr_kind kind;
     enum ast_op op;
-    uint32_t depth;  /* height of the tree: at most LANG_MAX_DEPTH, so that walks may recurse */
+    uint32_t depth; /* height of the tree: at most LANG_MAX_DEPTH, so that walks may recurse */
     uint32_t n_args;
     struct loc loc;
     struct loc name_loc; /* of text, where that is not all of it: call, field, named argument */
@@ -119,16 +121,16 @@ enum ast_kind {
 struct ast_node {
     enum ast_kind kind;
     struct loc loc;
-    struct ast_name name;    /* section, fn, stack, entry, write, emit */
-    struct ast_name *names;  /* weight, state, let */
-    struct ast_type *type;   /* weight, state; result of fn and stack */
-    struct ast_expr *expr;   /* require, let, write, yield, emit, if; fn: its value, or NULL with a body */
-    struct ast_expr *args;   /* state kind's arguments; write's index */
+    struct ast_name name;   /* section, fn, stack, entry, write, emit */
+    struct ast_name *names; /* weight, state, let */
+    struct ast_type *type;  /* weight, state; result of fn and stack */
+    struct ast_expr *expr;  /* require, let, write, yield, emit, if; fn: its value, or NULL with a body */
+    struct ast_expr *args;  /* state kind's arguments; write's index */
     uint32_t n_args;
-    bool optional;           /* weight */
-    bool braces;             /* section: fields follow */
-    bool has_else;           /* if */
-    struct ast_name kind_name; /* state */
+    bool optional;              /* weight */
+    bool braces;                /* section: fields follow */
+    bool has_else;              /* if */
+    struct ast_name kind_name;  /* state */
     struct ast_source *sources; /* weight */
     struct ast_field *fields;   /* config, section */
     struct ast_alt *tag;        /* section's string; stack's prefix */

@@ -9,10 +9,9 @@ const char *const ast_op_text[] = {
 
 const char *ast_kind_text(enum ast_kind k) {
     static const char *const text[] = {
-        [AST_CONFIG] = "config", [AST_SECTION] = "section", [AST_REQUIRE] = "require",
-        [AST_WEIGHT] = "weight", [AST_STATE] = "state",     [AST_FN] = "function",
-        [AST_STACK] = "stack",   [AST_ENTRY] = "entry",     [AST_LET] = "let",
-        [AST_WRITE] = "write",   [AST_YIELD] = "yield",     [AST_EMIT] = "emit",
+        [AST_CONFIG] = "config", [AST_SECTION] = "section", [AST_REQUIRE] = "require", [AST_WEIGHT] = "weight",
+        [AST_STATE] = "state",   [AST_FN] = "function",     [AST_STACK] = "stack",     [AST_ENTRY] = "entry",
+        [AST_LET] = "let",       [AST_WRITE] = "write",     [AST_YIELD] = "yield",     [AST_EMIT] = "emit",
         [AST_IF] = "if",
     };
     return text[k];
@@ -35,8 +34,8 @@ static void grow(struct reader *r, struct ast_expr *e, const struct ast_expr *ch
     r->too_deep = r->failed = true;
 }
 
-struct ast_expr *build_over(struct reader *r, enum ast_expr_kind k, struct ast_expr *a,
-                            struct ast_expr *b, struct loc loc) {
+struct ast_expr *build_over(struct reader *r, enum ast_expr_kind k, struct ast_expr *a, struct ast_expr *b,
+                            struct loc loc) {
     struct ast_expr *e = build_expr(r, k, loc);
     e->a = a;
     e->b = b;
@@ -57,8 +56,8 @@ struct ast_expr *build_unary(struct reader *r, enum ast_op op, struct ast_expr *
     return e;
 }
 
-struct ast_expr *build_args(struct reader *r, enum ast_expr_kind k, struct ast_expr *a,
-                            struct list args, struct loc loc) {
+struct ast_expr *build_args(struct reader *r, enum ast_expr_kind k, struct ast_expr *a, struct list args,
+                            struct loc loc) {
     struct ast_expr *e = build_over(r, k, a, NULL, loc);
     e->args = args.first;
     e->n_args = args.n;

@@ -20,12 +20,12 @@ struct token {
     const char *at;
     size_t n;
     uint32_t line, last_line;
-    bool own_line;    /* the first of its source line */
+    bool own_line;     /* the first of its source line */
     bool inline_brace; /* '{' and '}': a block written on one line stays there */
-    bool block_brace; /* '{' and '}': of a block of statements, not inside an expression */
-    bool unary;       /* '-' */
-    bool in_brackets; /* inside ( ) or [ ] */
-    uint32_t pad;     /* extra spaces before it */
+    bool block_brace;  /* '{' and '}': of a block of statements, not inside an expression */
+    bool unary;        /* '-' */
+    bool in_brackets;  /* inside ( ) or [ ] */
+    uint32_t pad;      /* extra spaces before it */
 };
 
 /* Lines of one class that follow each other have their marks aligned. */
@@ -53,16 +53,16 @@ static bool is_operand_end(int k) {
 }
 
 static void scan(struct format *f, struct diag *d, struct names *names, uint32_t file, const char *text, size_t n) {
-    struct reader r = {.diag = d, .arena = f->arena, .names = names, .file = file, .text = text, .n = n,
-                       .keep_comments = true};
+    struct reader r = {
+        .diag = d, .arena = f->arena, .names = names, .file = file, .text = text, .n = n, .keep_comments = true};
     if (!read_start(&r)) BUG("the lexer cannot start");
     STN_STYPE v;
     struct loc l;
     uint32_t last_line = 0;
     int kind, before = ';';
     while ((kind = stn_scan(&v, &l, r.scanner)) != 0) {
-        struct token t =
-            {.kind = kind, .at = text + r.token_at, .n = r.token_n, .line = l.line, .last_line = l.last_line};
+        struct token t = {
+            .kind = kind, .at = text + r.token_at, .n = r.token_n, .line = l.line, .last_line = l.last_line};
         t.own_line = t.line != last_line;
         t.unary = kind == '-' && !is_operand_end(before);
         if (kind == T_COMMENT)
@@ -84,10 +84,15 @@ static void pair_braces(struct format *f) {
         struct token *t = &f->tokens.at[i];
         t->in_brackets = brackets > 0;
         switch (t->kind) {
-        case '(': case '[': brackets++; break;
-        case ')': case ']': brackets--; break;
-        case '=': case T_YIELD: value = true; break;
-        case ';': if (!brackets) value = false; break;
+        case '(':
+        case '[': brackets++; break;
+        case ')':
+        case ']': brackets--; break;
+        case '=':
+        case T_YIELD: value = true; break;
+        case ';':
+            if (!brackets) value = false;
+            break;
         case '{':
             t->block_brace = !brackets && !value;
             open[depth++] = i;
@@ -171,12 +176,14 @@ static void split(struct format *f) {
             t = &f->tokens.at[i++];
             if (t->kind == '{' || t->kind == '}') {
                 uint32_t step = t->kind == '{' ? 1 : UINT32_MAX;
-                if (t->inline_brace) one_line += step;
-                else if (t->block_brace) level += step;
+                if (t->inline_brace)
+                    one_line += step;
+                else if (t->block_brace)
+                    level += step;
             }
             if (t->kind != T_COMMENT)
-                statement = (t->kind == ';' && !t->in_brackets)
-                    || ((t->kind == '{' || t->kind == '}') && t->block_brace);
+                statement =
+                    (t->kind == ';' && !t->in_brackets) || ((t->kind == '{' || t->kind == '}') && t->block_brace);
         } while (i < f->tokens.n && !breaks(t, &f->tokens.at[i], one_line > 0));
         l.end = i;
         classify(f, &l, whole);
@@ -188,15 +195,26 @@ static void split(struct format *f) {
 
 static bool spaced(const struct token *a, const struct token *b) {
     switch (b->kind) {
-    case ';': case ',': case ')': case ']': case '.': case '?': case T_DOTS: return false;
+    case ';':
+    case ',':
+    case ')':
+    case ']':
+    case '.':
+    case '?':
+    case T_DOTS: return false;
     case ':': return !b->in_brackets;
     case '(': return a->kind != T_ID && a->kind != '(' && a->kind != '[' && !a->unary;
-    case '[': if (is_operand_end(a->kind)) return false; break;
+    case '[':
+        if (is_operand_end(a->kind)) return false;
+        break;
     case '}': return a->kind != '{';
     default: break;
     }
     switch (a->kind) {
-    case '(': case '[': case '.': case T_DOTS: return false;
+    case '(':
+    case '[':
+    case '.':
+    case T_DOTS: return false;
     case '-': return !a->unary;
     default: return true;
     }
@@ -225,8 +243,8 @@ static uint32_t column(const struct format *f, const struct line *l, size_t i) {
 
 /* Moves token at(line) of each line of [a, b) to one column, if they are not too far apart. */
 static void align(struct format *f, size_t a, size_t b,
-                  size_t (*at)(const struct format *, const struct line *, uint32_t),
-                  uint32_t which, uint32_t max_pad) {
+                  size_t (*at)(const struct format *, const struct line *, uint32_t), uint32_t which,
+                  uint32_t max_pad) {
     uint32_t low = UINT32_MAX, high = 0;
     for (size_t i = a; i < b; i++) {
         const struct line *l = &f->lines.at[i];

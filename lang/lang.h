@@ -17,8 +17,8 @@ enum {
 };
 
 /* file: what diag_add_text gave for the text.  NULL: reported.  Finds several errors in one run. */
-struct ast_model *lang_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file,
-                             const char *text, size_t n);
+struct ast_model *lang_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file, const char *text,
+                             size_t n);
 
 /*
  * Writes the text in the one agreed form: one statement a line, four spaces a level, columns aligned in runs

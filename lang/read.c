@@ -117,8 +117,8 @@ void stn_error(STN_LTYPE *l, struct reader *r, const char *text) {
     r->too_deep = true;
 }
 
-struct ast_model *lang_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file,
-                             const char *text, size_t n) {
+struct ast_model *lang_parse(struct diag *d, struct arena *a, struct names *names, uint32_t file, const char *text,
+                             size_t n) {
     if (!read_check_text(d, file, text, n)) return NULL;
     struct reader r = {.diag = d, .arena = a, .names = names, .file = file, .text = text, .n = n};
     if (!read_start(&r)) BUG("the lexer cannot start");

@@ -8,7 +8,6 @@
 #ifndef SETUN_LANG_READER_H
 #define SETUN_LANG_READER_H
 
-
 #include "lang/ast.h"
 #include "lang/lang.h"
 
@@ -21,17 +20,17 @@ struct reader {
     uint32_t file;
     void *scanner;
 
-    uint32_t line, col;  /* of the next byte, counted from 1 */
-    size_t at;           /* offset of the next byte */
+    uint32_t line, col;       /* of the next byte, counted from 1 */
+    size_t at;                /* offset of the next byte */
     size_t token_at, token_n; /* bytes of the token just read */
-    bool keep_comments;  /* the formatter wants them as tokens */
+    bool keep_comments;       /* the formatter wants them as tokens */
 
-    struct loc last;     /* of the token before the one just read */
-    struct loc prev;     /* of the token just read */
-    uint32_t depth;      /* brackets of any kind that are open */
-    bool recovering;     /* an error was told; cleared by the next ';' or '}' */
-    bool skip_block;     /* the token at fault was '{' */
-    bool too_deep;       /* told once; the rest of the text is not read */
+    struct loc last; /* of the token before the one just read */
+    struct loc prev; /* of the token just read */
+    uint32_t depth;  /* brackets of any kind that are open */
+    bool recovering; /* an error was told; cleared by the next ';' or '}' */
+    bool skip_block; /* the token at fault was '{' */
+    bool too_deep;   /* told once; the rest of the text is not read */
     bool failed;
     struct ast_model *model;
 };
@@ -47,24 +46,24 @@ struct ast_expr *build_expr(struct reader *r, enum ast_expr_kind k, struct loc l
 struct ast_expr *build_binary(struct reader *r, enum ast_op op, struct ast_expr *a, struct ast_expr *b);
 struct ast_expr *build_unary(struct reader *r, enum ast_op op, struct ast_expr *a, struct loc loc);
 /* Call, index, list: the arguments are args; a is the base of an index. */
-struct ast_expr *build_args(struct reader *r, enum ast_expr_kind k, struct ast_expr *a,
-                            struct list args, struct loc loc);
-struct ast_expr *build_over(struct reader *r, enum ast_expr_kind k, struct ast_expr *a,
-                            struct ast_expr *b, struct loc loc);
+struct ast_expr *build_args(struct reader *r, enum ast_expr_kind k, struct ast_expr *a, struct list args,
+                            struct loc loc);
+struct ast_expr *build_over(struct reader *r, enum ast_expr_kind k, struct ast_expr *a, struct ast_expr *b,
+                            struct loc loc);
 struct ast_node *build_node(struct reader *r, enum ast_kind k, struct loc loc);
 struct ast_name *build_name(struct reader *r, const char *text, struct loc loc);
 
 /* Appends; the item's `next` is at the same place in no two structs, hence the macro. */
-#define LIST_ADD(list, type, item)                                                                 \
-    do {                                                                                           \
-        type *item_ = (item);                                                                      \
-        if (!item_) break;                                                                         \
-        if ((list).last)                                                                           \
-            ((type *)(list).last)->next = item_;                                                   \
-        else                                                                                       \
-            (list).first = item_;                                                                  \
-        (list).last = item_;                                                                       \
-        (list).n++;                                                                                \
+#define LIST_ADD(list, type, item)                                                                                     \
+    do {                                                                                                               \
+        type *item_ = (item);                                                                                          \
+        if (!item_) break;                                                                                             \
+        if ((list).last)                                                                                               \
+            ((type *)(list).last)->next = item_;                                                                       \
+        else                                                                                                           \
+            (list).first = item_;                                                                                      \
+        (list).last = item_;                                                                                           \
+        (list).n++;                                                                                                    \
     } while (0)
 
 /* ---- read.c ---- */

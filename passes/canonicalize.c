@@ -14,8 +14,7 @@
  * Keeps x + 0 (it turns -0 into +0) and everything else that would change a bit.
  * Leaves alone: kernels and what is in them.
  */
-#include <string.h>
-
+#include "base/check.h"
 #include "passes/pass.h"
 
 static bool pure(const struct ir_op *op) {
@@ -29,7 +28,7 @@ static bool same_attrs(const struct ir_op *a, const struct ir_op *b) {
         const struct ir_attr *x = &a->attr[i], *y = ir_attr_get(b, x->id);
         if (!y) return false;
         bool same = ir_attrs[x->id].kind == IR_NAME   ? x->name == y->name
-                    : ir_attrs[x->id].kind == IR_F32 ? memcmp(&x->f32, &y->f32, sizeof x->f32) == 0
+                    : ir_attrs[x->id].kind == IR_F32 ? bits_of_f32(x->f32) == bits_of_f32(y->f32)
                                                       : x->i == y->i;
         if (!same) return false;
     }
@@ -61,7 +60,7 @@ static bool merge_equal(struct ir_func *f, struct ir_op *op) {
     return false;
 }
 
-static bool is_def(const struct ir_val *v, enum ir_opcode code) { return v->def && v->def->code == code; }
+static bool is_def(const struct ir_val *v, enum ir_opcode code) { return v && v->def && v->def->code == code; }
 
 /* The value that op is equal to, or NULL. */
 static struct ir_val *identity(const struct ir_op *op) {

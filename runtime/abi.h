@@ -54,7 +54,8 @@ typedef void setun_step_fn(struct setun_step *, uint32_t tid);
 
 /* ---- what generated code says about itself ---- */
 
-enum setun_feature { /* bits of setun_level.needs; the runtime tests them with cpuid and xgetbv */
+/* Bits of setun_level.needs; the runtime tests them with cpuid and xgetbv. */
+enum setun_feature {
     SETUN_F_V3 = 1u << 0, /* x86-64-v3: AVX2, FMA, F16C, BMI1/2, LZCNT, MOVBE */
     SETUN_F_AVXVNNI = 1u << 1,
     SETUN_F_V4 = 1u << 2, /* x86-64-v4: AVX-512 F, BW, CD, DQ, VL */
@@ -75,9 +76,9 @@ enum setun_elem { SETUN_F32, SETUN_I8, SETUN_I32 };
  * arena + offset + r * row_stride. */
 struct setun_value {
     const char *name;
-    uint32_t elem; /* enum setun_elem */
-    uint32_t live; /* 1: one row a live row; 0: one a row */
-    uint32_t elems; /* in a row */
+    uint32_t elem;       /* enum setun_elem */
+    uint32_t live;       /* 1: one row a live row; 0: one a row */
+    uint32_t elems;      /* in a row */
     uint32_t row_stride; /* bytes */
     uint64_t offset;
 };
@@ -121,9 +122,9 @@ extern const struct setun_model setun_model;
  * an absent one has 0 bytes.  Offsets count from the start of struct setun_pack.  Pack and data section start at
  * multiples of 64 KiB of the file.
  */
-#define SETUN_PACK_MAGIC 0x4b43415055544553ull   /* "SETUPACK" */
+#define SETUN_PACK_MAGIC   0x4b43415055544553ull /* "SETUPACK" */
 #define SETUN_FOOTER_MAGIC 0x544f4f4655544553ull /* "SETUFOOT" */
-#define SETUN_PACK_ALIGN 65536u
+#define SETUN_PACK_ALIGN   65536u
 
 enum setun_section {
     SETUN_SEC_MODEL,     /* the .stn text */
@@ -167,7 +168,7 @@ enum setun_layout {
 /* One weight class in the data section; layer l of it lies at offset + l * layer_stride. */
 struct setun_tensor {
     uint64_t offset, layer_stride;
-    uint64_t scale_offset; /* trits: of layer 0's scales, same stride */
+    uint64_t scale_offset;     /* trits: of layer 0's scales, same stride */
     uint32_t name, name_bytes; /* in the tensor section */
     uint32_t layout, store;    /* enum setun_layout, enum ir_store */
     uint32_t layers, rank;
@@ -177,8 +178,8 @@ struct setun_tensor {
 
 /*
  * The hash of packs: four lanes of 64 bits over 32-byte stripes, h = (h ^ word) * 0x9E3779B97F4A7C15 then
- * h ^= h >> 29, lanes start at 1..4; a short stripe is zero padded.  The result starts as the byte count and takes in the
- * four lanes in order, each by the same step.
+ * h ^= h >> 29, lanes start at 1..4; a short stripe is zero padded.  The result starts as the byte count and takes in
+ * the four lanes in order, each by the same step.
  */
 uint64_t setun_hash(const void *p, uint64_t n);
 
@@ -208,13 +209,13 @@ struct setun_tok {
     uint32_t magic, kind, flags, n_tokens;
     uint32_t n_merges, n_specials, n_eos, bos; /* bos: SETUN_NO_TOKEN if none */
     uint32_t eos[8];
-    uint32_t byte_token[256];                 /* id of each single byte, or SETUN_NO_TOKEN */
-    uint32_t pattern, pattern_bytes;          /* offset in the section; the pre-tokenizer's regular expression */
-    uint32_t index;                           /* u32[n_tokens + 1]: where each token's bytes begin in `bytes` */
-    uint32_t bytes, bytes_len;                /* the raw bytes that each token stands for */
-    uint32_t merges;                          /* struct setun_tok_merge[n_merges] */
-    uint32_t sorted;                          /* u32[n_tokens]: ids by their bytes (memcmp, shorter first, id) */
-    uint32_t specials;                        /* u32[n_specials]: ids, longest bytes first */
+    uint32_t byte_token[256];        /* id of each single byte, or SETUN_NO_TOKEN */
+    uint32_t pattern, pattern_bytes; /* offset in the section; the pre-tokenizer's regular expression */
+    uint32_t index;                  /* u32[n_tokens + 1]: where each token's bytes begin in `bytes` */
+    uint32_t bytes, bytes_len;       /* the raw bytes that each token stands for */
+    uint32_t merges;                 /* struct setun_tok_merge[n_merges] */
+    uint32_t sorted;                 /* u32[n_tokens]: ids by their bytes (memcmp, shorter first, id) */
+    uint32_t specials;               /* u32[n_specials]: ids, longest bytes first */
 };
 
 _Static_assert(sizeof(void *) == 8, "64-bit machines only");

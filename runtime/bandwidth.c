@@ -43,8 +43,7 @@ static int measure(struct stream *s, double *best) {
         setun_team_run(team, read_share, s);
         now = setun_now();
         double rate = (double)s->n / (now - begin);
-        if (rate > *best)
-            *best = rate;
+        if (rate > *best) *best = rate;
         code = setun_stopped();
     }
     setun_team_close(team);
@@ -64,14 +63,12 @@ int setun_read_bandwidth(const struct setun_mapped_pack *p, uint32_t threads, do
     } else {
         s.n = (want < room ? want : room) & ~(uint64_t)4095;
         own = mmap(NULL, s.n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (own == MAP_FAILED)
-            return setun_fail(EXIT_MEMORY, "no memory to measure the read bandwidth with");
+        if (own == MAP_FAILED) return setun_fail(EXIT_MEMORY, "no memory to measure the read bandwidth with");
         madvise(own, s.n, MADV_HUGEPAGE);
         memset(own, 1, s.n);
         s.at = own;
     }
     int code = measure(&s, bytes_per_second);
-    if (own)
-        munmap(own, s.n);
+    if (own) munmap(own, s.n);
     return code;
 }

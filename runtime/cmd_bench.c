@@ -31,8 +31,7 @@ static int timed(struct setun_engine *e, const uint32_t *tokens, uint32_t n, uin
     for (uint32_t at = 0; at < n && code == EXIT_OK && chunk == 1; at++) {
         code = setun_feed_tokens(&f, tokens + at, 1, at, false, NULL, NULL);
     }
-    if (code == EXIT_OK && chunk != 1)
-        code = setun_feed_tokens(&f, tokens, n, 0, false, NULL, NULL);
+    if (code == EXIT_OK && chunk != 1) code = setun_feed_tokens(&f, tokens, n, 0, false, NULL, NULL);
     *seconds = setun_now() - begin;
     setun_feed_close(&f);
     return code;
@@ -105,8 +104,7 @@ static int with_threads(struct bench *b, uint32_t threads, uint64_t *cache) {
     const struct setun_opts *o = &b->app->o;
     double bandwidth;
     int code = setun_read_bandwidth(&b->app->pack, threads, &bandwidth, cache);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     struct setun_native n = {0};
     struct setun_native_config c = {
         .model = b->app->model, .level = b->level, .weights = b->app->pack.data, .threads = threads, .context = b->n};
@@ -120,11 +118,9 @@ static int with_threads(struct bench *b, uint32_t threads, uint64_t *cache) {
          .bytes_per_token = (double)b->app->model->ternary_bytes},
     };
     for (int i = 0; i < 2 && code == EXIT_OK; i++) {
-        if (rows[i].tokens == 0)
-            continue;
+        if (rows[i].tokens == 0) continue;
         code = measure(&n.e, b->tokens, rows[i].tokens, i == 0 ? o->chunk : 1, o->reps, &rows[i].rate);
-        if (code != EXIT_OK)
-            break;
+        if (code != EXIT_OK) break;
         line(&b->out, o->format, &rows[i], !b->any);
         b->any = true;
     }
@@ -136,8 +132,7 @@ static int open_bench(struct bench *b) {
     struct setun_opts *o = &b->app->o;
     const struct setun_model *m = b->app->model;
     b->n = o->bench_prompt > o->bench_predict ? o->bench_prompt : o->bench_predict;
-    if (b->n == 0)
-        return setun_fail(EXIT_USAGE, "nothing to measure: -p and -n are both 0");
+    if (b->n == 0) return setun_fail(EXIT_USAGE, "nothing to measure: -p and -n are both 0");
     if (b->n > m->context) {
         setun_say("note: %u tokens are more than the %u that the model was made for", b->n, m->context);
     }
@@ -145,10 +140,8 @@ static int open_bench(struct bench *b) {
         return setun_fail(EXIT_MEMORY, "out of memory");
     }
     b->tokens = calloc(b->n, sizeof *b->tokens);
-    if (!b->tokens)
-        return setun_fail(EXIT_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < b->n; i++)
-        b->tokens[i] = (uint32_t)((i * 2654435761ull + 1) % m->vocab);
+    if (!b->tokens) return setun_fail(EXIT_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < b->n; i++) b->tokens[i] = (uint32_t)((i * 2654435761ull + 1) % m->vocab);
     return setun_out_stdout(&b->out);
 }
 
@@ -158,13 +151,11 @@ int setun_bench(struct setun_app *app, const struct setun_level *level) {
     uint64_t cache = 0;
     int code = open_bench(&b);
     setun_pack_populate(&app->pack);
-    if (code == EXIT_OK)
-        head(&b.out, o->format);
+    if (code == EXIT_OK) head(&b.out, o->format);
     for (size_t i = 0; i < o->thread_list.n && code == EXIT_OK && !b.out.failed; i++) {
         code = with_threads(&b, o->thread_list.at[i], &cache);
     }
-    if (code == EXIT_OK && strcmp(o->format, "json") == 0)
-        setun_out_printf(&b.out, "\n]\n");
+    if (code == EXIT_OK && strcmp(o->format, "json") == 0) setun_out_printf(&b.out, "\n]\n");
     int closed = setun_out_close(&b.out, true);
     if (code == EXIT_OK && closed == EXIT_OK) {
         setun_say("model %s, level %s", app->model->name, level->name);

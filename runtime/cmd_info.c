@@ -10,8 +10,7 @@ static void section(struct setun_out *out, const struct setun_app *app, enum set
     uint64_t n;
     const uint8_t *text = setun_pack_section(&app->pack, s, &n);
     setun_out_write(out, text, n);
-    if (n > 0 && text[n - 1] != '\n')
-        setun_out_write(out, "\n", 1);
+    if (n > 0 && text[n - 1] != '\n') setun_out_write(out, "\n", 1);
 }
 
 static void print_levels(struct setun_out *out, const struct setun_app *app) {
@@ -45,10 +44,8 @@ static void print_tokenizer(struct setun_out *out, const struct setun_app *app) 
     }
     setun_out_printf(out, "tokenizer: byte-level BPE, %u tokens, %u merges, %u special", k->n_tokens, k->n_merges,
                      k->n_specials);
-    if (k->bos != SETUN_NO_TOKEN)
-        setun_out_printf(out, ", bos %u", k->bos);
-    for (uint32_t i = 0; i < k->n_eos; i++)
-        setun_out_printf(out, "%s%u", i == 0 ? ", eos " : " ", k->eos[i]);
+    if (k->bos != SETUN_NO_TOKEN) setun_out_printf(out, ", bos %u", k->bos);
+    for (uint32_t i = 0; i < k->n_eos; i++) setun_out_printf(out, "%s%u", i == 0 ? ", eos " : " ", k->eos[i]);
     setun_out_printf(out, "\n");
 }
 
@@ -82,8 +79,7 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
 
 static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
     setun_out_printf(out, "[");
-    for (uint32_t i = 0; i < t->rank; i++)
-        setun_out_printf(out, "%s%u", i > 0 ? ", " : "", t->dim[i]);
+    for (uint32_t i = 0; i < t->rank; i++) setun_out_printf(out, "%s%u", i > 0 ? ", " : "", t->dim[i]);
     setun_out_printf(out, "]");
 }
 
@@ -102,10 +98,8 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
         print_shape(out, &t[i]);
         setun_out_printf(out, ", %u layer%s, layout %s, at %llu", t[i].layers > 0 ? t[i].layers : 1,
                          t[i].layers > 1 ? "s" : "", t[i].layout < 3 ? layout[t[i].layout] : "?", ULL(t[i].offset));
-        if (t[i].layers > 1)
-            setun_out_printf(out, " + %llu", ULL(t[i].layer_stride));
-        if (t[i].n_scales > 0)
-            setun_out_printf(out, ", %u scales at %llu", t[i].n_scales, ULL(t[i].scale_offset));
+        if (t[i].layers > 1) setun_out_printf(out, " + %llu", ULL(t[i].layer_stride));
+        if (t[i].n_scales > 0) setun_out_printf(out, ", %u scales at %llu", t[i].n_scales, ULL(t[i].scale_offset));
         setun_out_printf(out, "\n");
     }
     return EXIT_OK;
@@ -114,8 +108,7 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
 static int verify(struct setun_out *out, const struct setun_app *app) {
     uint64_t found;
     setun_pack_populate(&app->pack);
-    if (setun_stopped())
-        return setun_stopped();
+    if (setun_stopped()) return setun_stopped();
     if (!setun_pack_verify(&app->pack, &found)) {
         return setun_fail(EXIT_VERIFY, "the weights are damaged: their hash is %016llx instead of %016llx", ULL(found),
                           ULL(app->pack.head->data_hash));
@@ -128,20 +121,13 @@ int setun_info(struct setun_app *app) {
     const struct setun_opts *o = &app->o;
     struct setun_out out;
     int code = setun_out_stdout(&out);
-    if (code != EXIT_OK)
-        return code;
-    if (!o->model && !o->ir && !o->tensors && !o->licenses && !o->verify)
-        overview(&out, app);
-    if (o->model)
-        section(&out, app, SETUN_SEC_MODEL);
-    if (o->ir)
-        section(&out, app, SETUN_SEC_IR);
-    if (o->tensors)
-        code = tensors(&out, app);
-    if (o->licenses)
-        section(&out, app, SETUN_SEC_LICENSES);
-    if (o->verify && code == EXIT_OK)
-        code = verify(&out, app);
+    if (code != EXIT_OK) return code;
+    if (!o->model && !o->ir && !o->tensors && !o->licenses && !o->verify) overview(&out, app);
+    if (o->model) section(&out, app, SETUN_SEC_MODEL);
+    if (o->ir) section(&out, app, SETUN_SEC_IR);
+    if (o->tensors) code = tensors(&out, app);
+    if (o->licenses) section(&out, app, SETUN_SEC_LICENSES);
+    if (o->verify && code == EXIT_OK) code = verify(&out, app);
     int closed = setun_out_close(&out, true);
     return code != EXIT_OK ? code : closed;
 }

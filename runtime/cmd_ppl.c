@@ -30,8 +30,7 @@ static int check(const struct setun_engine *e, uint32_t window, const struct set
     if (window > e->context) {
         return setun_fail(EXIT_REJECTED, "a window has %u tokens, the context holds %u", window, e->context);
     }
-    if (ids->n + bos < 2)
-        return setun_fail(EXIT_REJECTED, "the text is too short: it has %zu tokens", ids->n);
+    if (ids->n + bos < 2) return setun_fail(EXIT_REJECTED, "the text is too short: it has %zu tokens", ids->n);
     for (size_t i = 0; i < ids->n; i++) {
         if (ids->at[i] >= e->vocab) {
             return setun_fail(EXIT_REJECTED, "token id %u of the text is outside the vocabulary of %u", ids->at[i],
@@ -46,14 +45,11 @@ static int windows(struct setun_feed *f, const struct setun_ids *ids, uint32_t w
                    struct sum *sum) {
     for (size_t at = 0; at < ids->n; at += window) {
         uint32_t count = ids->n - at < window ? (uint32_t)(ids->n - at) : window, n = 0;
-        if (bos != SETUN_NO_TOKEN)
-            fed[n++] = bos;
+        if (bos != SETUN_NO_TOKEN) fed[n++] = bos;
         sum->target = ids->at + at + 1 - n;
-        for (uint32_t i = 0; i + 1 < count; i++)
-            fed[n++] = ids->at[at + i];
+        for (uint32_t i = 0; i + 1 < count; i++) fed[n++] = ids->at[at + i];
         int code = n > 0 ? setun_feed_tokens(f, fed, n, 0, true, add_row, sum) : EXIT_OK;
-        if (code != EXIT_OK)
-            return code;
+        if (code != EXIT_OK) return code;
     }
     return EXIT_OK;
 }
@@ -61,8 +57,7 @@ static int windows(struct setun_feed *f, const struct setun_ids *ids, uint32_t w
 static int print(const struct sum *sum, const struct setun_opts *o, size_t tokens, double seconds, double begin) {
     struct setun_out out;
     int code = setun_out_stdout(&out);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     double nats = sum->nats / (double)sum->n;
     setun_out_printf(&out, "tokens: %llu\nnats/token: %.6f\nperplexity: %.6g\n", (unsigned long long)sum->n, nats,
                      exp(nats));
@@ -80,21 +75,14 @@ int setun_ppl(struct setun_engine *e, const struct setun_tokenizer *t, const str
     uint32_t window = o->window ? o->window : e->context < USUAL_WINDOW ? e->context : USUAL_WINDOW;
     struct sum sum = {.vocab = e->vocab};
     int code = setun_prompt(t, o, false, &ids);
-    if (code == EXIT_OK)
-        code = check(e, window, &ids, bos != SETUN_NO_TOKEN);
-    if (code == EXIT_OK && o->logits)
-        code = setun_out_open(&logits, o->logits);
-    if (code == EXIT_OK)
-        code = setun_feed_open(&feed, e, o->chunk, o->logits ? &logits : NULL);
-    if (code == EXIT_OK)
-        fed = calloc(window, sizeof *fed);
-    if (code == EXIT_OK && !fed)
-        code = setun_fail(EXIT_MEMORY, "out of memory");
+    if (code == EXIT_OK) code = check(e, window, &ids, bos != SETUN_NO_TOKEN);
+    if (code == EXIT_OK && o->logits) code = setun_out_open(&logits, o->logits);
+    if (code == EXIT_OK) code = setun_feed_open(&feed, e, o->chunk, o->logits ? &logits : NULL);
+    if (code == EXIT_OK) fed = calloc(window, sizeof *fed);
+    if (code == EXIT_OK && !fed) code = setun_fail(EXIT_MEMORY, "out of memory");
     double start = setun_now();
-    if (code == EXIT_OK)
-        code = windows(&feed, &ids, window, bos, fed, &sum);
-    if (code == EXIT_OK)
-        code = print(&sum, o, ids.n, setun_now() - start, begin);
+    if (code == EXIT_OK) code = windows(&feed, &ids, window, bos, fed, &sum);
+    if (code == EXIT_OK) code = print(&sum, o, ids.n, setun_now() - start, begin);
     int kept = setun_out_close(&logits, code == EXIT_OK);
     setun_feed_close(&feed);
     free(fed);

@@ -27,8 +27,7 @@ static int printer_open(struct printer *p, const struct setun_tokenizer *t, cons
     *p = (struct printer){.t = o->ids ? NULL : t, .o = o};
     uint32_t longest = t ? t->longest : 0;
     int code = setun_out_stdout(&p->out);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     bool ok = setun_stops_open(&p->stops, o->stop.at, o->stop.n, longest);
     p->clean = ok ? malloc(3 * (p->stops.cap + 3)) : NULL;
     return p->clean ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
@@ -67,11 +66,9 @@ static void print_prompt(struct printer *p, const struct setun_ids *prompt) {
 
 static int printer_close(struct printer *p) {
     if (p->clean && p->stops.at) {
-        if (!p->stops.hit)
-            put(p, p->stops.at, p->stops.held);
+        if (!p->stops.hit) put(p, p->stops.at, p->stops.held);
         setun_out_write(&p->out, p->clean, setun_utf8_end(&p->utf8, p->clean));
-        if (!p->t || isatty(STDOUT_FILENO))
-            setun_out_write(&p->out, "\n", 1);
+        if (!p->t || isatty(STDOUT_FILENO)) setun_out_write(&p->out, "\n", 1);
     }
     free(p->clean);
     setun_stops_close(&p->stops);
@@ -94,8 +91,7 @@ struct session {
 };
 
 static int check_prompt(const struct setun_engine *e, const struct setun_ids *ids) {
-    if (ids->n == 0)
-        return setun_fail(EXIT_USAGE, "the prompt is empty");
+    if (ids->n == 0) return setun_fail(EXIT_USAGE, "the prompt is empty");
     for (size_t i = 0; i < ids->n; i++) {
         if (ids->at[i] >= e->vocab) {
             return setun_fail(EXIT_REJECTED, "token id %u of the prompt is outside the vocabulary of %u", ids->at[i],
@@ -120,20 +116,16 @@ static int generate(struct session *s) {
         const float *logits = e->logits + (uint64_t)(e->n_live - 1) * e->stride;
         uint32_t id = setun_sample(&s->sampler, logits, s->history, s->n, last);
         bool end = is_end(s, id);
-        if (!end || s->o->ids)
-            print_token(&s->printer, id);
-        if (s->generated++ == 0)
-            s->first = setun_now();
+        if (!end || s->o->ids) print_token(&s->printer, id);
+        if (s->generated++ == 0) s->first = setun_now();
         s->history[s->n++] = id;
-        if (end || s->printer.stops.hit || s->printer.out.failed || s->generated == s->o->predict)
-            break;
+        if (end || s->printer.stops.hit || s->printer.out.failed || s->generated == s->o->predict) break;
         if (s->n > e->context) {
             s->full = true;
             break;
         }
         int code = setun_feed_tokens(&s->feed, &id, 1, last + 1, false, NULL, NULL);
-        if (code != EXIT_OK)
-            return code;
+        if (code != EXIT_OK) return code;
         s->steps++;
     }
     return s->printer.out.failed;
@@ -142,13 +134,11 @@ static int generate(struct session *s) {
 static int run_session(struct session *s, const struct setun_ids *prompt) {
     s->n = s->prompt_n = (uint32_t)prompt->n;
     memcpy(s->history, prompt->at, prompt->n * sizeof *prompt->at);
-    if (s->o->echo)
-        print_prompt(&s->printer, prompt);
+    if (s->o->echo) print_prompt(&s->printer, prompt);
     s->prompt_begin = setun_now();
     int code = setun_feed_tokens(&s->feed, s->history, s->n, 0, s->feed.logits != NULL, NULL, NULL);
     s->prompt_end = setun_now();
-    if (code == EXIT_OK)
-        code = generate(s);
+    if (code == EXIT_OK) code = generate(s);
     s->end = setun_now();
     return code;
 }
@@ -175,15 +165,12 @@ static int open_session(struct session *s, const struct setun_ids *prompt, struc
                                       .repeat_last = o->repeat_last,
                                       .seed = o->seed};
     int code = printer_open(&s->printer, s->t, o);
-    if (code == EXIT_OK)
-        code = setun_feed_open(&s->feed, s->e, o->chunk, logits);
-    if (code != EXIT_OK)
-        return code;
+    if (code == EXIT_OK) code = setun_feed_open(&s->feed, s->e, o->chunk, logits);
+    if (code != EXIT_OK) return code;
     uint64_t most = (uint64_t)s->e->context + 1; /* tokens: one more than there are positions */
     uint64_t room = prompt->n + (uint64_t)o->predict < most ? prompt->n + (uint64_t)o->predict : most;
     s->history = calloc(room, sizeof *s->history);
-    if (s->history && setun_sampler_open(&s->sampler, &sampling, s->e->vocab))
-        return EXIT_OK;
+    if (s->history && setun_sampler_open(&s->sampler, &sampling, s->e->vocab)) return EXIT_OK;
     return setun_fail(EXIT_MEMORY, "out of memory");
 }
 
@@ -192,21 +179,15 @@ int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const str
     struct setun_out logits = {.fd = -1};
     struct setun_ids prompt;
     int code = setun_prompt(t, o, true, &prompt);
-    if (code == EXIT_OK)
-        code = check_prompt(e, &prompt);
-    if (code == EXIT_OK && o->logits)
-        code = setun_out_open(&logits, o->logits);
+    if (code == EXIT_OK) code = check_prompt(e, &prompt);
+    if (code == EXIT_OK && o->logits) code = setun_out_open(&logits, o->logits);
     if (code == EXIT_OK) {
         code = open_session(&s, &prompt, o->logits ? &logits : NULL);
-        if (code == EXIT_OK)
-            code = run_session(&s, &prompt);
+        if (code == EXIT_OK) code = run_session(&s, &prompt);
         int closed = printer_close(&s.printer);
-        if (code == EXIT_OK)
-            code = closed;
-        if (code == EXIT_OK && s.full)
-            setun_say("the context of %u positions is full", e->context);
-        if (code == EXIT_OK && !o->quiet)
-            say_speed(&s);
+        if (code == EXIT_OK) code = closed;
+        if (code == EXIT_OK && s.full) setun_say("the context of %u positions is full", e->context);
+        if (code == EXIT_OK && !o->quiet) say_speed(&s);
     }
     int kept = setun_out_close(&logits, code == EXIT_OK);
     setun_sampler_close(&s.sampler);

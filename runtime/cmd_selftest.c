@@ -34,15 +34,12 @@ static int one_run(struct selftest *s, struct setun_engine *e, const char *level
     setun_hash_init(&h.h);
     int code = setun_feed_open(&f, e, chunk, NULL);
     uint32_t rows = f.chunk < s->n ? f.chunk : s->n;
-    if (code == EXIT_OK)
-        code = setun_feed_tokens(&f, s->tokens, s->n, 0, true, add_row, &h);
+    if (code == EXIT_OK) code = setun_feed_tokens(&f, s->tokens, s->n, 0, true, add_row, &h);
     setun_feed_close(&f);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     uint64_t hash = setun_hash_end(&h.h);
     bool same = !s->have || hash == s->hash;
-    if (!s->have)
-        s->hash = hash;
+    if (!s->have) s->hash = hash;
     s->have = true;
     setun_out_printf(&s->out, "%s, %u thread%s, %u row%s together: logits %016llx%s\n", level, threads,
                      threads > 1 ? "s" : "", rows, rows > 1 ? "s" : "", (unsigned long long)hash,
@@ -84,14 +81,11 @@ static int levels(struct selftest *s) {
 
 int setun_selftest(struct setun_app *app) {
     struct selftest s = {.app = app, .n = app->model->context < PROMPT ? app->model->context : PROMPT};
-    for (uint32_t i = 0; i < s.n; i++)
-        s.tokens[i] = (uint32_t)((i * 2654435761ull + 1) % app->model->vocab);
+    for (uint32_t i = 0; i < s.n; i++) s.tokens[i] = (uint32_t)((i * 2654435761ull + 1) % app->model->vocab);
     const struct setun_level *any;
     int code = setun_level_choose(app->model, setun_cpu_features(), NULL, &any);
-    if (code == EXIT_OK)
-        code = setun_out_stdout(&s.out);
-    if (code != EXIT_OK)
-        return code;
+    if (code == EXIT_OK) code = setun_out_stdout(&s.out);
+    if (code != EXIT_OK) return code;
     uint64_t found;
     setun_pack_populate(&app->pack);
     if (!setun_pack_verify(&app->pack, &found)) {
@@ -102,8 +96,7 @@ int setun_selftest(struct setun_app *app) {
         setun_out_printf(&s.out, "weights: hash %016llx, as built\n", (unsigned long long)found);
         code = levels(&s);
     }
-    if (code == EXIT_OK)
-        setun_out_printf(&s.out, "all the same\n");
+    if (code == EXIT_OK) setun_out_printf(&s.out, "all the same\n");
     int closed = setun_out_close(&s.out, true);
     return code != EXIT_OK ? code : closed;
 }

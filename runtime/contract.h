@@ -12,14 +12,14 @@
 #define SETUN_CONTRACT 1 /* version */
 
 /* Orders of summation. */
-#define SETUN_SUM_LANES 32
-#define SETUN_SUM_BLOCK 1024
+#define SETUN_SUM_LANES    32
+#define SETUN_SUM_BLOCK    1024
 #define SETUN_ATTEND_CHUNK 128 /* absolute positions */
 
 /* The quantiser: s = CODE_MAX / max(m, QUANT_FLOOR). */
-#define SETUN_CODE_MAX 127.0f
+#define SETUN_CODE_MAX    127.0f
 #define SETUN_QUANT_FLOOR 1e-5f
-#define SETUN_F16_MAX 65504.0f
+#define SETUN_F16_MAX     65504.0f
 
 /* clang-format off */
 

@@ -35,26 +35,18 @@ static int has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
 uint32_t setun_cpu_features(void) {
     uint32_t a, b, c, d, c1, b7, c7, a71 = 0, ext_c;
-    if (!__get_cpuid(1, &a, &b, &c1, &d) || !has(c1, V3_1_C))
-        return 0; /* OSXSAVE among them: xgetbv exists */
-    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !has(b7, V3_7_B))
-        return 0;
-    if (a >= 1)
-        __get_cpuid_count(7, 1, &a71, &b, &c, &d);
-    if (!__get_cpuid(0x80000001u, &a, &b, &ext_c, &d) || !has(ext_c, V3_EXT_C))
-        return 0;
+    if (!__get_cpuid(1, &a, &b, &c1, &d) || !has(c1, V3_1_C)) return 0; /* OSXSAVE among them: xgetbv exists */
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !has(b7, V3_7_B)) return 0;
+    if (a >= 1) __get_cpuid_count(7, 1, &a71, &b, &c, &d);
+    if (!__get_cpuid(0x80000001u, &a, &b, &ext_c, &d) || !has(ext_c, V3_EXT_C)) return 0;
     uint32_t xcr0 = read_xcr0();
-    if (!has(xcr0, XCR0_AVX))
-        return 0;
+    if (!has(xcr0, XCR0_AVX)) return 0;
     uint32_t found = SETUN_F_V3;
-    if (has(a71, 1u << 4))
-        found |= SETUN_F_AVXVNNI;
+    if (has(a71, 1u << 4)) found |= SETUN_F_AVXVNNI;
     if (has(xcr0, XCR0_AVX512) && has(b7, V4_7_B | V4_VL)) {
         found |= SETUN_F_V4;
-        if (has(c7, 1u << 11))
-            found |= SETUN_F_AVX512VNNI;
-        if (has(c7, 1u << 1))
-            found |= SETUN_F_AVX512VBMI;
+        if (has(c7, 1u << 11)) found |= SETUN_F_AVX512VNNI;
+        if (has(c7, 1u << 1)) found |= SETUN_F_AVX512VBMI;
     }
     return found;
 }

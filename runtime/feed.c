@@ -4,8 +4,7 @@
 #include "runtime/cmd.h"
 
 int setun_feed_open(struct setun_feed *f, struct setun_engine *e, uint32_t chunk, struct setun_out *logits) {
-    if (chunk == 0 || chunk > e->max_rows)
-        chunk = e->max_rows;
+    if (chunk == 0 || chunk > e->max_rows) chunk = e->max_rows;
     *f = (struct setun_feed){.e = e, .chunk = chunk, .logits = logits, .rows = calloc(chunk, sizeof *f->rows)};
     return f->rows ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
 }
@@ -19,8 +18,7 @@ static int after_step(struct setun_feed *f, uint32_t first_row, setun_row_fn *fn
     const struct setun_engine *e = f->e;
     for (uint32_t i = 0; i < e->n_live; i++) {
         const float *logits = e->logits + i * e->stride;
-        if (fn)
-            fn(arg, first_row + i, logits);
+        if (fn) fn(arg, first_row + i, logits);
         if (f->logits && setun_out_write(f->logits, logits, e->vocab * sizeof *logits) != EXIT_OK) {
             return f->logits->failed;
         }
@@ -31,8 +29,7 @@ static int after_step(struct setun_feed *f, uint32_t first_row, setun_row_fn *fn
 int setun_feed_tokens(struct setun_feed *f, const uint32_t *tokens, uint32_t n, uint32_t pos, bool all_live,
                       setun_row_fn *fn, void *arg) {
     for (uint32_t done = 0; done < n;) {
-        if (setun_stopped())
-            return setun_stopped();
+        if (setun_stopped()) return setun_stopped();
         uint32_t count = n - done < f->chunk ? n - done : f->chunk;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t at = done + i;
@@ -40,10 +37,8 @@ int setun_feed_tokens(struct setun_feed *f, const uint32_t *tokens, uint32_t n, 
                 (struct setun_row){.token = tokens[at], .slot = 0, .pos = pos + at, .live = all_live || at + 1 == n};
         }
         int code = f->e->step(f->e, f->rows, count);
-        if (code == EXIT_OK)
-            code = after_step(f, all_live ? done : n - 1, fn, arg);
-        if (code != EXIT_OK)
-            return code;
+        if (code == EXIT_OK) code = after_step(f, all_live ? done : n - 1, fn, arg);
+        if (code != EXIT_OK) return code;
         done += count;
     }
     return EXIT_OK;

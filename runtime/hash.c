@@ -16,8 +16,7 @@ static inline uint64_t mix(uint64_t h, uint64_t word) {
 static void stripe(uint64_t lane[4], const uint8_t *p) {
     uint64_t w[4];
     memcpy(w, p, sizeof w);
-    for (int i = 0; i < 4; i++)
-        lane[i] = mix(lane[i], w[i]);
+    for (int i = 0; i < 4; i++) lane[i] = mix(lane[i], w[i]);
 }
 
 void setun_hash_init(struct setun_hasher *h) { *h = (struct setun_hasher){.lane = {1, 2, 3, 4}}; }
@@ -28,20 +27,16 @@ void setun_hash_add(struct setun_hasher *h, const void *p, uint64_t n) {
     h->n += n;
     if (held > 0) {
         uint64_t take = n < 32 - held ? n : 32 - held;
-        if (take > 0)
-            memcpy(h->tail + held, at, take);
-        if (held + take < 32)
-            return;
+        if (take > 0) memcpy(h->tail + held, at, take);
+        if (held + take < 32) return;
         stripe(h->lane, h->tail);
         at += take;
         n -= take;
     }
     uint64_t lane[4] = {h->lane[0], h->lane[1], h->lane[2], h->lane[3]};
-    for (; n >= 32; n -= 32, at += 32)
-        stripe(lane, at);
+    for (; n >= 32; n -= 32, at += 32) stripe(lane, at);
     memcpy(h->lane, lane, sizeof lane);
-    if (n > 0)
-        memcpy(h->tail, at, n);
+    if (n > 0) memcpy(h->tail, at, n);
 }
 
 uint64_t setun_hash_end(struct setun_hasher *h) {
@@ -51,8 +46,7 @@ uint64_t setun_hash_end(struct setun_hasher *h) {
         stripe(h->lane, h->tail);
     }
     uint64_t all = h->n;
-    for (int i = 0; i < 4; i++)
-        all = mix(all, h->lane[i]);
+    for (int i = 0; i < 4; i++) all = mix(all, h->lane[i]);
     return all;
 }
 

@@ -24,12 +24,10 @@ static void add_name(char *out, size_t size, const char *name) {
 void setun_feature_names(uint32_t features, char *out, size_t size) {
     out[0] = 0;
     for (size_t i = 0; i < sizeof feature_table / sizeof feature_table[0]; i++) {
-        if (features & feature_table[i].bit)
-            add_name(out, size, feature_table[i].name);
+        if (features & feature_table[i].bit) add_name(out, size, feature_table[i].name);
         features &= ~feature_table[i].bit;
     }
-    if (features != 0)
-        add_name(out, size, "a feature that this runtime does not know");
+    if (features != 0) add_name(out, size, "a feature that this runtime does not know");
 }
 
 static int lacks(const struct setun_level *l, uint32_t features) {
@@ -50,7 +48,6 @@ int setun_level_choose(const struct setun_model *m, uint32_t features, const cha
         }
         add_name(all, sizeof all, l->name);
     }
-    if (wanted)
-        return setun_fail(EXIT_USAGE, "SETUN_CPU: no level is called '%s'; there are %s", wanted, all);
+    if (wanted) return setun_fail(EXIT_USAGE, "SETUN_CPU: no level is called '%s'; there are %s", wanted, all);
     return lacks(&m->levels[m->n_levels - 1], features);
 }

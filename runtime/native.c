@@ -28,8 +28,7 @@ struct layout {
 };
 
 static bool round_up(uint64_t *out, uint64_t a) {
-    if (!setun_add(out, a, PAGE - 1))
-        return false;
+    if (!setun_add(out, a, PAGE - 1)) return false;
     *out &= ~(uint64_t)(PAGE - 1);
     return true;
 }
@@ -37,8 +36,7 @@ static bool round_up(uint64_t *out, uint64_t a) {
 /* false: the sum does not fit 64 bits. */
 static bool lay_out(struct layout *l, const struct setun_model *m, uint32_t threads, uint32_t context) {
     uint64_t blocks = ((uint64_t)context + BLOCK - 1) / BLOCK, all_scratch;
-    if (blocks * BLOCK > UINT32_MAX)
-        return false;
+    if (blocks * BLOCK > UINT32_MAX) return false;
     l->positions = (uint32_t)(blocks * BLOCK);
     return round_up(&l->scratch, m->arena_bytes) &&
            setun_mul(&l->scratch_stride, m->scratch_bytes_per_position, l->positions) &&
@@ -89,8 +87,7 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
     s->n_rows = count;
     s->n_live = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (rows[i].live)
-            n->live[s->n_live++] = i;
+        if (rows[i].live) n->live[s->n_live++] = i;
     }
     s->bad = 0;
     e->n_live = s->n_live;
@@ -100,8 +97,7 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
         return setun_fail(EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'", s->bad_pos,
                           s->bad_layer, kernel);
     }
-    if (!n->trace)
-        return EXIT_OK;
+    if (!n->trace) return EXIT_OK;
     n->trace->step++;
     return n->trace->out.failed;
 }
@@ -111,10 +107,8 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
     struct layout l = {0};
     *n = (struct setun_native){.model = m, .fn = c->level->step, .trace = c->trace};
     int code = take_memory(n, c, &l);
-    if (code == EXIT_OK)
-        code = setun_team_open(&n->team, c->threads);
-    if (code != EXIT_OK)
-        return code;
+    if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads);
+    if (code != EXIT_OK) return code;
     uint8_t *at = n->memory;
     n->team->owner = n;
     n->team->step = (struct setun_step){.weights = c->weights,
@@ -139,8 +133,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
 
 void setun_native_close(struct setun_native *n) {
     setun_team_close(n->team);
-    if (n->memory)
-        munmap(n->memory, n->bytes);
+    if (n->memory) munmap(n->memory, n->bytes);
     free(n->live);
     *n = (struct setun_native){0};
 }

@@ -22,11 +22,9 @@ static const char *name_of(const struct setun_out *o) { return o->path ? o->path
 
 static int failed(struct setun_out *o, const char *what) {
     int e = errno;
-    if (o->failed)
-        return o->failed;
+    if (o->failed) return o->failed;
     o->failed = e == ENOSPC || e == EDQUOT || e == EFBIG ? EXIT_MEMORY : EXIT_IO;
-    if (e != EPIPE)
-        setun_error("%s: %s: %s", name_of(o), what, strerror(e));
+    if (e != EPIPE) setun_error("%s: %s: %s", name_of(o), what, strerror(e));
     return o->failed;
 }
 
@@ -38,12 +36,10 @@ int setun_out_stdout(struct setun_out *o) {
 static int open_temporary(struct setun_out *o) {
     size_t n = strlen(o->path) + sizeof ".tmp-XXXXXX";
     o->tmp = malloc(n);
-    if (!o->tmp)
-        return o->failed = setun_fail(EXIT_MEMORY, "out of memory");
+    if (!o->tmp) return o->failed = setun_fail(EXIT_MEMORY, "out of memory");
     snprintf(o->tmp, n, "%s.tmp-XXXXXX", o->path);
     o->fd = mkstemp(o->tmp);
-    if (o->fd < 0)
-        return failed(o, "cannot be created");
+    if (o->fd < 0) return failed(o, "cannot be created");
     o->slot = setun_temp_add(o->tmp);
     mode_t mask = umask(0);
     umask(mask);
@@ -53,8 +49,7 @@ static int open_temporary(struct setun_out *o) {
 
 int setun_out_open(struct setun_out *o, const char *path) {
     *o = (struct setun_out){.fd = -1, .path = path, .slot = -1, .buf = malloc(BUFFER)};
-    if (!o->buf)
-        return o->failed = setun_fail(EXIT_MEMORY, "out of memory");
+    if (!o->buf) return o->failed = setun_fail(EXIT_MEMORY, "out of memory");
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         o->direct = true;
@@ -67,10 +62,8 @@ int setun_out_open(struct setun_out *o, const char *path) {
 static int write_all(struct setun_out *o, const uint8_t *p, size_t n) {
     while (n > 0 && !o->failed) {
         ssize_t w = write(o->fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return failed(o, "write failed");
+        if (w < 0 && errno == EINTR) continue;
+        if (w < 0) return failed(o, "write failed");
         p += w;
         n -= (size_t)w;
     }
@@ -84,14 +77,10 @@ int setun_out_flush(struct setun_out *o) {
 }
 
 int setun_out_write(struct setun_out *o, const void *p, size_t n) {
-    if (o->failed)
-        return o->failed;
-    if (n > BUFFER - o->n && setun_out_flush(o) != EXIT_OK)
-        return o->failed;
-    if (n > BUFFER)
-        return write_all(o, p, n);
-    if (n > 0)
-        memcpy(o->buf + o->n, p, n);
+    if (o->failed) return o->failed;
+    if (n > BUFFER - o->n && setun_out_flush(o) != EXIT_OK) return o->failed;
+    if (n > BUFFER) return write_all(o, p, n);
+    if (n > 0) memcpy(o->buf + o->n, p, n);
     o->n += n;
     return EXIT_OK;
 }
@@ -102,18 +91,14 @@ int setun_out_printf(struct setun_out *o, const char *fmt, ...) {
     va_start(args, fmt);
     int n = vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
-    if (n < 0)
-        return o->failed;
+    if (n < 0) return o->failed;
     return setun_out_write(o, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
 int setun_out_close(struct setun_out *o, bool keep) {
-    if (!o->buf)
-        return o->failed;
-    if (keep || o->direct)
-        setun_out_flush(o);
-    if (o->path && o->fd >= 0 && close(o->fd) != 0)
-        failed(o, "write failed");
+    if (!o->buf) return o->failed;
+    if (keep || o->direct) setun_out_flush(o);
+    if (o->path && o->fd >= 0 && close(o->fd) != 0) failed(o, "write failed");
     if (o->tmp && o->fd >= 0) {
         if (!keep || o->failed) {
             unlink(o->tmp);

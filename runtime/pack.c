@@ -58,17 +58,13 @@ bool setun_pack_check(const void *at, uint64_t bytes, uint64_t id, const struct 
                       size_t size) {
     const struct setun_pack *p = at;
     uint64_t end = 0;
-    if (bytes < sizeof *p)
-        return wrong(why, size, "%llu bytes are too few for its header", ULL(bytes));
-    if (p->magic != SETUN_PACK_MAGIC)
-        return wrong(why, size, "its first bytes are not those of a pack");
-    if (p->abi != SETUN_ABI)
-        return wrong(why, size, "it has version %u, the code wants %u", p->abi, SETUN_ABI);
+    if (bytes < sizeof *p) return wrong(why, size, "%llu bytes are too few for its header", ULL(bytes));
+    if (p->magic != SETUN_PACK_MAGIC) return wrong(why, size, "its first bytes are not those of a pack");
+    if (p->abi != SETUN_ABI) return wrong(why, size, "it has version %u, the code wants %u", p->abi, SETUN_ABI);
     if (p->n_sections != SETUN_N_SECTIONS) {
         return wrong(why, size, "it has %u sections instead of %d", p->n_sections, SETUN_N_SECTIONS);
     }
-    if (!check_places(p, bytes, &end, why, size))
-        return false;
+    if (!check_places(p, bytes, &end, why, size)) return false;
     if (p->id != id || (m && p->id != m->pack_id)) {
         return wrong(why, size, "it belongs to other code (id %016llx, the code has %016llx)", ULL(p->id),
                      ULL(m ? m->pack_id : id));
@@ -95,8 +91,7 @@ static bool check_tensor(const struct setun_tensor *t, uint32_t i, uint32_t n, u
     if (!setun_mul(&last, t->layer_stride, layers - 1) || !setun_add(&last, last, t->offset) || last > data_bytes) {
         return wrong(why, size, "tensor %u lies outside the data", i);
     }
-    if (t->rank > 4)
-        return wrong(why, size, "tensor %u has rank %u", i, t->rank);
+    if (t->rank > 4) return wrong(why, size, "tensor %u has rank %u", i, t->rank);
     return true;
 }
 
@@ -104,15 +99,13 @@ bool setun_tensors_check(const void *section, uint64_t bytes, uint64_t data_byte
                          size_t size) {
     const struct setun_tensor *t = section;
     *n = 0;
-    if (bytes == 0)
-        return true;
+    if (bytes == 0) return true;
     if (bytes < sizeof *t || t->name % sizeof *t != 0 || t->name > bytes || t->name == 0) {
         return wrong(why, size, "the tensor table does not fit its section");
     }
     *n = (uint32_t)(t->name / sizeof *t);
     for (uint32_t i = 0; i < *n; i++) {
-        if (!check_tensor(&t[i], i, *n, bytes, data_bytes, why, size))
-            return false;
+        if (!check_tensor(&t[i], i, *n, bytes, data_bytes, why, size)) return false;
     }
     return true;
 }

@@ -19,30 +19,23 @@ static int read_all(struct bytes *b, int fd, const char *name) {
         if (b->n == b->cap) {
             size_t cap = b->cap ? 2 * b->cap : 1 << 16;
             uint8_t *at = b->cap < LONGEST_TEXT ? realloc(b->at, cap) : NULL;
-            if (!at)
-                return setun_fail(EXIT_MEMORY, "%s: the text is longer than memory holds", name);
+            if (!at) return setun_fail(EXIT_MEMORY, "%s: the text is longer than memory holds", name);
             b->at = at;
             b->cap = cap;
         }
         ssize_t n = read(fd, b->at + b->n, b->cap - b->n);
-        if (n == 0)
-            return EXIT_OK;
-        if (n < 0 && errno == EINTR && !setun_stopped())
-            continue;
-        if (n < 0 && errno == EINTR)
-            return setun_stopped();
-        if (n < 0)
-            return setun_fail(EXIT_IO, "%s: cannot be read: %s", name, strerror(errno));
+        if (n == 0) return EXIT_OK;
+        if (n < 0 && errno == EINTR && !setun_stopped()) continue;
+        if (n < 0 && errno == EINTR) return setun_stopped();
+        if (n < 0) return setun_fail(EXIT_IO, "%s: cannot be read: %s", name, strerror(errno));
         b->n += (size_t)n;
     }
 }
 
 static int read_file(struct bytes *b, const char *path) {
-    if (!path || strcmp(path, "-") == 0)
-        return read_all(b, STDIN_FILENO, "standard input");
+    if (!path || strcmp(path, "-") == 0) return read_all(b, STDIN_FILENO, "standard input");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return setun_fail(EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    if (fd < 0) return setun_fail(EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
     int code = read_all(b, fd, path);
     close(fd);
     return code;
@@ -51,26 +44,21 @@ static int read_file(struct bytes *b, const char *path) {
 static int encode(const struct setun_tokenizer *t, const struct setun_opts *o, const uint8_t *text, size_t n,
                   struct setun_ids *ids) {
     char why[256];
-    if (setun_encode(t, text, n, o->special, ids, why, sizeof why))
-        return EXIT_OK;
+    if (setun_encode(t, text, n, o->special, ids, why, sizeof why)) return EXIT_OK;
     return setun_fail(EXIT_REJECTED, "the text cannot be turned into tokens: %s", why);
 }
 
 static int text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, bool bos, struct setun_ids *ids) {
-    if (!t)
-        return setun_fail(EXIT_UNSUPPORTED, "this model has no tokenizer: give token ids with --tokens");
+    if (!t) return setun_fail(EXIT_UNSUPPORTED, "this model has no tokenizer: give token ids with --tokens");
     if (!o->prompt && !o->file && isatty(STDIN_FILENO)) {
         return setun_fail(EXIT_USAGE, "no text: give it with -f, or on standard input");
     }
     bool wanted = bos && (t->tok->flags & SETUN_TOK_ADD_BOS) && !o->no_bos && t->tok->bos != SETUN_NO_TOKEN;
-    if (wanted && !setun_ids_push(ids, t->tok->bos))
-        return setun_fail(EXIT_MEMORY, "out of memory");
-    if (o->prompt)
-        return encode(t, o, (const uint8_t *)o->prompt, strlen(o->prompt), ids);
+    if (wanted && !setun_ids_push(ids, t->tok->bos)) return setun_fail(EXIT_MEMORY, "out of memory");
+    if (o->prompt) return encode(t, o, (const uint8_t *)o->prompt, strlen(o->prompt), ids);
     struct bytes b = {0};
     int code = read_file(&b, o->file);
-    if (code == EXIT_OK)
-        code = encode(t, o, b.at, b.n, ids);
+    if (code == EXIT_OK) code = encode(t, o, b.at, b.n, ids);
     free(b.at);
     return code;
 }
@@ -80,11 +68,9 @@ int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, bo
     if ((o->prompt != NULL) + (o->file != NULL) + o->has_tokens > 1) {
         return setun_fail(EXIT_USAGE, "--prompt, --file and --tokens exclude each other");
     }
-    if (!o->has_tokens)
-        return text_ids(t, o, bos, ids);
+    if (!o->has_tokens) return text_ids(t, o, bos, ids);
     for (size_t i = 0; i < o->tokens.n; i++) {
-        if (!setun_ids_push(ids, o->tokens.at[i]))
-            return setun_fail(EXIT_MEMORY, "out of memory");
+        if (!setun_ids_push(ids, o->tokens.at[i])) return setun_fail(EXIT_MEMORY, "out of memory");
     }
     return EXIT_OK;
 }

@@ -1,6 +1,7 @@
 /* rt.c -- messages, the clock and signals (rt.h). */
 #include "runtime/rt.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +15,11 @@ static void put_line(const char *head, const char *fmt, va_list args) {
     char line[2048];
     size_t n = (size_t)snprintf(line, sizeof line, "%s", head);
     int more = vsnprintf(line + n, sizeof line - n - 1, fmt, args);
-    if (more > 0)
-        n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
+    if (more > 0) n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
     line[n++] = '\n';
     for (size_t done = 0; done < n;) {
         ssize_t w = write(STDERR_FILENO, line + done, n - done);
-        if (w <= 0)
-            return; /* nobody left to tell */
+        if (w <= 0) return; /* nobody left to tell */
         done += (size_t)w;
     }
 }
@@ -53,8 +52,7 @@ static const char *volatile temporaries[SETUN_TEMPORARIES];
 static void on_signal(int sig) {
     if (stop_signal != 0) {
         for (int i = 0; i < SETUN_TEMPORARIES; i++) {
-            if (temporaries[i])
-                unlink(temporaries[i]);
+            if (temporaries[i]) unlink(temporaries[i]);
         }
         _exit(128 + sig);
     }
@@ -74,12 +72,17 @@ void setun_signals(void) {
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 
+void setun_standard_files(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/", O_PATH); /* takes the lowest free number */
+    }
+}
+
 int setun_stopped(void) { return stop_signal == 0 ? 0 : 128 + stop_signal; }
 
 int setun_temp_add(const char *path) {
     for (int i = 0; i < SETUN_TEMPORARIES; i++) {
-        if (temporaries[i])
-            continue;
+        if (temporaries[i]) continue;
         temporaries[i] = path;
         return i;
     }
@@ -87,6 +90,5 @@ int setun_temp_add(const char *path) {
 }
 
 void setun_temp_drop(int slot) {
-    if (slot >= 0 && slot < SETUN_TEMPORARIES)
-        temporaries[slot] = NULL;
+    if (slot >= 0 && slot < SETUN_TEMPORARIES) temporaries[slot] = NULL;
 }

@@ -32,6 +32,9 @@ double setun_now(void); /* seconds, monotonic */
 /* SIGINT and SIGTERM ask for an end after the current step; a second one ends at once.  SIGPIPE and SIGXFSZ
  * become errors of write. */
 void setun_signals(void);
+/* If 0, 1 or 2 is closed, the next file opened would get that number, and messages would be written into it: puts
+ * there what can be neither read nor written.  Call before anything is opened. */
+void setun_standard_files(void);
 /* 0, or the exit code that a signal asked for. */
 int setun_stopped(void);
 

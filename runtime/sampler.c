@@ -19,8 +19,7 @@ bool setun_sampler_open(struct setun_sampler *s, const struct setun_sampling *se
     s->key = calloc(vocab, sizeof *s->key);
     s->swap = calloc(vocab, sizeof *s->swap);
     s->seen = calloc(vocab / 8 + 1, 1);
-    if (s->logit && s->key && s->swap && s->seen)
-        return true;
+    if (s->logit && s->key && s->swap && s->seen) return true;
     setun_sampler_close(s);
     return false;
 }
@@ -47,10 +46,8 @@ static inline uint32_t id_of(uint64_t key) { return ~(uint32_t)key; }
 static void sift(uint64_t *key, uint32_t at, uint32_t n) {
     uint64_t moving = key[at];
     for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && key[child + 1] < key[child])
-            child++;
-        if (moving <= key[child])
-            break;
+        if (child + 1 < n && key[child + 1] < key[child]) child++;
+        if (moving <= key[child]) break;
         key[at] = key[child];
         at = child;
     }
@@ -62,8 +59,7 @@ static void sort_short(uint64_t *key, uint32_t n) {
     for (uint32_t i = 1; i < n; i++) {
         uint64_t k = key[i];
         uint32_t j = i;
-        for (; j > 0 && key[j - 1] < k; j--)
-            key[j] = key[j - 1];
+        for (; j > 0 && key[j - 1] < k; j--) key[j] = key[j - 1];
         key[j] = k;
     }
 }
@@ -77,24 +73,20 @@ static void sort_keys(uint64_t *key, uint64_t *swap, uint32_t n) {
     uint64_t *from = key, *to = swap;
     for (uint32_t shift = 0; shift < 64; shift += 8) {
         uint32_t count[256] = {0};
-        for (uint32_t i = 0; i < n; i++)
-            count[from[i] >> shift & 255]++;
-        if (count[from[0] >> shift & 255] == n)
-            continue;
+        for (uint32_t i = 0; i < n; i++) count[from[i] >> shift & 255]++;
+        if (count[from[0] >> shift & 255] == n) continue;
         uint32_t sum = 0;
         for (uint32_t b = 256; b-- > 0;) {
             uint32_t here = count[b];
             count[b] = sum;
             sum += here;
         }
-        for (uint32_t i = 0; i < n; i++)
-            to[count[from[i] >> shift & 255]++] = from[i];
+        for (uint32_t i = 0; i < n; i++) to[count[from[i] >> shift & 255]++] = from[i];
         uint64_t *t = from;
         from = to;
         to = t;
     }
-    if (from != key)
-        memcpy(key, from, n * sizeof *key);
+    if (from != key) memcpy(key, from, n * sizeof *key);
 }
 
 /* ---- the steps of the contract, in order ---- */
@@ -106,23 +98,20 @@ static void penalise(struct setun_sampler *s, const uint32_t *history, uint64_t 
     for (uint64_t i = 0; i < last; i++) {
         uint32_t id = recent[i];
         uint8_t bit = (uint8_t)(1u << (id & 7));
-        if (id >= s->vocab || (s->seen[id >> 3] & bit))
-            continue;
+        if (id >= s->vocab || (s->seen[id >> 3] & bit)) continue;
         s->seen[id >> 3] |= bit;
         float l = s->logit[id];
         s->logit[id] = l > 0 ? l / p : l * p;
     }
     for (uint64_t i = 0; i < last; i++) {
-        if (recent[i] < s->vocab)
-            s->seen[recent[i] >> 3] = 0;
+        if (recent[i] < s->vocab) s->seen[recent[i] >> 3] = 0;
     }
 }
 
 static uint32_t greedy(const float *logit, uint32_t n) {
     uint32_t best = 0;
     for (uint32_t i = 1; i < n; i++) {
-        if (logit[i] > logit[best])
-            best = i;
+        if (logit[i] > logit[best]) best = i;
     }
     return best;
 }
@@ -131,18 +120,14 @@ static uint32_t greedy(const float *logit, uint32_t n) {
 static uint32_t take_top_k(struct setun_sampler *s, uint32_t k) {
     uint64_t *key = s->key;
     if (k == 0 || k >= s->vocab) {
-        for (uint32_t i = 0; i < s->vocab; i++)
-            key[i] = key_of(s->logit[i], i);
+        for (uint32_t i = 0; i < s->vocab; i++) key[i] = key_of(s->logit[i], i);
         return s->vocab;
     }
-    for (uint32_t i = 0; i < k; i++)
-        key[i] = key_of(s->logit[i], i);
-    for (uint32_t i = k / 2; i-- > 0;)
-        sift(key, i, k);
+    for (uint32_t i = 0; i < k; i++) key[i] = key_of(s->logit[i], i);
+    for (uint32_t i = k / 2; i-- > 0;) sift(key, i, k);
     for (uint32_t i = k; i < s->vocab; i++) {
         uint64_t c = key_of(s->logit[i], i);
-        if (c <= key[0])
-            continue;
+        if (c <= key[0]) continue;
         key[0] = c;
         sift(key, 0, k);
     }
@@ -153,8 +138,7 @@ static uint32_t keep_min_p(struct setun_sampler *s, uint32_t n, float max) {
     float floor = __builtin_fmaf(s->set.temp, setun_log(s->set.min_p), max);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (s->logit[id_of(s->key[i])] >= floor)
-            s->key[kept++] = s->key[i];
+        if (s->logit[id_of(s->key[i])] >= floor) s->key[kept++] = s->key[i];
     }
     return kept;
 }
@@ -166,21 +150,18 @@ static float weight(const struct setun_sampler *s, uint32_t i, float max) {
 static uint32_t keep_top_p(struct setun_sampler *s, uint32_t n, float max) {
     sort_keys(s->key, s->swap, n);
     float *e = (float *)s->swap; /* sorting is done: n floats have room there */
-    for (uint32_t i = 0; i < n; i++)
-        e[i] = weight(s, i, max);
+    for (uint32_t i = 0; i < n; i++) e[i] = weight(s, i, max);
     float total = 0;
     for (uint32_t at = 0; at < n; at += SETUN_SUM_BLOCK) {
         uint32_t end = n - at < SETUN_SUM_BLOCK ? n : at + SETUN_SUM_BLOCK;
         float lane[SETUN_SUM_LANES] = {0};
-        for (uint32_t i = at; i < end; i++)
-            lane[i % SETUN_SUM_LANES] += e[i];
+        for (uint32_t i = at; i < end; i++) lane[i % SETUN_SUM_LANES] += e[i];
         total += setun_fold(lane);
     }
     float enough = s->set.top_p * total, sum = 0;
     for (uint32_t i = 0; i < n; i++) {
         sum += e[i];
-        if (sum >= enough)
-            return i + 1;
+        if (sum >= enough) return i + 1;
     }
     return n;
 }
@@ -213,19 +194,14 @@ uint32_t setun_sample(struct setun_sampler *s, const float *logits, const uint32
                       uint32_t position) {
     const struct setun_sampling *set = &s->set;
     bool penalty = set->repeat_penalty != 1.0f && set->repeat_last > 0;
-    if (set->temp == 0 && !penalty)
-        return greedy(logits, s->vocab);
+    if (set->temp == 0 && !penalty) return greedy(logits, s->vocab);
     memcpy(s->logit, logits, s->vocab * sizeof *logits);
-    if (penalty)
-        penalise(s, history, n);
-    if (set->temp == 0)
-        return greedy(s->logit, s->vocab);
+    if (penalty) penalise(s, history, n);
+    if (set->temp == 0) return greedy(s->logit, s->vocab);
     float max = s->logit[greedy(s->logit, s->vocab)];
     uint32_t kept = take_top_k(s, set->top_k);
-    if (set->min_p >= FLT_MIN)
-        kept = keep_min_p(s, kept, max);
-    if (set->top_p < 1.0f)
-        kept = keep_top_p(s, kept, max);
+    if (set->min_p >= FLT_MIN) kept = keep_min_p(s, kept, max);
+    if (set->top_p < 1.0f) kept = keep_top_p(s, kept, max);
     return draw(s, kept, position);
 }
 
@@ -236,11 +212,9 @@ double setun_loss(const float *logits, uint32_t vocab, uint32_t target) {
         float lane[SETUN_SUM_LANES] = {0};
         uint32_t i = at;
         for (; i + SETUN_SUM_LANES <= end; i += SETUN_SUM_LANES) {
-            for (uint32_t l = 0; l < SETUN_SUM_LANES; l++)
-                lane[l] += setun_exp(logits[i + l] - max);
+            for (uint32_t l = 0; l < SETUN_SUM_LANES; l++) lane[l] += setun_exp(logits[i + l] - max);
         }
-        for (uint32_t l = 0; i < end; i++, l++)
-            lane[l] += setun_exp(logits[i] - max);
+        for (uint32_t l = 0; i < end; i++, l++) lane[l] += setun_exp(logits[i] - max);
         total += setun_fold(lane);
     }
     return (double)setun_log(total) + ((double)max - (double)logits[target]);

@@ -33,8 +33,7 @@ static inline float setun_exp(float x) {
     float t = __builtin_fmaf(n, -SETUN_LN2_HI, y);
     t = __builtin_fmaf(n, -SETUN_LN2_LO, t);
     float r = c[LAST];
-    for (int i = LAST - 1; i >= 0; i--)
-        r = __builtin_fmaf(r, t, c[i]);
+    for (int i = LAST - 1; i >= 0; i--) r = __builtin_fmaf(r, t, c[i]);
     float p = 1.0f + __builtin_fmaf(t * t, r, t);
     int32_t k = (int32_t)n, a = k >> 1, b = k - a;
     float e = p * setun_float((uint32_t)(a + 127) << 23) * setun_float((uint32_t)(b + 127) << 23);
@@ -49,8 +48,7 @@ static inline float setun_log(float x) {
     int32_t e = (int32_t)(u - SETUN_LOG_SPLIT) >> 23;
     float f = setun_float(u - ((uint32_t)e << 23)) - 1.0f;
     float q = c[LAST];
-    for (int i = LAST - 1; i >= 0; i--)
-        q = __builtin_fmaf(q, f, c[i]);
+    for (int i = LAST - 1; i >= 0; i--) q = __builtin_fmaf(q, f, c[i]);
     float z = f * f, fz = f * z, hz = -0.5f * z;
     float y = __builtin_fmaf(fz, q, hz);
     y = __builtin_fmaf((float)e, SETUN_LN2_LO, y);
@@ -61,8 +59,7 @@ static inline float setun_log(float x) {
 /* The tree that ends a block of sum1024. */
 static inline float setun_fold(float lane[SETUN_SUM_LANES]) {
     for (int half = SETUN_SUM_LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++)
-            lane[i] = lane[i] + lane[i + half];
+        for (int i = 0; i < half; i++) lane[i] = lane[i] + lane[i + half];
     }
     return lane[0];
 }

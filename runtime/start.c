@@ -15,8 +15,7 @@ static int open_tokenizer(struct setun_app *app) {
     uint64_t n;
     char why[256];
     const void *section = setun_pack_section(&app->pack, SETUN_SEC_TOKENIZER, &n);
-    if (n == 0 || setun_tok_open(&app->tok, section, n, why, sizeof why))
-        return EXIT_OK;
+    if (n == 0 || setun_tok_open(&app->tok, section, n, why, sizeof why)) return EXIT_OK;
     return setun_fail(EXIT_REJECTED, "%s: weight pack: tokenizer: %s", app->pack.path, why);
 }
 
@@ -36,15 +35,13 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
                   m->context);
     }
     int code = o->trace ? setun_trace_open(&trace, o->trace) : EXIT_OK;
-    if (code == EXIT_OK)
-        code = setun_native_open(&n, &c);
+    if (code == EXIT_OK) code = setun_native_open(&n, &c);
     if (code == EXIT_OK) {
         const struct setun_tokenizer *t = app->tok.tok ? &app->tok : NULL;
         setun_pack_populate(&app->pack);
         code = command == SETUN_RUN ? setun_run(&n.e, t, o, app->begin) : setun_ppl(&n.e, t, o, app->begin);
         uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
-        if (unpacked)
-            setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
+        if (unpacked) setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
     }
     setun_native_close(&n);
     int kept = setun_trace_close(&trace, code == EXIT_OK);
@@ -55,27 +52,19 @@ static int dispatch(struct setun_app *app, enum setun_command command, const cha
     const struct setun_level *level = NULL;
     int code = EXIT_OK;
     const char *wanted = getenv("SETUN_CPU");
-    if (wanted && *wanted == 0)
-        wanted = NULL;
+    if (wanted && *wanted == 0) wanted = NULL;
     if (command == SETUN_RUN || command == SETUN_PPL || command == SETUN_BENCH) {
         code = setun_level_choose(app->model, setun_cpu_features(), wanted, &level);
     }
-    if (code == EXIT_OK)
-        code = setun_pack_open(&app->pack, app->model, argv0);
-    if (code == EXIT_OK)
-        code = open_tokenizer(app);
-    if (code != EXIT_OK)
-        return code;
+    if (code == EXIT_OK) code = setun_pack_open(&app->pack, app->model, argv0);
+    if (code == EXIT_OK) code = open_tokenizer(app);
+    if (code != EXIT_OK) return code;
     switch (command) {
     case SETUN_RUN:
-    case SETUN_PPL:
-        return with_engine(app, command, level);
-    case SETUN_BENCH:
-        return setun_bench(app, level);
-    case SETUN_INFO:
-        return setun_info(app);
-    case SETUN_SELFTEST:
-        return setun_selftest(app);
+    case SETUN_PPL: return with_engine(app, command, level);
+    case SETUN_BENCH: return setun_bench(app, level);
+    case SETUN_INFO: return setun_info(app);
+    case SETUN_SELFTEST: return setun_selftest(app);
     }
     return EXIT_BUG;
 }
@@ -83,8 +72,7 @@ static int dispatch(struct setun_app *app, enum setun_command command, const cha
 static int print_help(const struct setun_app *app, int command) {
     struct setun_out out;
     int code = setun_out_stdout(&out);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     if (command == 0) {
         setun_help(&out, app->program);
     } else {
@@ -96,8 +84,7 @@ static int print_help(const struct setun_app *app, int command) {
 static int print_version(const struct setun_app *app) {
     struct setun_out out;
     int code = setun_out_stdout(&out);
-    if (code != EXIT_OK)
-        return code;
+    if (code != EXIT_OK) return code;
     setun_out_printf(&out, "%s, built by %s, pack version %u, id %016llx\n", app->model->name, app->model->compiler,
                      SETUN_ABI, (unsigned long long)app->model->pack_id);
     return setun_out_close(&out, true);
@@ -106,19 +93,16 @@ static int print_version(const struct setun_app *app) {
 int main(int argc, char **argv) {
     const char *argv0 = argc > 0 ? argv[0] : "setun", *slash = strrchr(argv0, '/');
     struct setun_app app = {.program = slash ? slash + 1 : argv0, .model = &setun_model, .begin = setun_now()};
+    setun_standard_files();
     setun_signals();
     if (app.model->abi != SETUN_ABI) {
         return setun_fail(EXIT_BUG, "code of version %u, runtime of version %u", app.model->abi, SETUN_ABI);
     }
-    if (argc < 2)
-        return setun_fail(EXIT_USAGE, "no command; --help lists them");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_help(&app, 0);
-    if (strcmp(argv[1], "--version") == 0)
-        return print_version(&app);
+    if (argc < 2) return setun_fail(EXIT_USAGE, "no command; --help lists them");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return print_help(&app, 0);
+    if (strcmp(argv[1], "--version") == 0) return print_version(&app);
     int command = setun_command_find(argv[1]);
-    if (command == 0)
-        return EXIT_USAGE;
+    if (command == 0) return EXIT_USAGE;
     int code = setun_flags_parse(&app.o, (enum setun_command)command, argc - 2, argv + 2);
     if (code == EXIT_OK) {
         code = app.o.help ? print_help(&app, command) : dispatch(&app, (enum setun_command)command, argv0);

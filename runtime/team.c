@@ -24,21 +24,18 @@ static void futex(atomic_uint *at, int op, unsigned value) { syscall(SYS_futex, 
 
 static void wait_for(struct setun_team *t, unsigned phase) {
     for (uint32_t i = 0; i < t->spin; i++) {
-        if (atomic_load_explicit(&t->phase, memory_order_acquire) != phase)
-            return;
+        if (atomic_load_explicit(&t->phase, memory_order_acquire) != phase) return;
         setun_cpu_pause();
     }
     /* Whoever moves the phase looks at sleepers afterwards, and the kernel looks at the phase before it sleeps:
      * one of the two sees the other. */
     atomic_fetch_add(&t->sleepers, 1);
-    while (atomic_load(&t->phase) == phase)
-        futex(&t->phase, FUTEX_WAIT_PRIVATE, phase);
+    while (atomic_load(&t->phase) == phase) futex(&t->phase, FUTEX_WAIT_PRIVATE, phase);
     atomic_fetch_sub(&t->sleepers, 1);
 }
 
 static void meet(struct setun_team *t) {
-    if (t->n == 1)
-        return;
+    if (t->n == 1) return;
     unsigned phase = atomic_load_explicit(&t->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel) + 1 < t->n) {
         wait_for(t, phase);
@@ -46,8 +43,7 @@ static void meet(struct setun_team *t) {
     }
     atomic_store_explicit(&t->arrived, 0, memory_order_relaxed);
     atomic_store(&t->phase, phase + 1);
-    if (atomic_load(&t->sleepers) > 0)
-        futex(&t->phase, FUTEX_WAKE_PRIVATE, INT_MAX);
+    if (atomic_load(&t->sleepers) > 0) futex(&t->phase, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
 void setun_team_barrier(struct setun_step *step, uint32_t tid) {
@@ -66,8 +62,7 @@ static void *work(void *p) {
     setun_cpu_float_default();
     for (;;) {
         meet(s.team);
-        if (s.team->over)
-            return NULL;
+        if (s.team->over) return NULL;
         s.team->fn(s.team->arg, s.tid);
         meet(s.team);
     }
@@ -75,12 +70,10 @@ static void *work(void *p) {
 
 static int start_thread(struct setun_team *t, uint32_t tid) {
     struct start *s = malloc(sizeof *s);
-    if (!s)
-        return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!s) return setun_fail(EXIT_MEMORY, "out of memory");
     *s = (struct start){.team = t, .tid = tid};
     int e = pthread_create(&t->thread[tid], NULL, work, s);
-    if (e == 0)
-        return EXIT_OK;
+    if (e == 0) return EXIT_OK;
     free(s);
     return setun_fail(EXIT_MEMORY, "thread %u of %u cannot be started: %s", tid + 1, t->n, strerror(e));
 }
@@ -88,14 +81,12 @@ static int start_thread(struct setun_team *t, uint32_t tid) {
 int setun_team_open(struct setun_team **team, uint32_t n) {
     size_t size = (sizeof(struct setun_team) + 63) & ~(size_t)63;
     struct setun_team *t = *team = aligned_alloc(64, size);
-    if (!t)
-        return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!t) return setun_fail(EXIT_MEMORY, "out of memory");
     memset(t, 0, size);
     t->n = n;
     t->spin = n <= setun_cpus() ? SPIN : 0;
     t->thread = calloc(n, sizeof *t->thread);
-    if (!t->thread)
-        return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!t->thread) return setun_fail(EXIT_MEMORY, "out of memory");
     setun_cpu_float_default();
     sigset_t all, before;
     /* Signals go to the caller: its read of a prompt is what they have to interrupt. */
@@ -110,12 +101,10 @@ int setun_team_open(struct setun_team **team, uint32_t n) {
 }
 
 void setun_team_close(struct setun_team *t) {
-    if (!t || t->started < t->n)
-        return; /* a thread could not be started: the process is about to end */
+    if (!t || t->started < t->n) return; /* a thread could not be started: the process is about to end */
     t->over = true;
     meet(t);
-    for (uint32_t i = 1; i < t->n; i++)
-        pthread_join(t->thread[i], NULL);
+    for (uint32_t i = 1; i < t->n; i++) pthread_join(t->thread[i], NULL);
     free(t->thread);
     free(t);
 }

@@ -6,27 +6,18 @@
 
 /* Table 3-7 of the Unicode standard: the second byte's range depends on the first, later bytes are 80..BF. */
 int setun_utf8_next(const uint8_t *p, size_t n) {
-    if (n == 0)
-        return -1;
+    if (n == 0) return -1;
     uint8_t b = p[0], lo = 0x80, hi = 0xbf;
-    if (b < 0x80)
-        return 1;
-    if (b < 0xc2 || b > 0xf4)
-        return 0;
+    if (b < 0x80) return 1;
+    if (b < 0xc2 || b > 0xf4) return 0;
     int len = b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-    if (b == 0xe0)
-        lo = 0xa0;
-    if (b == 0xed)
-        hi = 0x9f;
-    if (b == 0xf0)
-        lo = 0x90;
-    if (b == 0xf4)
-        hi = 0x8f;
+    if (b == 0xe0) lo = 0xa0;
+    if (b == 0xed) hi = 0x9f;
+    if (b == 0xf0) lo = 0x90;
+    if (b == 0xf4) hi = 0x8f;
     for (int i = 1; i < len; i++) {
-        if ((size_t)i >= n)
-            return -1;
-        if (p[i] < lo || p[i] > hi)
-            return 0;
+        if ((size_t)i >= n) return -1;
+        if (p[i] < lo || p[i] > hi) return 0;
         lo = 0x80;
         hi = 0xbf;
     }
@@ -44,8 +35,7 @@ size_t setun_utf8_push(struct setun_utf8 *u, const uint8_t *in, size_t n, uint8_
     for (size_t i = 0; i < n; i++) {
         u->held[u->n++] = in[i];
         int len = setun_utf8_next(u->held, u->n);
-        if (len < 0)
-            continue;
+        if (len < 0) continue;
         if (len > 0) {
             memcpy(out + made, u->held, u->n);
             made += u->n;
@@ -53,16 +43,14 @@ size_t setun_utf8_push(struct setun_utf8 *u, const uint8_t *in, size_t n, uint8_
             continue;
         }
         made += put_replacement(out + made);
-        if (u->n > 1)
-            i--; /* what was held is one error; this byte may begin something */
+        if (u->n > 1) i--; /* what was held is one error; this byte may begin something */
         u->n = 0;
     }
     return made;
 }
 
 size_t setun_utf8_end(struct setun_utf8 *u, uint8_t *out) {
-    if (u->n == 0)
-        return 0;
+    if (u->n == 0) return 0;
     u->n = 0;
     return put_replacement(out);
 }
@@ -71,8 +59,7 @@ bool setun_stops_open(struct setun_stops *s, const char *const *stop, uint32_t n
     *s = (struct setun_stops){.stop = stop, .n = n};
     for (uint32_t i = 0; i < n; i++) {
         size_t len = strlen(stop[i]);
-        if (len > s->longest)
-            s->longest = len;
+        if (len > s->longest) s->longest = len;
     }
     s->cap = s->longest + token_bytes + 1;
     s->at = malloc(s->cap);
@@ -89,8 +76,7 @@ static size_t complete(const struct setun_stops *s) {
     size_t best = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         size_t len = strlen(s->stop[i]);
-        if (len > best && len <= s->held && memcmp(s->at + s->held - len, s->stop[i], len) == 0)
-            best = len;
+        if (len > best && len <= s->held && memcmp(s->at + s->held - len, s->stop[i], len) == 0) best = len;
     }
     return best;
 }
@@ -99,16 +85,14 @@ static size_t complete(const struct setun_stops *s) {
 static bool beginning(const struct setun_stops *s, size_t at) {
     size_t left = s->held - at;
     for (uint32_t i = 0; i < s->n; i++) {
-        if (strlen(s->stop[i]) > left && memcmp(s->at + at, s->stop[i], left) == 0)
-            return true;
+        if (strlen(s->stop[i]) > left && memcmp(s->at + at, s->stop[i], left) == 0) return true;
     }
     return false;
 }
 
 /* Byte by byte: which stop string is complete first does not depend on where tokens end. */
 size_t setun_stops_push(struct setun_stops *s, const uint8_t *in, size_t n) {
-    if (s->hit)
-        return 0;
+    if (s->hit) return 0;
     for (size_t i = 0; i < n && s->held < s->cap; i++) {
         s->at[s->held++] = in[i];
         size_t len = complete(s);
@@ -118,8 +102,7 @@ size_t setun_stops_push(struct setun_stops *s, const uint8_t *in, size_t n) {
         }
     }
     size_t ready = s->held < s->longest ? 0 : s->held - s->longest;
-    while (ready < s->held && !beginning(s, ready))
-        ready++;
+    while (ready < s->held && !beginning(s, ready)) ready++;
     return ready;
 }
 

@@ -37,8 +37,7 @@ void setun_tok_close(struct setun_tokenizer *t);
 /* The bytes of a token; none for an id that the tokenizer does not know. */
 static inline const uint8_t *setun_tok_text(const struct setun_tokenizer *t, uint32_t id, uint32_t *n) {
     *n = 0;
-    if (id >= t->tok->n_tokens)
-        return t->bytes;
+    if (id >= t->tok->n_tokens) return t->bytes;
     *n = t->index[id + 1] - t->index[id];
     return t->bytes + t->index[id];
 }

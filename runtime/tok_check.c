@@ -48,20 +48,15 @@ static const void *table(const struct check *c, const char *what, uint32_t offse
 static bool check_index(struct check *c) {
     struct setun_tokenizer *t = c->t;
     const struct setun_tok *k = t->tok;
-    if (k->n_tokens == 0 || k->n_tokens > 1u << 30)
-        return wrong(c, "%u tokens", k->n_tokens);
+    if (k->n_tokens == 0 || k->n_tokens > 1u << 30) return wrong(c, "%u tokens", k->n_tokens);
     t->index = table(c, "index", k->index, (uint64_t)k->n_tokens + 1, 4);
     t->bytes = t->index ? table(c, "bytes", k->bytes, k->bytes_len, 1) : NULL;
-    if (!t->bytes)
-        return false;
-    if (t->index[0] != 0)
-        return wrong(c, "index: the first token begins at %u", t->index[0]);
+    if (!t->bytes) return false;
+    if (t->index[0] != 0) return wrong(c, "index: the first token begins at %u", t->index[0]);
     for (uint32_t i = 0; i < k->n_tokens; i++) {
-        if (t->index[i + 1] < t->index[i])
-            return wrong(c, "index: token %u ends before it begins", i);
+        if (t->index[i + 1] < t->index[i]) return wrong(c, "index: token %u ends before it begins", i);
         uint32_t n = t->index[i + 1] - t->index[i];
-        if (n > t->longest)
-            t->longest = n;
+        if (n > t->longest) t->longest = n;
     }
     if (t->index[k->n_tokens] != k->bytes_len) {
         return wrong(c, "index: the last token ends at %u of %u bytes", t->index[k->n_tokens], k->bytes_len);
@@ -74,14 +69,11 @@ static bool check_sorted(struct check *c) {
     struct setun_tokenizer *t = c->t;
     uint32_t n = t->tok->n_tokens;
     t->sorted = table(c, "sorted", t->tok->sorted, n, 4);
-    if (!t->sorted)
-        return false;
+    if (!t->sorted) return false;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t b = t->sorted[i];
-        if (b >= n)
-            return wrong(c, "sorted: entry %u is token %u of %u", i, b, n);
-        if (i == 0)
-            continue;
+        if (b >= n) return wrong(c, "sorted: entry %u is token %u of %u", i, b, n);
+        if (i == 0) continue;
         uint32_t a = t->sorted[i - 1], na, nb;
         const uint8_t *pa = setun_tok_text(t, a, &na), *pb = setun_tok_text(t, b, &nb);
         int order = setun_tok_compare(pa, na, pb, nb);
@@ -117,19 +109,15 @@ static bool check_merges(struct check *c) {
     struct setun_tokenizer *t = c->t;
     uint32_t n = t->tok->n_merges, n_tokens = t->tok->n_tokens;
     t->merges = table(c, "merges", t->tok->merges, n, sizeof *t->merges);
-    if (!t->merges)
-        return false;
+    if (!t->merges) return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (!check_merge(c, i))
-            return false;
+        if (!check_merge(c, i)) return false;
     }
     t->merge_of = calloc((size_t)n_tokens + 1, sizeof *t->merge_of);
-    if (!t->merge_of)
-        return wrong(c, "out of memory");
+    if (!t->merge_of) return wrong(c, "out of memory");
     uint32_t at = 0;
     for (uint32_t id = 0; id <= n_tokens; id++) {
-        while (at < n && t->merges[at].left < id)
-            at++;
+        while (at < n && t->merges[at].left < id) at++;
         t->merge_of[id] = at;
     }
     return true;
@@ -140,38 +128,28 @@ static bool check_ids(struct check *c) {
     const struct setun_tok *k = t->tok;
     if (k->bos != SETUN_NO_TOKEN && k->bos >= k->n_tokens)
         return wrong(c, "bos is token %u of %u", k->bos, k->n_tokens);
-    if (k->n_eos > 8)
-        return wrong(c, "%u end tokens, 8 at the most", k->n_eos);
+    if (k->n_eos > 8) return wrong(c, "%u end tokens, 8 at the most", k->n_eos);
     for (uint32_t i = 0; i < k->n_eos; i++) {
-        if (k->eos[i] >= k->n_tokens)
-            return wrong(c, "end token %u of %u", k->eos[i], k->n_tokens);
+        if (k->eos[i] >= k->n_tokens) return wrong(c, "end token %u of %u", k->eos[i], k->n_tokens);
     }
     for (uint32_t b = 0; b < 256; b++) {
         uint32_t id = k->byte_token[b], n;
-        if (id == SETUN_NO_TOKEN)
-            continue;
-        if (id >= k->n_tokens)
-            return wrong(c, "byte 0x%02x is token %u of %u", b, id, k->n_tokens);
+        if (id == SETUN_NO_TOKEN) continue;
+        if (id >= k->n_tokens) return wrong(c, "byte 0x%02x is token %u of %u", b, id, k->n_tokens);
         const uint8_t *text = setun_tok_text(t, id, &n);
-        if (n != 1 || *text != b)
-            return wrong(c, "byte 0x%02x: token %u stands for other bytes", b, id);
+        if (n != 1 || *text != b) return wrong(c, "byte 0x%02x: token %u stands for other bytes", b, id);
     }
     t->specials = table(c, "specials", k->specials, k->n_specials, 4);
     t->is_special = calloc((size_t)k->n_tokens / 8 + 1, 1);
-    if (!t->specials)
-        return false;
-    if (!t->is_special)
-        return wrong(c, "out of memory");
+    if (!t->specials) return false;
+    if (!t->is_special) return wrong(c, "out of memory");
     uint32_t before = UINT32_MAX;
     for (uint32_t i = 0; i < k->n_specials; i++) {
         uint32_t id = t->specials[i], n;
-        if (id >= k->n_tokens)
-            return wrong(c, "specials: token %u of %u", id, k->n_tokens);
+        if (id >= k->n_tokens) return wrong(c, "specials: token %u of %u", id, k->n_tokens);
         setun_tok_text(t, id, &n);
-        if (n == 0)
-            return wrong(c, "specials: token %u has no bytes", id);
-        if (n > before)
-            return wrong(c, "specials: token %u is longer than the one before it", id);
+        if (n == 0) return wrong(c, "specials: token %u has no bytes", id);
+        if (n > before) return wrong(c, "specials: token %u is longer than the one before it", id);
         before = n;
         t->is_special[id >> 3] |= (uint8_t)(1u << (id & 7));
     }
@@ -181,11 +159,9 @@ static bool check_ids(struct check *c) {
 static bool compile_pattern(struct check *c) {
     struct setun_tokenizer *t = c->t;
     const struct setun_tok *k = t->tok;
-    if (k->pattern_bytes == 0)
-        return true;
+    if (k->pattern_bytes == 0) return true;
     const uint8_t *pattern = table(c, "pattern", k->pattern, k->pattern_bytes, 1);
-    if (!pattern)
-        return false;
+    if (!pattern) return false;
     int error;
     PCRE2_SIZE where;
     t->code = pcre2_compile(pattern, k->pattern_bytes, PCRE2_UTF | PCRE2_UCP, &error, &where, NULL);
@@ -196,8 +172,7 @@ static bool compile_pattern(struct check *c) {
     }
     t->match = pcre2_match_data_create(1, NULL);
     t->limits = pcre2_match_context_create(NULL);
-    if (!t->match || !t->limits)
-        return wrong(c, "out of memory");
+    if (!t->match || !t->limits) return wrong(c, "out of memory");
     pcre2_set_match_limit(t->limits, 50000000);
     pcre2_set_heap_limit(t->limits, 256 * 1024); /* KiB */
     return true;
@@ -219,8 +194,7 @@ bool setun_tok_open(struct setun_tokenizer *t, const void *section, uint64_t byt
     } else {
         ok = check_index(&c) && check_sorted(&c) && check_merges(&c) && check_ids(&c) && compile_pattern(&c);
     }
-    if (!ok)
-        setun_tok_close(t);
+    if (!ok) setun_tok_close(t);
     return ok;
 }
 
@@ -235,8 +209,7 @@ void setun_tok_close(struct setun_tokenizer *t) {
 
 bool setun_tok_is_eos(const struct setun_tokenizer *t, uint32_t id) {
     for (uint32_t i = 0; i < t->tok->n_eos; i++) {
-        if (t->tok->eos[i] == id)
-            return true;
+        if (t->tok->eos[i] == id) return true;
     }
     return false;
 }

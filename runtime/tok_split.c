@@ -23,20 +23,14 @@ struct encoder {
 };
 
 static bool piece(struct encoder *e, const uint8_t *at, size_t n) {
-    if (n == 0)
-        return true;
+    if (n == 0) return true;
     switch (setun_bpe_piece(e->t, e->bpe, at, n, e->ids)) {
-    case SETUN_BPE_OK:
-        return true;
-    case SETUN_BPE_NO_MEMORY:
-        snprintf(e->why, e->why_size, "out of memory");
-        return false;
-    case SETUN_BPE_NO_BYTE:
-        break;
+    case SETUN_BPE_OK: return true;
+    case SETUN_BPE_NO_MEMORY: snprintf(e->why, e->why_size, "out of memory"); return false;
+    case SETUN_BPE_NO_BYTE: break;
     }
     for (size_t i = 0; i < n; i++) {
-        if (e->t->tok->byte_token[at[i]] != SETUN_NO_TOKEN)
-            continue;
+        if (e->t->tok->byte_token[at[i]] != SETUN_NO_TOKEN) continue;
         snprintf(e->why, e->why_size, "byte 0x%02x at %zu has no token", at[i], (size_t)(at - e->text) + i);
         break;
     }
@@ -46,13 +40,11 @@ static bool piece(struct encoder *e, const uint8_t *at, size_t n) {
 /* Valid UTF-8, cut by the pattern. */
 static bool run(struct encoder *e, const uint8_t *at, size_t n) {
     const struct setun_tokenizer *t = e->t;
-    if (!t->code)
-        return piece(e, at, n);
+    if (!t->code) return piece(e, at, n);
     size_t done = 0;
     while (done < n) {
         int found = pcre2_match(t->code, at, n, done, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, t->match, t->limits);
-        if (found == PCRE2_ERROR_NOMATCH)
-            break;
+        if (found == PCRE2_ERROR_NOMATCH) break;
         if (found < 0) {
             char text[128];
             pcre2_get_error_message(found, (PCRE2_UCHAR *)text, sizeof text);
@@ -62,10 +54,8 @@ static bool run(struct encoder *e, const uint8_t *at, size_t n) {
         }
         const PCRE2_SIZE *range = pcre2_get_ovector_pointer(t->match);
         size_t from = range[0], to = range[1];
-        if (from < done || to <= from)
-            break; /* a look-behind reset the start (\K): take the rest as it is */
-        if (!piece(e, at + done, from - done) || !piece(e, at + from, to - from))
-            return false;
+        if (from < done || to <= from) break; /* a look-behind reset the start (\K): take the rest as it is */
+        if (!piece(e, at + done, from - done) || !piece(e, at + from, to - from)) return false;
         done = to;
     }
     return piece(e, at + done, n - done);
@@ -79,8 +69,7 @@ static bool plain(struct encoder *e, const uint8_t *at, size_t n) {
             end += (size_t)len;
             continue;
         }
-        if (!run(e, at + begin, end - begin) || !piece(e, at + end, 1))
-            return false;
+        if (!run(e, at + begin, end - begin) || !piece(e, at + end, 1)) return false;
         begin = ++end;
     }
     return run(e, at + begin, end - begin);
@@ -90,8 +79,7 @@ static bool plain(struct encoder *e, const uint8_t *at, size_t n) {
 static uint32_t special_at(const struct setun_tokenizer *t, const uint8_t *at, size_t n, uint32_t *len) {
     for (uint32_t i = 0; i < t->tok->n_specials; i++) {
         const uint8_t *text = setun_tok_text(t, t->specials[i], len);
-        if (*len <= n && memcmp(text, at, *len) == 0)
-            return t->specials[i];
+        if (*len <= n && memcmp(text, at, *len) == 0) return t->specials[i];
     }
     return SETUN_NO_TOKEN;
 }
@@ -109,8 +97,7 @@ static bool with_specials(struct encoder *e, const uint8_t *at, size_t n) {
             end++;
             continue;
         }
-        if (!plain(e, at + begin, end - begin))
-            return false;
+        if (!plain(e, at + begin, end - begin)) return false;
         if (!setun_ids_push(e->ids, id)) {
             snprintf(e->why, e->why_size, "out of memory");
             return false;

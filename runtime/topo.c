@@ -11,8 +11,7 @@
 static void read_small(const char *path, char *text, size_t size) {
     text[0] = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
+    if (fd < 0) return;
     ssize_t n = read(fd, text, size - 1);
     close(fd);
     text[n > 0 ? n : 0] = 0;
@@ -23,8 +22,7 @@ static uint32_t quota(void) {
     char text[64];
     read_small("/sys/fs/cgroup/cpu.max", text, sizeof text);
     unsigned long long run = 0, period = 0;
-    if (sscanf(text, "%llu %llu", &run, &period) != 2 || period == 0)
-        return UINT32_MAX;
+    if (sscanf(text, "%llu %llu", &run, &period) != 2 || period == 0) return UINT32_MAX;
     unsigned long long whole = (run + period - 1) / period;
     return whole > 0 && whole < UINT32_MAX ? (uint32_t)whole : UINT32_MAX;
 }
@@ -33,20 +31,17 @@ static uint32_t at_most(uint32_t n, uint32_t most) { return n < most ? n : most;
 
 uint32_t setun_cpus(void) {
     cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0)
-        return 1;
+    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
     return at_most((uint32_t)CPU_COUNT(&mask), quota());
 }
 
 /* A core counts at its first sibling in the mask. */
 uint32_t setun_cores(void) {
     cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0)
-        return 1;
+    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
     uint32_t cores = 0;
     for (unsigned long cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &mask))
-            continue;
+        if (!CPU_ISSET(cpu, &mask)) continue;
         char path[96], text[256];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%lu/topology/thread_siblings_list", cpu);
         read_small(path, text, sizeof text);
@@ -55,13 +50,11 @@ uint32_t setun_cores(void) {
             char *end;
             unsigned long lo = strtoul(p, &end, 10), hi = *end == '-' ? strtoul(end + 1, &end, 10) : lo;
             for (unsigned long c = lo; c <= hi && c < first; c++) {
-                if (CPU_ISSET(c, &mask))
-                    first = c;
+                if (CPU_ISSET(c, &mask)) first = c;
             }
             p = *end == ',' ? end + 1 : end;
         }
-        if (first == cpu)
-            cores++;
+        if (first == cpu) cores++;
     }
     return at_most(cores > 0 ? cores : 1, quota());
 }

@@ -34,8 +34,7 @@ static void body(struct setun_trace *t, const char *kernel_name, const struct se
     setun_out_write(&t->out, kernel_name, kernel_bytes);
     setun_out_write(&t->out, v->name, name_bytes);
     pad(&t->out, kernel_bytes + name_bytes);
-    for (uint32_t r = 0; r < rows; r++)
-        setun_out_write(&t->out, data + (uint64_t)r * v->row_stride, row_bytes);
+    for (uint32_t r = 0; r < rows; r++) setun_out_write(&t->out, data + (uint64_t)r * v->row_stride, row_bytes);
     pad(&t->out, rows * row_bytes);
 }
 

@@ -19,10 +19,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Name and label of ctest, and the seconds it may take.
 SUITES = [
-    ("unit", 240),
-    ("lit", 420),
-    ("programs", 480),
-    ("model", 240),
+    ("unit", 180),
+    ("lit", 360),
+    ("programs", 700),
+    ("model", 180),
 ]
 
 
@@ -98,6 +98,7 @@ def main():
         if name not in known:
             parser.error(f"no suite '{name}'; there are {', '.join(known)}")
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of stop()
     counts = Counts()
     failed = [name for name, limit in SUITES
               if (not args.suite or name in args.suite) and not run(args.build, name, limit * args.slower, extra, counts)]

@@ -24,13 +24,17 @@ struct build_args {
     bool quiet;
 };
 
-static const struct option options[] = {
-    {"weights", required_argument, NULL, 'w'}, {"set", required_argument, NULL, 's'},
-    {"cpu", required_argument, NULL, 'c'},     {"emit", required_argument, NULL, 'e'},
-    {"linker", required_argument, NULL, 'l'},  {"count", no_argument, NULL, 'n'},
-    {"rows", required_argument, NULL, 'r'},    {"print-after", required_argument, NULL, 'p'},
-    {"output", required_argument, NULL, 'o'},  {"quiet", no_argument, NULL, 'q'},
-    {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
+                                        {"set", required_argument, NULL, 's'},
+                                        {"cpu", required_argument, NULL, 'c'},
+                                        {"emit", required_argument, NULL, 'e'},
+                                        {"linker", required_argument, NULL, 'l'},
+                                        {"count", no_argument, NULL, 'n'},
+                                        {"rows", required_argument, NULL, 'r'},
+                                        {"print-after", required_argument, NULL, 'p'},
+                                        {"output", required_argument, NULL, 'o'},
+                                        {"quiet", no_argument, NULL, 'q'},
+                                        {NULL, 0, NULL, 0}};
 
 static int find_emit(const char *word, enum emit_kind *kind) {
     for (int i = 0; i < EMIT_KINDS; i++)
@@ -141,7 +145,8 @@ static void fill_sections(struct command_ctx *cx, struct pack_source *p, const s
     p->section[SETUN_SEC_LICENSES].n = setun_notices_n;
 }
 
-static bool finish(struct command_ctx *cx, const struct build_args *b, struct pack_source *p, uint64_t id, const char *object) {
+static bool finish(struct command_ctx *cx, const struct build_args *b, struct pack_source *p, uint64_t id,
+                   const char *object) {
     const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
     if (!link_executable(cx->diag, cx->arena, b->linker, object, exe)) return false;
     struct out *o = out_open(cx->diag, b->out, true);
@@ -180,7 +185,9 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     if (b->emit == EMIT_LLVM) b->backend.dump_llvm = dump;
     if (b->emit == EMIT_ASM) b->backend.dump_asm = dump;
     bool ok = backend_emit(cx->diag, m, &plan, &b->backend, id, object);
-    if (ok) ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object) : copy_out(cx, b->emit == EMIT_OBJ ? object : dump, b->out);
+    if (ok)
+        ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object)
+                                 : copy_out(cx, b->emit == EMIT_OBJ ? object : dump, b->out);
     for (int i = 0; i < 3; i++) buf_free(&text[i]);
     return ok;
 }

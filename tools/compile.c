@@ -48,6 +48,9 @@ struct ir_func *compile_entry(struct command_ctx *cx, const struct ir_module *m)
         if (emits_logits(m->funcs.at[i])) found = m->funcs.at[i];
     }
     if (found && entries == 1) return found;
-    diag_in(cx->diag, m->name, DIAG_NO_ENTRY, entries == 0 ? "no entry" : entries > 1 ? "several entries" : "an entry without 'logits'");
+    diag_in(cx->diag, m->name, DIAG_NO_ENTRY,
+            entries == 0  ? "no entry"
+            : entries > 1 ? "several entries"
+                          : "an entry without 'logits'");
     return NULL;
 }

@@ -33,7 +33,8 @@ static int engine_step(struct setun_engine *base, const struct setun_row *rows, 
 }
 
 /* One value into the trace file, as generated code would write it; states have no records. */
-static void record(void *self, const struct ir_func *f, const struct ir_val *v, uint32_t layer, uint32_t rows, const void *data) {
+static void record(void *self, const struct ir_func *f, const struct ir_val *v, uint32_t layer, uint32_t rows,
+                   const void *data) {
     struct interp_engine *e = self;
     if (!e->trace || !rows) return;
     static const enum setun_elem elems[] = {[IR_F32_E] = SETUN_F32, [IR_I8] = SETUN_I8, [IR_I32] = SETUN_I32};
@@ -80,7 +81,8 @@ static bool own_flag(int argc, char **argv, int *at, const char *flag, const cha
 }
 
 /* MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's `run`. */
-static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args, char **rest, int *n_rest) {
+static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args, char **rest,
+                      int *n_rest) {
     bool interp = false;
     if (argc < 2 || argv[1][0] == '-') return command_usage("run", "MODEL.stn is missing; it comes first");
     args->model = argv[1];

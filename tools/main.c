@@ -67,7 +67,8 @@ static int help(FILE *out) {
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(out, "  setun %s%s%s\n      %s\n", commands[i].name, *commands[i].usage ? " " : "", commands[i].usage,
                 commands[i].text);
-    fprintf(out, "\n  setun --version, setun --help\n\nExit codes: 0 ok, 1 the answer is no, 2 usage, 3 input rejected, 4 unsupported, 5 I/O,\n"
+    fprintf(out, "\n  setun --version, setun --help\n\nExit codes: 0 ok, 1 the answer is no, 2 usage, 3 input "
+                 "rejected, 4 unsupported, 5 I/O,\n"
                  "6 memory or space, 7 verification, 9 machine lacks a feature, 70 our bug, 130 interrupted.\n");
     return EXIT_OK;
 }
@@ -88,7 +89,8 @@ static int unknown(const char *word) {
     const char *names[COUNT_OF(commands)];
     for (size_t i = 0; i < COUNT_OF(commands); i++) names[i] = commands[i].name;
     const char *near = nearest_name(word, names, COUNT_OF(commands));
-    fprintf(stderr, "setun: unknown command '%s'%s%s%s; see setun --help\n", word, near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+    fprintf(stderr, "setun: unknown command '%s'%s%s%s; see setun --help\n", word, near ? "; did you mean '" : "",
+            near ? near : "", near ? "'" : "");
     return EXIT_USAGE;
 }
 

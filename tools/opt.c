@@ -3,8 +3,8 @@
  *
  *   setun-opt [--PASS ...] [--all] [--print-after PASS|all] FILE|-  prints the module after the passes
  *   setun-opt ... --stats FILE|-                                    counts kernels and fused contractions instead
- *   setun-opt ... --interp [--seed N] --tokens 3,7,1 FILE|-         prints the logits' bits, weights drawn from the seed
- *   setun-opt --list                                                the passes, in the order of the pipeline
+ *   setun-opt ... --interp [--seed N] --tokens 3,7,1 FILE|-         prints the logits' bits, weights drawn from the
+ * seed setun-opt --list                                                the passes, in the order of the pipeline
  */
 #include <stdio.h>
 #include <stdlib.h>

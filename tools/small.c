@@ -29,7 +29,8 @@ int command_check(struct command_ctx *cx, int argc, char **argv) {
     }
     if (!command_words("check", argc, 1, "MODEL.stn")) return EXIT_USAGE;
     args.model = argv[optind];
-    bool ok = args.weights || args.sets.n ? compile_load(cx, &args, false, &c) : frontend_check(cx->diag, cx->arena, cx->names, args.model);
+    bool ok = args.weights || args.sets.n ? compile_load(cx, &args, false, &c)
+                                          : frontend_check(cx->diag, cx->arena, cx->names, args.model);
     compile_close(&c);
     return code_of(cx, ok);
 }
@@ -91,7 +92,8 @@ int command_synth(struct command_ctx *cx, int argc, char **argv) {
         }
     }
     uint64_t seed;
-    if (!read_u64(seed_text, UINT64_MAX, &seed)) return command_usage("synth", "--seed takes a number, not '%s'", seed_text);
+    if (!read_u64(seed_text, UINT64_MAX, &seed))
+        return command_usage("synth", "--seed takes a number, not '%s'", seed_text);
     if (!command_words("synth", argc, 1, "MODEL.stn")) return EXIT_USAGE;
     if (!dir) return command_usage("synth", "-o DIR is missing");
     args.model = argv[optind];

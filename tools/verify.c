@@ -106,9 +106,10 @@ static void report(struct verify *v, const struct ir_func *f, const struct ir_va
     enum ir_elem e = val->type.elem;
     uint64_t bytes = ir_elem_bytes(e), n = ir_type_elems(&val->type), i = 0;
     while (memcmp(theirs + i * bytes, ours + i * bytes, bytes) == 0) i++;
-    different(v, arena_printf(a, "'%%%s' of @%s, layer %u, position %u, element %" PRIu64 ": it has %s, the interpreter %s",
-                              val->name, f->name, layer, position_of(v, &val->type, i / n), i % n,
-                              show(a, e, theirs + i * bytes), show(a, e, ours + i * bytes)));
+    different(
+        v, arena_printf(a, "'%%%s' of @%s, layer %u, position %u, element %" PRIu64 ": it has %s, the interpreter %s",
+                        val->name, f->name, layer, position_of(v, &val->type, i / n), i % n,
+                        show(a, e, theirs + i * bytes), show(a, e, ours + i * bytes)));
 }
 
 /* Called for each value of the interpreter.  What has no record there, as a shape of another value, is passed over. */
@@ -154,7 +155,7 @@ static uint32_t positions(const struct verify *v) { return v->n_tokens + v->gene
 static bool interpret(struct verify *v, const struct ir_func *entry, const struct ir_weights *w) {
     struct arena *a = v->cx->arena;
     uint32_t vocab = v->m->vocab, chosen = 0;
-    float *logits = arena_array(a, float, (size_t)v->m->max_rows * vocab);
+    float *logits = arena_array(a, float, (size_t)v->m->max_rows *vocab);
     struct ir_row *rows = arena_array(a, struct ir_row, v->m->max_rows);
     struct interp *it = interp_new(v->cx->diag, v->m, w, 1, positions(v));
     bool ok = it != NULL;
@@ -204,7 +205,8 @@ static int verify(struct verify *v, const char *tokens) {
     if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
         return command_usage("verify", "--tokens takes ids below %u with commas, not '%s'", v->m->vocab, tokens);
     if (!compare_runs(v)) return (int)diag_exit_code(cx->diag);
-    printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", v->compared, v->steps, positions(v));
+    printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", v->compared, v->steps,
+           positions(v));
     return EXIT_OK;
 }
 

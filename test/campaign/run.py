@@ -129,6 +129,7 @@ def programs(build, extra):
 
 SEEDS = {
     "config_fuzz": ["models/*/config.json"],
+    "ir_fuzz": ["test/ir/Inputs/*.sir", "test/passes/*.sir"],
     "model_fuzz": ["models/*.stn", "test/lang/*.stn", "test/lang/Inputs/*.stn", "test/frontend/*.stn"],
     "tokenizer_fuzz": ["models/*/tokenizer.json"],
 }

@@ -8,8 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     struct buf text = {0};
     fuzz_start(&f, data, n);
     bool ok = config_read(f.diag, f.arena, f.path, &c);
-    if (ok)
-        config_write(&text, &c);
+    if (ok) config_write(&text, &c);
     buf_free(&text);
     fuzz_end(&f, ok);
     return 0;

@@ -23,8 +23,7 @@ static char *print_text(struct fuzz *f, const struct ir_module *m) {
 static void round_trip(struct fuzz *f, struct names *names, const struct ir_module *m) {
     char *text = print_text(f, m);
     struct ir_module *again = read_text(f, names, text, strlen(text));
-    if (!again || strcmp(print_text(f, again), text) != 0)
-        abort();
+    if (!again || strcmp(print_text(f, again), text) != 0) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
@@ -36,8 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (m) {
         struct pass_ctx cx = {.diag = f.diag, .arena = f.arena};
         round_trip(&f, names, m);
-        if (!passes_run_all(&cx, m))
-            abort();
+        if (!passes_run_all(&cx, m)) abort();
         round_trip(&f, names, m);
     }
     fuzz_end(&f, m != NULL);

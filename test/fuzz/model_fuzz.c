@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (ast) {
         struct buf once = {0}, twice = {0};
         if (!lang_format(f.diag, file, text, n, &once)) abort();
-        if (!lang_format(f.diag, file, once.at, once.n, &twice) || once.n != twice.n || memcmp(once.at, twice.at, once.n))
+        if (!lang_format(f.diag, file, once.at, once.n, &twice) || once.n != twice.n ||
+            memcmp(once.at, twice.at, once.n))
             abort();
         buf_free(&once);
         buf_free(&twice);

@@ -12,10 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     bool ok = tokenizer_read(f.diag, f.arena, f.path, &config, 300, &section, &bytes);
     struct setun_tokenizer t;
     char why[200];
-    if (ok && !setun_tok_open(&t, section, bytes, why, sizeof why))
-        abort();
-    if (ok)
-        setun_tok_close(&t);
+    if (ok && !setun_tok_open(&t, section, bytes, why, sizeof why)) abort();
+    if (ok) setun_tok_close(&t);
     fuzz_end(&f, ok);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "backends/backend.h"
+#include "base/check.h"
 #include "base/file.h"
 #include "ir/interp.h"
 #include "passes/pass.h"
@@ -75,7 +76,7 @@ static bool run_last_live(struct job *j, struct setun_engine *e, uint32_t chunk)
 static bool same(const struct job *j, const char *level, uint32_t threads, uint32_t chunk, const char *live) {
     size_t vocab = j->m->vocab;
     for (size_t i = 0; i < j->n * vocab; i++) {
-        if (memcmp(&j->got[i], &j->want[i], sizeof(float)) == 0) continue;
+        if (bits_of_f32(j->got[i]) == bits_of_f32(j->want[i])) continue;
         printf("seed %llu, level %s, %u threads, chunks of %u, %s live: position %zu, logit %zu: %.9g, the interpreter has %.9g\n",
                (unsigned long long)j->seed, level, threads, chunk, live, i / vocab, i % vocab, (double)j->got[i], (double)j->want[i]);
         return false;

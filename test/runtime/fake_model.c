@@ -110,8 +110,7 @@ static void count(void) {
         _exit(99);
     }
     before = allocations;
-    if (steps == 1000)
-        fprintf(stderr, "1000 steps without a call, %llu before them\n", (unsigned long long)before);
+    if (steps == 1000) fprintf(stderr, "1000 steps without a call, %llu before them\n", (unsigned long long)before);
 }
 #else
 static void count(void) {}
@@ -127,15 +126,13 @@ static void run(struct setun_step *s, uint32_t tid, uint64_t salt) {
     }
     s->barrier(s, tid);
     if (s->trace) {
-        if (tid == 0)
-            s->trace(s, 0, 3);
+        if (tid == 0) s->trace(s, 0, 3);
         s->barrier(s, tid);
     }
     head(s, tid, salt);
     s->barrier(s, tid);
     if (s->trace) {
-        if (tid == 0)
-            s->trace(s, 1, 0);
+        if (tid == 0) s->trace(s, 1, 0);
         s->barrier(s, tid);
     }
 }

@@ -4,8 +4,7 @@
 
 static bool all_zero(const unsigned char *p, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (p[i])
-            return false;
+        if (p[i]) return false;
     return true;
 }
 
@@ -50,11 +49,9 @@ static void empty_mark(void) {
 static void vectors(void) {
     struct arena *a = arena_new();
     VEC(uint32_t) v = {0};
-    for (uint32_t i = 0; i < 10000; i++)
-        *vec_push(a, &v) = i * 3;
+    for (uint32_t i = 0; i < 10000; i++) *vec_push(a, &v) = i * 3;
     EXPECT(v.n == 10000);
-    for (uint32_t i = 0; i < 10000; i++)
-        EXPECT(v.at[i] == i * 3);
+    for (uint32_t i = 0; i < 10000; i++) EXPECT(v.at[i] == i * 3);
     EXPECT_STR(arena_printf(a, "%d-%s", 12, "x"), "12-x");
     EXPECT_STR(arena_strndup(a, "abcdef", 3), "abc");
     arena_free(a);

@@ -32,8 +32,7 @@ static void fill(uint8_t data[DATA]) {
     memset(data, 0, DATA);
     memcpy(data, packed, 8);
     data[8] = 0x00, data[9] = 0x3f; /* 0.5 */
-    for (int i = 0; i < 4; i++)
-        data[10 + 2 * i] = 0x80, data[11 + 2 * i] = 0x3f;
+    for (int i = 0; i < 4; i++) data[10 + 2 * i] = 0x80, data[11 + 2 * i] = 0x3f;
     memcpy(data + 18, master, 64);
     memcpy(data + 82, halves, 8);
     memcpy(data + 90, r, 2);
@@ -71,8 +70,7 @@ static void add(struct model *md, struct checkpoint *cp, const char *name, bool 
 
 static bool open_model(struct heard *h, struct checkpoint **cp, struct model *md, struct ir_weights *w) {
     *cp = checkpoint_open(h->diag, h->arena, readers_folder);
-    if (!*cp)
-        return false;
+    if (!*cp) return false;
     *md = (struct model){.m = ir_module_new(h->arena, names_new(h->arena), "test")};
     add(md, *cp, "w", true, 2, 8, 4);
     add(md, *cp, "g.weight", false, 1, 4, 0);
@@ -93,8 +91,7 @@ static void good_values(void) {
     hear(&h);
     fill(data);
     write_all(data, multiply);
-    if (!EXPECT(open_model(&h, &cp, &md, &w)))
-        return;
+    if (!EXPECT(open_model(&h, &cp, &md, &w))) return;
     const struct ir_weight *const *weight = (const struct ir_weight *const *)md.m->weights.at;
     EXPECT(w.trits(w.self, weight[0], 0, 0, 8, t) && memcmp(t, trits, 32) == 0);
     EXPECT(w.trits(w.self, weight[0], 0, 3, 2, t) && memcmp(t, trits + 12, 8) == 0);
@@ -156,8 +153,7 @@ static void misfound(void) {
         struct weight_at at;
         hear(&h);
         struct checkpoint *cp = checkpoint_open(h.diag, h.arena, readers_folder);
-        if (!EXPECT(cp != NULL))
-            return;
+        if (!EXPECT(cp != NULL)) return;
         EXPECT((table[i].ternary ? checkpoint_find_ternary : checkpoint_find_real)(
                    cp, table[i].base, table[i].rank, table[i].dim, &at) == table[i].found);
         if (table[i].slug)

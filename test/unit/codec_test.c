@@ -26,8 +26,7 @@ static void every_row_count(void) {
         int8_t in[17 * COLS], out[17 * COLS];
         uint8_t p[5 * COLS];
         struct hf_u8_bad bad;
-        for (size_t i = 0; i < rows * COLS; i++)
-            in[i] = (int8_t)(rand() % 3 - 1);
+        for (size_t i = 0; i < rows * COLS; i++) in[i] = (int8_t)(rand() % 3 - 1);
         uint64_t bytes = 0;
         EXPECT(hf_u8_bytes(rows, COLS, &bytes) && bytes == (rows + 3) / 4 * COLS);
         hf_u8_encode(in, rows, COLS, p);

@@ -85,8 +85,7 @@ static void cap(void) {
     }
     diag_finish(f.diag);
     int lines = 0;
-    for (const char *p = printed(&f); *p; p++)
-        lines += *p == '\n';
+    for (const char *p = printed(&f); *p; p++) lines += *p == '\n';
     EXPECT(lines == 41 && diag_errors(f.diag) == 25);
     EXPECT(strstr(f.text, "\n... and 5 more errors\n") != NULL);
     end(&f);

@@ -21,8 +21,8 @@ static void normal_forms(struct env *e) {
     EXPECT(dim_sub(e->t, h, h) == num(e, 0));
     EXPECT(dim_mul(e->t, dim_div(e->t, h, n), n) == h); /* '/' is exact */
     EXPECT(dim_mul(e->t, n, dim_div(e->t, h, n)) == h);
-    EXPECT(dim_mul(e->t, dim_mul(e->t, num(e, 2), dim_div(e->t, h, n)),
-                   dim_mul(e->t, n, d)) == dim_mul(e->t, num(e, 2), dim_mul(e->t, h, d)));
+    EXPECT(dim_mul(e->t, dim_mul(e->t, num(e, 2), dim_div(e->t, h, n)), dim_mul(e->t, n, d)) ==
+           dim_mul(e->t, num(e, 2), dim_mul(e->t, h, d)));
     EXPECT(dim_div(e->t, dim_mul(e->t, h, d), d) == h);
     EXPECT(dim_div(e->t, dim_mul(e->t, num(e, 6), h), dim_mul(e->t, num(e, 4), n)) ==
            dim_div(e->t, dim_mul(e->t, num(e, 3), h), dim_mul(e->t, num(e, 2), n)));

@@ -9,26 +9,23 @@
 #include "passes/pass.h"
 
 /* One layer function that all layers share, once grouped: a gain, a quantiser, a square matrix, a residual. */
-static const char MODEL[] =
-    "module tiny {context = 64, vocab = 16, max_rows = 64}\n"
-    "weight @embed : bf16[16, 70]\n"
-    "weight @body.g : bf16[70] layers %d\n"
-    "weight @body.w : trit[70, 70] layers %d scale matrix\n";
-static const char LAYER[] =
-    "func @body.%d(%%rows: rows[T], %%x: f32[T, 70]) {\n"
-    "  %%n = rmsnorm %%x, @body.g {eps = 1e-05} : f32[T, 70]\n"
-    "  %%q, %%r = quant %%n : i8[T, 70], f32[T]\n"
-    "  %%a = matmul %%q, @body.w : i32[T, 70]\n"
-    "  %%f = dequant %%a, %%r, @body.w : f32[T, 70]\n"
-    "  %%y = add %%x, %%f : f32[T, 70]\n"
-    "  ret %%y\n"
-    "}\n";
+static const char MODEL[] = "module tiny {context = 64, vocab = 16, max_rows = 64}\n"
+                            "weight @embed : bf16[16, 70]\n"
+                            "weight @body.g : bf16[70] layers %d\n"
+                            "weight @body.w : trit[70, 70] layers %d scale matrix\n";
+static const char LAYER[] = "func @body.%d(%%rows: rows[T], %%x: f32[T, 70]) {\n"
+                            "  %%n = rmsnorm %%x, @body.g {eps = 1e-05} : f32[T, 70]\n"
+                            "  %%q, %%r = quant %%n : i8[T, 70], f32[T]\n"
+                            "  %%a = matmul %%q, @body.w : i32[T, 70]\n"
+                            "  %%f = dequant %%a, %%r, @body.w : f32[T, 70]\n"
+                            "  %%y = add %%x, %%f : f32[T, 70]\n"
+                            "  ret %%y\n"
+                            "}\n";
 
 static const char *model_text(int layers, struct arena *a) {
     struct buf b = {0};
     buf_printf(&b, MODEL, layers, layers);
-    for (int i = 0; i < layers; i++)
-        buf_printf(&b, LAYER, i);
+    for (int i = 0; i < layers; i++) buf_printf(&b, LAYER, i);
     buf_printf(&b, "entry @generate(%%rows: rows[T]) {\n  %%x.0 = embed %%rows, @embed : f32[T, 70]\n");
     for (int i = 0; i < layers; i++)
         buf_printf(&b, "  %%x.%d = layer %%rows, %%x.%d, @body.%d {index = %d} : f32[T, 70]\n", i + 1, i, i, i);

@@ -19,8 +19,7 @@ static inline bool expect_(bool ok, const char *what, const char *file, int line
 #define EXPECT_STR(a, b) expect_str_((a), (b), __FILE__, __LINE__)
 
 static inline bool expect_str_(const char *a, const char *b, const char *file, int line) {
-    if (strcmp(a, b) == 0)
-        return true;
+    if (strcmp(a, b) == 0) return true;
     expect_failed++;
     printf("%s:%d: failed: strings differ\n--- got\n%s\n--- expected\n%s\n", file, line, a, b);
     return false;

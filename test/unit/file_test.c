@@ -27,18 +27,15 @@ static const char *at(const char *name) {
 static int entries(const char *dir) {
     int n = 0;
     DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
-    if (d)
-        closedir(d);
+    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
+    if (d) closedir(d);
     return n;
 }
 
 static bool holds(const char *path, const char *text) {
     FILE *f = fopen(path, "rb");
     char got[256] = {0};
-    if (!f)
-        return false;
+    if (!f) return false;
     size_t n = fread(got, 1, sizeof got - 1, f);
     fclose(f);
     return n == strlen(text) && strcmp(got, text) == 0;
@@ -68,8 +65,7 @@ static int forked(const char *fail) {
     pid_t child = fork();
     if (child == 0) {
         FILE *quiet = fopen("/dev/null", "w");
-        if (fail)
-            setenv("SETUN_FAIL_WRITE", fail, 1);
+        if (fail) setenv("SETUN_FAIL_WRITE", fail, 1);
         exit(write_output(at("target"), quiet) + (expect_failed ? 100 : 0));
     }
     int status;
@@ -79,8 +75,7 @@ static int forked(const char *fail) {
 
 static void put(const char *path, const char *text) {
     FILE *f = fopen(path, "wb");
-    if (!EXPECT(f != NULL))
-        return;
+    if (!EXPECT(f != NULL)) return;
     fputs(text, f);
     fclose(f);
 }
@@ -93,8 +88,7 @@ static void every_failing_write(void) {
         char fault[32];
         snprintf(fault, sizeof fault, "%d,%s", n, n % 2 ? "ENOSPC" : "EIO");
         int code = forked(fault);
-        if (code == 0)
-            break;
+        if (code == 0) break;
         EXPECT(code == (n % 2 ? EXIT_MEMORY : EXIT_IO));
         EXPECT(holds(at("target"), "old"));
         EXPECT(entries(folder) == 2);
@@ -127,10 +121,8 @@ static void signals(int sig, int code) {
         mkdir(inner, 0700);
         snprintf(inner, sizeof inner, "%s/sub/file", dir);
         put(inner, "x");
-        if (write(ready[1], "r", 1) != 1)
-            _exit(99);
-        for (;;)
-            pause();
+        if (write(ready[1], "r", 1) != 1) _exit(99);
+        for (;;) pause();
     }
     char c;
     EXPECT(read(ready[0], &c, 1) == 1);
@@ -193,12 +185,10 @@ static void reading(struct diag *d, struct arena *a) {
 
 int main(void) {
     snprintf(folder, sizeof folder, "/tmp/file_test.XXXXXX");
-    if (!mkdtemp(folder))
-        return 1;
+    if (!mkdtemp(folder)) return 1;
     struct arena *a = arena_new();
     FILE *quiet = fopen("/dev/null", "w");
-    if (!EXPECT(quiet != NULL))
-        return 1;
+    if (!EXPECT(quiet != NULL)) return 1;
     struct diag *d = diag_new(a, quiet);
     every_failing_write();
     signals(SIGINT, EXIT_INT);

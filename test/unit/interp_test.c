@@ -22,8 +22,7 @@ enum { VOCAB = 16, EVERY_VOCAB = 29, MAX_TOKENS = 200 };
 /* The n-th number (from 0) below m of the generator started at seed. */
 static uint32_t draw(uint64_t seed, uint64_t n, uint32_t m) {
     uint64_t x = seed;
-    for (uint64_t i = 0; i <= n; i++)
-        x = (1103515245 * x + 12345) % 2147483648u;
+    for (uint64_t i = 0; i <= n; i++) x = (1103515245 * x + 12345) % 2147483648u;
     return (uint32_t)((x >> 16) % m);
 }
 
@@ -32,8 +31,7 @@ static const char *const norms[] = {"body.g_in", "body.g_attn", "body.g_ffn", "b
 
 static uint32_t index_in(const char *const *list, size_t n, const char *name) {
     for (uint32_t i = 0; i < n; i++)
-        if (!strcmp(list[i], name))
-            return i;
+        if (!strcmp(list[i], name)) return i;
     BUG("no weight '%s'", name);
 }
 
@@ -41,8 +39,7 @@ static uint32_t index_in(const char *const *list, size_t n, const char *name) {
 static bool mini_trits(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, int8_t *out) {
     (void)self;
     uint64_t seed = 200 + 10 * layer + index_in(matrices, COUNT_OF(matrices), w->name), cols = ir_weight_cols(w);
-    for (uint64_t i = 0; i < n * cols; i++)
-        out[i] = (int8_t)((int)draw(seed, row * cols + i, 3) - 1);
+    for (uint64_t i = 0; i < n * cols; i++) out[i] = (int8_t)((int)draw(seed, row * cols + i, 3) - 1);
     return true;
 }
 
@@ -146,8 +143,7 @@ struct answer {
 static uint32_t largest(const float *x) {
     uint32_t best = 0;
     for (uint32_t i = 1; i < VOCAB; i++)
-        if (x[i] > x[best])
-            best = i;
+        if (x[i] > x[best]) best = i;
     return best;
 }
 
@@ -188,17 +184,14 @@ static void check_codes(void *self, const struct ir_func *f, const struct ir_val
     };
     (void)self;
     EXPECT(rows == (f->entry && v->type.rows == IR_L ? 1 : COUNT_OF(prompt)));
-    if (layer != 0)
-        return;
+    if (layer != 0) return;
     for (size_t i = 0; i < COUNT_OF(want); i++)
-        if (!strcmp(v->name, want[i].value))
-            EXPECT(!memcmp(data, want[i].codes, want[i].n));
+        if (!strcmp(v->name, want[i].value)) EXPECT(!memcmp(data, want[i].codes, want[i].n));
 }
 
 static void check_bits(struct bench *b, const float *logits) {
     char *at = read_text(b, "miniature.logits");
-    for (uint32_t i = 0; i < VOCAB; i++)
-        EXPECT(strtoul(at, &at, 16) == bits_of_f32(logits[i]));
+    for (uint32_t i = 0; i < VOCAB; i++) EXPECT(strtoul(at, &at, 16) == bits_of_f32(logits[i]));
 }
 
 static void golden(void) {
@@ -209,8 +202,7 @@ static void golden(void) {
     struct bench b;
     bench_open(&b);
     struct answer r = run_miniature(&b, read_text(&b, "miniature.sir"), check_codes);
-    for (uint32_t i = 0; i < VOCAB; i++)
-        EXPECT(fabsf(r.logits[i] - want[i]) <= 5e-5f);
+    for (uint32_t i = 0; i < VOCAB; i++) EXPECT(fabsf(r.logits[i] - want[i]) <= 5e-5f);
     EXPECT(!memcmp(r.ids, ids, sizeof ids));
     check_bits(&b, r.logits);
     bench_close(&b);
@@ -231,11 +223,9 @@ static void mistakes(void) {
         struct bench b;
         bench_open(&b);
         char *text = edited(&b, read_text(&b, "miniature.sir"), list[i].from, list[i].to);
-        if (list[i].from2)
-            text = edited(&b, text, list[i].from2, list[i].to2);
+        if (list[i].from2) text = edited(&b, text, list[i].from2, list[i].to2);
         struct answer r = run_miniature(&b, text, NULL);
-        for (uint32_t k = 0; k < 3; k++)
-            EXPECT(fabsf(r.logits[k] - list[i].logits[k]) <= 1e-4f);
+        for (uint32_t k = 0; k < 3; k++) EXPECT(fabsf(r.logits[k] - list[i].logits[k]) <= 1e-4f);
         EXPECT(!memcmp(r.ids, list[i].ids, sizeof r.ids));
         bench_close(&b);
     }
@@ -243,8 +233,7 @@ static void mistakes(void) {
 
 static bool same_bits(const float *a, const float *b, size_t n) {
     for (size_t i = 0; i < n; i++)
-        if (bits_of_f32(a[i]) != bits_of_f32(b[i]))
-            return false;
+        if (bits_of_f32(a[i]) != bits_of_f32(b[i])) return false;
     return true;
 }
 
@@ -372,10 +361,8 @@ static void check_example(void *self, const struct ir_func *f, const struct ir_v
     const struct example *e = self;
     (void)f, (void)layer, (void)rows;
     for (uint32_t i = 0; i < e->n; i++) {
-        if (!strcmp(v->name, "q"))
-            EXPECT((float)((const int8_t *)data)[i] == e->y[i]);
-        if (!strcmp(v->name, "y"))
-            EXPECT(fabsf(((const float *)data)[i] - e->y[i]) <= e->off);
+        if (!strcmp(v->name, "q")) EXPECT((float)((const int8_t *)data)[i] == e->y[i]);
+        if (!strcmp(v->name, "y")) EXPECT(fabsf(((const float *)data)[i] - e->y[i]) <= e->off);
     }
 }
 

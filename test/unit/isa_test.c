@@ -15,8 +15,7 @@ static void ref_dot4(struct lanes *l, unsigned bytes) {
     for (unsigned i = 0; i < bytes / 4; i++) {
         int32_t sum;
         memcpy(&sum, l->acc + 4 * i, 4);
-        for (unsigned j = 4 * i; j < 4 * i + 4; j++)
-            sum += l->a[j] * (int8_t)l->b[j];
+        for (unsigned j = 4 * i; j < 4 * i + 4; j++) sum += l->a[j] * (int8_t)l->b[j];
         memcpy(l->out + 4 * i, &sum, 4);
     }
 }

@@ -51,8 +51,7 @@ static void run_team(struct team *t) {
         m[i] = (struct member){t, i};
         pthread_create(&id[i], NULL, run_member, &m[i]);
     }
-    for (uint32_t i = 0; i < t->threads; i++)
-        pthread_join(id[i], NULL);
+    for (uint32_t i = 0; i < t->threads; i++) pthread_join(id[i], NULL);
     pthread_barrier_destroy(&t->barrier);
 }
 
@@ -87,21 +86,18 @@ static void draw_rows(struct job *j, uint32_t tokens) {
         uint32_t n = 1 + (draw(j, 3) ? draw(j, 9) : draw(j, j->m->max_rows));
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = draw(j, SLOTS);
-            if (pos[slot] == tokens)
-                continue;
+            if (pos[slot] == tokens) continue;
             j->rows[j->n_rows++] = (struct ir_row){
                 .token = draw(j, j->m->vocab), .slot = slot, .pos = pos[slot]++, .live = draw(j, 2) != 0};
         }
-        if (j->n_rows == (j->n_steps ? j->step_end[j->n_steps - 1] : 0))
-            continue;
+        if (j->n_rows == (j->n_steps ? j->step_end[j->n_steps - 1] : 0)) continue;
         j->step_end[j->n_steps++] = j->n_rows;
     }
 }
 
 static const struct ir_func *entry_of(const struct ir_module *m) {
     for (size_t i = 0; i < m->funcs.n; i++)
-        if (m->funcs.at[i]->entry)
-            return m->funcs.at[i];
+        if (m->funcs.at[i]->entry) return m->funcs.at[i];
     return NULL;
 }
 
@@ -112,8 +108,7 @@ static bool interpret(struct job *j) {
     for (uint32_t s = 0, at = 0; ok && s < j->n_steps; at = j->step_end[s++]) {
         uint32_t n = j->step_end[s] - at;
         ok = interp_step(it, entry_of(j->m), j->rows + at, n, "logits", j->want + (size_t)j->n_want * j->m->vocab);
-        for (uint32_t i = 0; i < n; i++)
-            j->n_want += j->rows[at + i].live;
+        for (uint32_t i = 0; i < n; i++) j->n_want += j->rows[at + i].live;
     }
     interp_free(it);
     return ok;
@@ -122,8 +117,7 @@ static bool interpret(struct job *j) {
 static void *lines(uint64_t bytes) {
     uint64_t n = (bytes + 256 + 63) / 64 * 64;
     void *p = aligned_alloc(64, n);
-    if (!p)
-        exit(6);
+    if (!p) exit(6);
     memset(p, 0, n);
     return p;
 }
@@ -137,8 +131,7 @@ static void run_step(struct team *t, const struct ir_row *rows, uint32_t n) {
     t->step.n_live = 0;
     for (uint32_t i = 0; i < n; i++) {
         r[i] = (struct setun_row){rows[i].token, rows[i].slot, rows[i].pos, rows[i].live};
-        if (rows[i].live)
-            live[t->step.n_live++] = i;
+        if (rows[i].live) live[t->step.n_live++] = i;
     }
     t->step.rows = r;
     t->step.live = live;
@@ -203,10 +196,8 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
 static bool write_data(struct job *j, const struct ir_module *m, const struct data_plan *plan, const char *path) {
     uint64_t hash;
     struct out *o = out_open(j->d, path, false);
-    if (!o)
-        return false;
-    if (data_write(j->d, m, plan, &j->w, o, &hash, NULL, NULL))
-        return out_commit(o);
+    if (!o) return false;
+    if (data_write(j->d, m, plan, &j->w, o, &hash, NULL, NULL)) return out_commit(o);
     out_discard(o);
     return false;
 }
@@ -222,8 +213,7 @@ static bool link_shared(struct job *j, const char *object, const char *so) {
 
 static bool run_passes(struct job *j, struct ir_module *m, bool fused) {
     struct pass_ctx cx = {.diag = j->d, .arena = j->a, .print_after = getenv("PRINT_AFTER")};
-    if (fused)
-        return passes_run_all(&cx, m);
+    if (fused) return passes_run_all(&cx, m);
     return pass_run(&cx, m, pass_find("select-core")) && pass_run(&cx, m, pass_find("plan-memory"));
 }
 
@@ -238,15 +228,12 @@ static bool compiled(struct job *j, struct ir_module *m, bool fused) {
                                   .dump_asm = getenv("DUMP_ASM")};
     struct data_plan plan;
     struct mapped data = {0};
-    if (!run_passes(j, m, fused))
-        return false;
+    if (!run_passes(j, m, fused)) return false;
     data_plan_make(j->a, m, &plan);
-    if (!backend_emit(j->d, m, &plan, &opt, 1, object) || !link_shared(j, object, so))
-        return false;
+    if (!backend_emit(j->d, m, &plan, &opt, 1, object) || !link_shared(j, object, so)) return false;
     void *code = write_data(j, m, &plan, path) && file_map(j->d, path, &data) ? dlopen(so, RTLD_NOW) : NULL;
     const struct setun_model *model = code ? dlsym(code, "setun_model") : NULL;
-    if (!EXPECT(model != NULL))
-        return false;
+    if (!EXPECT(model != NULL)) return false;
     uint8_t *copy = lines(data.n);
     memcpy(copy, data.at, data.n);
     bool ok = true;
@@ -273,13 +260,10 @@ static bool run_program(const char *title, const char *text, uint64_t seed, uint
     j.w = ir_weights_random(j.a, seed);
     j.m = parsed(&j, text);
     bool ok = EXPECT(j.m != NULL);
-    if (ok)
-        draw_rows(&j, tokens);
+    if (ok) draw_rows(&j, tokens);
     ok = ok && EXPECT(interpret(&j));
-    for (int fused = 0; ok && fused < 2; fused++)
-        ok = EXPECT(compiled(&j, parsed(&j, text), fused));
-    if (!ok)
-        printf("program '%s' failed\n", title);
+    for (int fused = 0; ok && fused < 2; fused++) ok = EXPECT(compiled(&j, parsed(&j, text), fused));
+    if (!ok) printf("program '%s' failed\n", title);
     arena_free(j.a);
     return ok;
 }
@@ -378,8 +362,7 @@ static void layer(struct buf *t, const struct shape *s, int number) {
     buf_printf(t, "  %%wo.acc = matmul %%oc, @b.wo : i32[T, %u]\n  %%wo = dequant %%wo.acc, %%or, @b.wo : f32[T, %u]\n",
                h, h);
     buf_printf(t, "  %%h = add %%x, %%wo : f32[T, %u]\n", h);
-    if (number)
-        buf_printf(t, "  %%h.d = dot %%h, @b.mix : f32[T, %u]\n  %%h.e = tanh %%h.d : f32[T, %u]\n", h, h);
+    if (number) buf_printf(t, "  %%h.d = dot %%h, @b.mix : f32[T, %u]\n  %%h.e = tanh %%h.d : f32[T, %u]\n", h, h);
     buf_printf(
         t, "  %%b = rmsnorm %%h, @b.g_ffn {eps = 1e-05} : f32[T, %u]\n  %%bc, %%br = quant %%b : i8[T, %u], f32[T]\n",
         h, h);
@@ -401,8 +384,7 @@ static void layer(struct buf *t, const struct shape *s, int number) {
 static void program(struct buf *t, const struct shape *s) {
     declare(t, s);
     layer(t, s, 0);
-    if (s->layers > 2)
-        layer(t, s, 1);
+    if (s->layers > 2) layer(t, s, 1);
     buf_printf(t, "entry @generate(%%rows: rows[T]) {\n  %%x = embed %%rows, @embed : f32[T, %u]\n", s->hidden);
     const char *x = "x";
     if (s->layers > 1) {
@@ -423,8 +405,7 @@ static void overflow(bool in_quant) {
     struct buf t = {0};
     struct job j = {.a = arena_new(), .title = "overflow", .seed = 3, .n_rows = 3, .n_steps = 1};
     FILE *quiet = fopen("/dev/null", "w");
-    if (!EXPECT(quiet != NULL))
-        return;
+    if (!EXPECT(quiet != NULL)) return;
     const char *last = in_quant ? "1" : "1e+38";
     buf_printf(&t,
                "module p {context = 64, vocab = 9, max_rows = 8}\nweight @embed : f32[9, 40]\nweight @w : trit[40, 40] "
@@ -443,8 +424,7 @@ static void overflow(bool in_quant) {
     j.w = ir_weights_random(j.a, 1);
     j.m = parsed(&j, t.at);
     if (EXPECT(j.m != NULL)) {
-        for (uint32_t i = 0; i < 3; i++)
-            j.rows[i] = (struct ir_row){.token = i, .slot = 0, .pos = i + 5, .live = true};
+        for (uint32_t i = 0; i < 3; i++) j.rows[i] = (struct ir_row){.token = i, .slot = 0, .pos = i + 5, .live = true};
         j.step_end[0] = 3;
         EXPECT(!interpret(&j));
         j.d = diag_new(j.a, stderr);

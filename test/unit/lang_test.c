@@ -87,8 +87,8 @@ static void sprinkled(const char *text, size_t n, FILE *messages) {
             bool gap = !string && !comment && strchr(" ;{},()", text[k]);
             buf_put(&b, &text[k], 1);
             if (!gap || next_random(&seed) % 8) continue;
-            static const char *const extra[] =
-                {"\n", "\n\n\n", " # c\n", "\n# own line\n", "\n\n   # after a gap\n\n", "\t"};
+            static const char *const extra[] = {"\n", "\n\n\n", " # c\n", "\n# own line\n", "\n\n   # after a gap\n\n",
+                                                "\t"};
             buf_printf(&b, "%s", extra[next_random(&seed) % 6]);
         }
         EXPECT(format_twice(b.at, b.n, messages));

@@ -83,8 +83,7 @@ static bool check_batch(size_t i, code *fn, const float *x, const char *level) {
     fn(x, y, BATCH);
     for (size_t k = 0; k < BATCH; k++) {
         float want = functions[i].want(x[k]);
-        if (same(y[k], want))
-            continue;
+        if (same(y[k], want)) continue;
         printf("%s(%a) at %s: %a, not %a\n", functions[i].name, (double)x[k], level, (double)y[k], (double)want);
         return false;
     }
@@ -107,10 +106,8 @@ static bool check_edges(size_t i, code *fn, const char *level) {
 static bool check_sweep(size_t i, code *fn, const char *level) {
     static float x[BATCH];
     for (uint32_t b = 0; b < 500; b++) {
-        for (uint32_t k = 0; k < BATCH; k++)
-            x[k] = f32_of_bits((b * BATCH + k) * 2099u);
-        if (!check_batch(i, fn, x, level))
-            return false;
+        for (uint32_t k = 0; k < BATCH; k++) x[k] = f32_of_bits((b * BATCH + k) * 2099u);
+        if (!check_batch(i, fn, x, level)) return false;
     }
     return true;
 }
@@ -119,11 +116,9 @@ static void check_rest(const struct jit *j, const char *level) {
     float (*exp1)(float), (*tree)(const float *), lanes[32];
     *(void **)&exp1 = jit_symbol(j, arena_printf(j->arena, "exp1.%s", level));
     *(void **)&tree = jit_symbol(j, arena_printf(j->arena, "tree.%s", level));
-    for (int i = 0; i < 32; i++)
-        lanes[i] = num_exp((float)(i * 7 % 32) - 9.3f);
+    for (int i = 0; i < 32; i++) lanes[i] = num_exp((float)(i * 7 % 32) - 9.3f);
     EXPECT(same(tree(lanes), num_sum(lanes, 32)));
-    for (int i = -250; i < 250; i++)
-        EXPECT(same(exp1(0.37f * (float)i), num_exp(0.37f * (float)i)));
+    for (int i = -250; i < 250; i++) EXPECT(same(exp1(0.37f * (float)i), num_exp(0.37f * (float)i)));
 }
 
 int main(void) {
@@ -134,16 +129,14 @@ int main(void) {
     cg_open(&c, j.diag, j.arena, &opt, "math");
     for (unsigned l = 0; l < x86_n_levels; l++) {
         c.level = &x86_levels[l];
-        for (size_t i = 0; i < COUNT_OF(functions); i++)
-            emit_one(&c, i);
+        for (size_t i = 0; i < COUNT_OF(functions); i++) emit_one(&c, i);
         emit_rest(&c);
     }
     jit_link(&j, &c);
     cg_close(&c);
     for (unsigned l = 0; l < x86_n_levels; l++) {
         const char *level = x86_levels[l].name;
-        if (x86_levels[l].needs & ~x86_host_features())
-            continue;
+        if (x86_levels[l].needs & ~x86_host_features()) continue;
         for (size_t i = 0; i < COUNT_OF(functions); i++) {
             code *fn;
             *(void **)&fn = jit_symbol(&j, arena_printf(j.arena, "%s.%s", functions[i].name, level));

@@ -59,16 +59,13 @@ static void problem_make(struct problem *p, uint64_t K, enum fill fill, int64_t 
         memcpy(row + p->stride - 64, &sum, 4);
         for (uint64_t n = 0; n < tiles * IR_TILE; n++) {
             int32_t y = 0;
-            for (uint64_t k = 0; k < K; k++)
-                y += row[k] * p->trits[n * K + k];
+            for (uint64_t k = 0; k < K; k++) y += row[k] * p->trits[n * K + k];
             p->want[(uint64_t)r * MAX_TILES * IR_TILE + n] = y;
         }
     }
 }
 
-static void problem_free(struct problem *p) {
-    free(p->trits), free(p->codes), free(p->tiles);
-}
+static void problem_free(struct problem *p) { free(p->trits), free(p->codes), free(p->tiles); }
 
 static int run(const struct jit *j, struct problem *p, const char *level, int64_t rows, uint64_t tiles) {
     mm_fn *mm;
@@ -79,15 +76,16 @@ static int run(const struct jit *j, struct problem *p, const char *level, int64_
     uint64_t unpacked = rows > 1 ? tiles : 0;
     if (ctx.unpacked_tiles != unpacked)
         return printf("%s K %d rows %d tiles %d: unpacked %d tiles\n", level, (int)p->K, (int)rows, (int)tiles,
-                      (int)ctx.unpacked_tiles), 1;
+                      (int)ctx.unpacked_tiles),
+               1;
     for (int64_t r = 0; r < rows; r++) {
         for (uint64_t n = 0; n < ACC_STRIDE; n++) {
             bool inside = n < tiles * IR_TILE;
             int32_t got = p->acc[r * ACC_STRIDE + (int64_t)n];
             int32_t want = inside ? p->want[(uint64_t)r * MAX_TILES * IR_TILE + n] : 0x55555555;
             if (got == want) continue;
-            printf("%s K %d rows %d tiles %d: row %d sum %d is %d, not %d\n", level, (int)p->K, (int)rows,
-                   (int)tiles, (int)r, (int)n, got, want);
+            printf("%s K %d rows %d tiles %d: row %d sum %d is %d, not %d\n", level, (int)p->K, (int)rows, (int)tiles,
+                   (int)r, (int)n, got, want);
             return 1;
         }
     }
@@ -116,8 +114,7 @@ int main(void) {
     for (unsigned l = 0; l < x86_n_levels; l++) {
         c.level = &x86_levels[l]; /* all are emitted, whatever runs here */
         LLVMTypeRef type;
-        for (size_t i = 0; i < COUNT_OF(depths); i++)
-            jit_export(mm_function(&c, depths[i], &type));
+        for (size_t i = 0; i < COUNT_OF(depths); i++) jit_export(mm_function(&c, depths[i], &type));
     }
     jit_link(&j, &c);
     p.scratch = take(mm_scratch_bytes(&c, LARGEST));

@@ -26,8 +26,7 @@ static void exponential(void) {
     for (int i = 0; i < 100000; i++) {
         float x = -87.33f + (float)i * 0.00176f;
         double u = ulps(num_exp(x), exp((double)x));
-        if (u > worst)
-            worst = u;
+        if (u > worst) worst = u;
         monotone = monotone && num_exp(x) >= before;
         before = num_exp(x);
     }
@@ -42,16 +41,13 @@ static void others(void) {
     double log_worst = 0, tanh_worst = 0, sig_worst = 0;
     for (uint32_t u = 0x00800000; u < 0x7f800000; u += 50021) {
         double x = (double)f32_of_bits(u), e = ulps(num_log((float)x), log(x));
-        if (e > log_worst)
-            log_worst = e;
+        if (e > log_worst) log_worst = e;
     }
     for (int i = 0; i < 100000; i++) {
         float x = -25.0f + (float)i * 0.0005f;
         double t = ulps(num_tanh(x), tanh((double)x)), s = ulps(num_sigmoid(x), 1 / (1 + exp(-(double)x)));
-        if (t > tanh_worst)
-            tanh_worst = t;
-        if (s > sig_worst)
-            sig_worst = s;
+        if (t > tanh_worst) tanh_worst = t;
+        if (s > sig_worst) sig_worst = s;
     }
     EXPECT(log_worst < 1 && tanh_worst < 1.5 && sig_worst < 2.5);
     EXPECT(num_log(1.0f) == 0.0f);
@@ -94,8 +90,7 @@ static void half(void) {
     bool ok = true;
     for (uint32_t h = 0; h < 0x10000; h++) {
         float x = num_of_f16((uint16_t)h);
-        if ((h >> 10 & 31) == 31)
-            continue;
+        if ((h >> 10 & 31) == 31) continue;
         ok = ok && num_f16(x) == h;
     }
     EXPECT(ok);
@@ -115,12 +110,10 @@ static float by_lanes(const float *x, uint64_t n) {
         float v[32];
         for (uint64_t l = 0; l < 32; l++) {
             v[l] = 0;
-            for (uint64_t i = b + l; i < n && i < b + 1024; i += 32)
-                v[l] += x[i];
+            for (uint64_t i = b + l; i < n && i < b + 1024; i += 32) v[l] += x[i];
         }
         for (int h = 16; h; h /= 2)
-            for (int l = 0; l < h; l++)
-                v[l] += v[l + h];
+            for (int l = 0; l < h; l++) v[l] += v[l + h];
         total += v[0];
     }
     return total;

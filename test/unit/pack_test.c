@@ -21,16 +21,14 @@ static int check(uint64_t rows, uint64_t K) {
     int8_t *trits = malloc(rows * K), *back = malloc(rows * K);
     uint8_t *tile = malloc(n + 1);
     if (!trits || !back || !tile) abort();
-    for (uint64_t i = 0; i < rows * K; i++)
-        trits[i] = (int8_t)((int)draw(3) - 1);
+    for (uint64_t i = 0; i < rows * K; i++) trits[i] = (int8_t)((int)draw(3) - 1);
     tile[n] = 0xa5;
     mm_pack_tile(trits, rows, K, tile);
     if (tile[n] != 0xa5) bad = printf("rows %d K %d: wrote past the tile\n", (int)rows, (int)K);
     for (uint64_t b = 0; b < n; b++) {
         uint64_t k = b / 64 * 4 + b % 4, lane = b % 64 / 4;
         unsigned want = 0;
-        for (unsigned p = 0; p < 4; p++)
-            want |= (unsigned)(trit_of(trits, rows, K, lane + 16 * p, k) + 1) << (2 * p);
+        for (unsigned p = 0; p < 4; p++) want |= (unsigned)(trit_of(trits, rows, K, lane + 16 * p, k) + 1) << (2 * p);
         if (tile[b] != want && !bad)
             bad = printf("rows %d K %d: byte %d is %02x, not %02x\n", (int)rows, (int)K, (int)b, tile[b], want);
     }
@@ -45,7 +43,6 @@ int main(void) {
     static const uint64_t rows[] = {1, 15, 16, 17, 48, 63, 64};
     int bad = 0;
     for (size_t i = 0; i < COUNT_OF(ks); i++)
-        for (size_t j = 0; j < COUNT_OF(rows); j++)
-            bad += check(rows[j], ks[i]);
+        for (size_t j = 0; j < COUNT_OF(rows); j++) bad += check(rows[j], ks[i]);
     return bad != 0;
 }

@@ -17,8 +17,7 @@ static char readers_folder[64];
 
 static inline void readers_start(void) {
     snprintf(readers_folder, sizeof readers_folder, "/tmp/readers_test.XXXXXX");
-    if (!mkdtemp(readers_folder))
-        exit(1);
+    if (!mkdtemp(readers_folder)) exit(1);
 }
 static inline void readers_end(void) {
     char command[128];
@@ -35,8 +34,7 @@ static inline const char *path_of(const char *name) {
 }
 static inline void put_file(const char *name, const void *p, size_t n) {
     FILE *f = fopen(path_of(name), "wb");
-    if (!EXPECT(f != NULL))
-        return;
+    if (!EXPECT(f != NULL)) return;
     fwrite(p, 1, n, f);
     fclose(f);
 }
@@ -47,11 +45,9 @@ static inline void remove_file(const char *name) { unlink(path_of(name)); }
 static inline void put_tensors(const char *name, const char *header, const void *data, size_t n) {
     size_t h = strlen(header);
     unsigned char *all = calloc(1, 8 + h + n + 1);
-    for (int i = 0; i < 8; i++)
-        all[i] = (unsigned char)((unsigned long long)h >> 8 * i);
+    for (int i = 0; i < 8; i++) all[i] = (unsigned char)((unsigned long long)h >> 8 * i);
     memcpy(all + 8, header, h);
-    if (data)
-        memcpy(all + 8 + h, data, n);
+    if (data) memcpy(all + 8 + h, data, n);
     put_file(name, all, 8 + h + n);
     free(all);
 }

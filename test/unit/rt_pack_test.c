@@ -97,8 +97,7 @@ static void footers(void) {
 
 static void hashes(void) {
     static uint8_t bytes[300];
-    for (int i = 0; i < 300; i++)
-        bytes[i] = (uint8_t)(i * 7);
+    for (int i = 0; i < 300; i++) bytes[i] = (uint8_t)(i * 7);
     for (uint64_t n = 0; n <= 300; n += 13) {
         uint64_t whole = setun_hash(bytes, n);
         for (uint64_t cut = 0; cut <= n; cut += 5) {
@@ -140,8 +139,7 @@ static void tensors(void) {
 
 int main(void) {
     struct setun_pack *p = aligned_alloc(65536, 2 * 65536);
-    if (!p)
-        return 1;
+    if (!p) return 1;
     fields(p);
     flips(p);
     footers();

@@ -22,15 +22,12 @@ static uint32_t draw(uint32_t n) {
 
 static float slow_exp(float x) {
     static const float r[] = {SETUN_EXP_R};
-    if (x < -87.33f)
-        return 0;
-    if (x > 88.72283f)
-        x = 88.72283f;
+    if (x < -87.33f) return 0;
+    if (x > 88.72283f) x = 88.72283f;
     float n = rintf(x * SETUN_LOG2E), t = fmaf(n, -SETUN_LN2_HI, x);
     t = fmaf(n, -SETUN_LN2_LO, t);
     float h = r[4];
-    for (int i = 3; i >= 0; i--)
-        h = fmaf(h, t, r[i]);
+    for (int i = 3; i >= 0; i--) h = fmaf(h, t, r[i]);
     float p = 1 + fmaf(t * t, h, t);
     int k = (int)n, a = (int)floorf((float)k / 2), b = k - a;
     return ldexpf(1, a) * p * ldexpf(1, b);
@@ -45,8 +42,7 @@ static float slow_log(float x) {
         e--;
     }
     float f = m - 1, z = f * f, q = c[8];
-    for (int i = 7; i >= 0; i--)
-        q = fmaf(q, f, c[i]);
+    for (int i = 7; i >= 0; i--) q = fmaf(q, f, c[i]);
     float y = fmaf(f * z, q, -(0.5f * z));
     y = fmaf((float)e, SETUN_LN2_LO, y);
     y = f + y;
@@ -57,16 +53,11 @@ static float slow_sum(const float *x, uint32_t n) {
     float total = 0;
     for (uint32_t at = 0; at < n; at += 1024) {
         float v[32] = {0};
-        for (uint32_t i = at; i < n && i < at + 1024; i++)
-            v[(i - at) % 32] += x[i];
-        for (int i = 0; i < 16; i++)
-            v[i] += v[i + 16];
-        for (int i = 0; i < 8; i++)
-            v[i] += v[i + 8];
-        for (int i = 0; i < 4; i++)
-            v[i] += v[i + 4];
-        for (int i = 0; i < 2; i++)
-            v[i] += v[i + 2];
+        for (uint32_t i = at; i < n && i < at + 1024; i++) v[(i - at) % 32] += x[i];
+        for (int i = 0; i < 16; i++) v[i] += v[i + 16];
+        for (int i = 0; i < 8; i++) v[i] += v[i + 8];
+        for (int i = 0; i < 4; i++) v[i] += v[i + 4];
+        for (int i = 0; i < 2; i++) v[i] += v[i + 2];
         total += v[0] + v[1];
     }
     return total;
@@ -79,8 +70,7 @@ struct candidate {
 
 static int by_logit(const void *pa, const void *pb) {
     const struct candidate *a = pa, *b = pb;
-    if (a->l != b->l)
-        return a->l > b->l ? -1 : 1;
+    if (a->l != b->l) return a->l > b->l ? -1 : 1;
     return a->id < b->id ? -1 : 1;
 }
 
@@ -99,43 +89,34 @@ static uint32_t slow_sample(const struct setun_sampling *set, const float *logit
     float *e = calloc(vocab, sizeof *e);
     for (uint32_t i = 0; i < vocab; i++) {
         bool seen = false;
-        for (uint32_t j = n > set->repeat_last ? n - set->repeat_last : 0; j < n; j++)
-            seen |= history[j] == i;
+        for (uint32_t j = n > set->repeat_last ? n - set->repeat_last : 0; j < n; j++) seen |= history[j] == i;
         float l = logits[i];
-        if (seen)
-            l = l > 0 ? l / set->repeat_penalty : l * set->repeat_penalty;
+        if (seen) l = l > 0 ? l / set->repeat_penalty : l * set->repeat_penalty;
         c[i] = (struct candidate){l, i};
     }
     qsort(c, vocab, sizeof *c, by_logit);
     uint32_t kept = vocab, best = c[0].id;
     float max = c[0].l, most = -INFINITY;
-    if (set->temp == 0)
-        goto done;
-    if (set->top_k > 0 && set->top_k < kept)
-        kept = set->top_k;
+    if (set->temp == 0) goto done;
+    if (set->top_k > 0 && set->top_k < kept) kept = set->top_k;
     if (set->min_p > 0) {
         float least = fmaf(set->temp, slow_log(set->min_p), max);
-        while (c[kept - 1].l < least)
-            kept--;
+        while (c[kept - 1].l < least) kept--;
     }
     if (set->top_p < 1) {
-        for (uint32_t i = 0; i < kept; i++)
-            e[i] = slow_exp((c[i].l - max) / set->temp);
+        for (uint32_t i = 0; i < kept; i++) e[i] = slow_exp((c[i].l - max) / set->temp);
         float enough = set->top_p * slow_sum(e, kept), sum = 0;
         for (uint32_t i = 0; i < kept; i++) {
             sum += e[i];
-            if (sum >= enough)
-                kept = i + 1;
+            if (sum >= enough) kept = i + 1;
         }
     }
     best = UINT32_MAX;
     for (uint32_t id = 0; id < vocab; id++) {
         for (uint32_t i = 0; i < kept; i++) {
-            if (c[i].id != id)
-                continue;
+            if (c[i].id != id) continue;
             float v = c[i].l / set->temp + noise(set->seed, position, id);
-            if (best != UINT32_MAX && v <= most)
-                continue;
+            if (best != UINT32_MAX && v <= most) continue;
             best = id;
             most = v;
         }
@@ -155,17 +136,14 @@ static void functions(void) {
         float x = setun_float(u), y = setun_log(x);
         same = same && setun_bits(y) == setun_bits(slow_log(x));
         double truth = log((double)x), error = fabs(y - truth) / fmax(fabs(truth), 0x1p-20);
-        if (error > log_worst)
-            log_worst = error;
+        if (error > log_worst) log_worst = error;
     }
     for (int i = -100000; i <= 100000; i++) {
         float x = (float)i * 0.00101f, y = setun_exp(x);
         same = same && setun_bits(y) == setun_bits(slow_exp(x));
-        if (x < -87 || x > 88)
-            continue;
+        if (x < -87 || x > 88) continue;
         double error = fabs(y / exp((double)x) - 1);
-        if (error > exp_worst)
-            exp_worst = error;
+        if (error > exp_worst) exp_worst = error;
     }
     EXPECT(same);
     EXPECT(exp_worst < 2e-7 && log_worst < 2e-7);
@@ -195,14 +173,11 @@ static void against_slow(void) {
         uint32_t steps = draw(2) ? 8 : 100000; /* coarse: many ties, and both zeros */
         for (uint32_t i = 0; i < vocab; i++) {
             logits[i] = ((float)draw(steps + 1) / (float)steps - 0.5f) * 20;
-            if (logits[i] == 0 && draw(2))
-                logits[i] = -0.0f;
+            if (logits[i] == 0 && draw(2)) logits[i] = -0.0f;
         }
-        for (uint32_t i = 0; i < n; i++)
-            history[i] = draw(vocab);
+        for (uint32_t i = 0; i < n; i++) history[i] = draw(vocab);
         struct setun_sampler s;
-        if (!EXPECT(setun_sampler_open(&s, &set, vocab)))
-            return;
+        if (!EXPECT(setun_sampler_open(&s, &set, vocab))) return;
         uint32_t want = slow_sample(&set, logits, vocab, history, n, position);
         uint32_t got = setun_sample(&s, logits, history, n, position);
         if (!EXPECT(got == want) || !EXPECT(setun_sample(&s, logits, history, n, position) == want)) {
@@ -226,15 +201,12 @@ static void borders(void) {
             c[i] = (struct candidate){logits[i], i};
         }
         qsort(c, VOCAB, sizeof *c, by_logit);
-        for (uint32_t i = 0; i < VOCAB; i++)
-            e[i] = slow_exp(c[i].l - c[0].l);
+        for (uint32_t i = 0; i < VOCAB; i++) e[i] = slow_exp(c[i].l - c[0].l);
         float prefix = 0;
-        for (uint32_t i = 0, k = 1 + draw(4); i < k; i++)
-            prefix += e[i];
+        for (uint32_t i = 0, k = 1 + draw(4); i < k; i++) prefix += e[i];
         struct setun_sampling set = {.temp = 1, .top_p = prefix / slow_sum(e, VOCAB), .repeat_penalty = 1};
         struct setun_sampler s;
-        if (!EXPECT(setun_sampler_open(&s, &set, VOCAB)))
-            return;
+        if (!EXPECT(setun_sampler_open(&s, &set, VOCAB))) return;
         for (uint32_t position = 0; position < 10; position++) {
             EXPECT(setun_sample(&s, logits, NULL, 0, position) == slow_sample(&set, logits, VOCAB, NULL, 0, position));
         }
@@ -248,10 +220,8 @@ static void frequencies(void) {
     struct setun_sampling set = {.temp = 1, .top_p = 1, .repeat_penalty = 1, .seed = 42};
     struct setun_sampler s;
     uint32_t count[3] = {0};
-    if (!EXPECT(setun_sampler_open(&s, &set, 3)))
-        return;
-    for (uint32_t position = 0; position < 60000; position++)
-        count[setun_sample(&s, logits, NULL, 0, position)]++;
+    if (!EXPECT(setun_sampler_open(&s, &set, 3))) return;
+    for (uint32_t position = 0; position < 60000; position++) count[setun_sample(&s, logits, NULL, 0, position)]++;
     EXPECT(abs((int)count[0] - 30000) < 500 && abs((int)count[1] - 20000) < 500 && abs((int)count[2] - 10000) < 500);
     setun_sampler_close(&s);
 }
@@ -259,11 +229,9 @@ static void frequencies(void) {
 static void losses(void) {
     static float x[5000];
     for (uint32_t n = 1; n < 5000; n += 617) {
-        for (uint32_t i = 0; i < n; i++)
-            x[i] = (float)draw(10000) / 500 - 10;
+        for (uint32_t i = 0; i < n; i++) x[i] = (float)draw(10000) / 500 - 10;
         double sum = 0;
-        for (uint32_t i = 0; i < n; i++)
-            sum += exp((double)x[i]);
+        for (uint32_t i = 0; i < n; i++) sum += exp((double)x[i]);
         EXPECT(fabs(setun_loss(x, n, n / 2) - (log(sum) - (double)x[n / 2])) < 1e-5);
     }
 }

@@ -38,8 +38,7 @@ static uint32_t vocab_add(struct vocab *v, const char *text, uint32_t len) {
 
 static uint32_t vocab_find(const struct vocab *v, const char *text, uint32_t len) {
     for (uint32_t i = 0; i < v->n; i++) {
-        if (v->len[i] == len && memcmp(v->text[i], text, len) == 0)
-            return i;
+        if (v->len[i] == len && memcmp(v->text[i], text, len) == 0) return i;
     }
     return SETUN_NO_TOKEN;
 }
@@ -58,8 +57,7 @@ static void vocab_merge(struct vocab *v, uint32_t left, uint32_t right) {
     memcpy(both, v->text[left], v->len[left]);
     memcpy(both + v->len[left], v->text[right], v->len[right]);
     uint32_t id = vocab_find(v, both, len);
-    if (id == SETUN_NO_TOKEN)
-        id = vocab_add(v, both, len);
+    if (id == SETUN_NO_TOKEN) id = vocab_add(v, both, len);
     uint32_t rank = v->n_merges;
     v->merge[v->n_merges++] = (struct setun_tok_merge){left, right, rank, id};
 }
@@ -73,14 +71,12 @@ static int by_bytes(const void *pa, const void *pb) {
     uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
     uint32_t n = sorting->len[a] < sorting->len[b] ? sorting->len[a] : sorting->len[b];
     int order = memcmp(sorting->text[a], sorting->text[b], n);
-    if (order == 0)
-        order = (sorting->len[a] > sorting->len[b]) - (sorting->len[a] < sorting->len[b]);
+    if (order == 0) order = (sorting->len[a] > sorting->len[b]) - (sorting->len[a] < sorting->len[b]);
     return order != 0 ? order : (a > b) - (a < b);
 }
 static int by_pair(const void *pa, const void *pb) {
     const struct setun_tok_merge *a = pa, *b = pb;
-    if (a->left != b->left)
-        return a->left < b->left ? -1 : 1;
+    if (a->left != b->left) return a->left < b->left ? -1 : 1;
     return (a->right > b->right) - (a->right < b->right);
 }
 static int by_length(const void *pa, const void *pb) {
@@ -100,8 +96,7 @@ static uint32_t table(const struct vocab *v, uint32_t flags, const char *pattern
                             .n_specials = v->n_specials,
                             .bos = SETUN_NO_TOKEN,
                             .pattern_bytes = (uint32_t)strlen(pattern)};
-    for (uint32_t b = 0; b < 256; b++)
-        k->byte_token[b] = b;
+    for (uint32_t b = 0; b < 256; b++) k->byte_token[b] = b;
     uint32_t at = sizeof *k;
     sorting = v;
     k->merges = at;
@@ -109,8 +104,7 @@ static uint32_t table(const struct vocab *v, uint32_t flags, const char *pattern
     qsort(section + at, v->n_merges, sizeof *v->merge, by_pair);
     at += v->n_merges * (uint32_t)sizeof *v->merge;
     k->sorted = at;
-    for (uint32_t i = 0; i < v->n; i++)
-        memcpy(section + at + 4 * i, &i, 4);
+    for (uint32_t i = 0; i < v->n; i++) memcpy(section + at + 4 * i, &i, 4);
     qsort(section + at, v->n, 4, by_bytes);
     at += 4 * v->n;
     k->specials = at;
@@ -133,25 +127,21 @@ static uint32_t table(const struct vocab *v, uint32_t flags, const char *pattern
 /* ---- a slow BPE ---- */
 
 static uint32_t slow_bpe(const struct vocab *v, const uint8_t *piece, uint32_t n, uint32_t *ids) {
-    for (uint32_t i = 0; i < n; i++)
-        ids[i] = piece[i];
+    for (uint32_t i = 0; i < n; i++) ids[i] = piece[i];
     for (;;) {
         uint32_t best = SETUN_NO_TOKEN, where = 0, result = 0;
         for (uint32_t i = 0; i + 1 < n; i++) {
             for (uint32_t m = 0; m < v->n_merges; m++) {
                 const struct setun_tok_merge *p = &v->merge[m];
-                if (p->left != ids[i] || p->right != ids[i + 1] || p->rank >= best)
-                    continue;
+                if (p->left != ids[i] || p->right != ids[i + 1] || p->rank >= best) continue;
                 best = p->rank;
                 where = i;
                 result = p->result;
             }
         }
-        if (best == SETUN_NO_TOKEN)
-            return n;
+        if (best == SETUN_NO_TOKEN) return n;
         ids[where] = result;
-        for (uint32_t i = where + 1; i + 1 < n; i++)
-            ids[i] = ids[i + 1];
+        for (uint32_t i = where + 1; i + 1 < n; i++) ids[i] = ids[i + 1];
         n--;
     }
 }
@@ -167,10 +157,8 @@ static void merges_like_slow(void) {
             l = l < 5 ? 'a' + l : 251 + l;
             r = r < 5 ? 'a' + r : 251 + r;
             bool known = v.len[l] + v.len[r] > 20;
-            for (uint32_t i = 0; i < v.n_merges; i++)
-                known |= v.merge[i].left == l && v.merge[i].right == r;
-            if (!known)
-                vocab_merge(&v, l, r);
+            for (uint32_t i = 0; i < v.n_merges; i++) known |= v.merge[i].left == l && v.merge[i].right == r;
+            if (!known) vocab_merge(&v, l, r);
         }
         struct setun_tokenizer t;
         uint32_t size = table(&v, 0, "", section);
@@ -181,8 +169,7 @@ static void merges_like_slow(void) {
         for (int k = 0; k < 50; k++) {
             uint8_t text[200];
             uint32_t want[200], n = draw(200), m;
-            for (uint32_t i = 0; i < n; i++)
-                text[i] = (uint8_t)('a' + draw(6));
+            for (uint32_t i = 0; i < n; i++) text[i] = (uint8_t)('a' + draw(6));
             struct setun_ids ids = {0};
             m = slow_bpe(&v, text, n, want);
             EXPECT(setun_encode(&t, text, n, false, &ids, why, sizeof why));
@@ -203,8 +190,7 @@ static void make_toy(uint32_t flags) {
     static const char *const merges[][2] = {{"h", "e"}, {"l", "l"}, {"he", "ll"}, {"hell", "o"},
                                             {" ", "w"}, {"o", "r"}, {" w", "or"}, {"\xc3", "\xa9"}};
     vocab_bytes(&toy);
-    for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++)
-        vocab_merge_text(&toy, merges[i][0], merges[i][1]);
+    for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++) vocab_merge_text(&toy, merges[i][0], merges[i][1]);
     vocab_add(&toy, "world", 5);
     toy.special[toy.n_specials++] = vocab_add(&toy, "<|end|>", 7);
     toy.special[toy.n_specials++] = vocab_add(&toy, "<|end|>>", 8);
@@ -215,13 +201,11 @@ static void spell(const struct setun_tokenizer *t, const char *text, size_t n, b
     char why[256];
     struct setun_ids ids = {0};
     size_t at = 0;
-    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, specials, &ids, why, sizeof why)))
-        printf("%s\n", why);
+    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, specials, &ids, why, sizeof why))) printf("%s\n", why);
     for (size_t i = 0; i < ids.n; i++) {
         uint32_t len;
         const uint8_t *bytes = setun_tok_text(t, ids.at[i], &len);
-        if (i > 0)
-            out[at++] = '|';
+        if (i > 0) out[at++] = '|';
         memcpy(out + at, bytes, len);
         at += len;
     }
@@ -271,8 +255,7 @@ static void round_trips(void) {
     char why[256];
     struct setun_tokenizer t;
     make_toy(0);
-    if (!EXPECT(setun_tok_open(&t, toy_section, toy_size, why, sizeof why)))
-        return;
+    if (!EXPECT(setun_tok_open(&t, toy_section, toy_size, why, sizeof why))) return;
     static uint8_t text[200000];
     for (int round = 0; round < 40; round++) {
         size_t n = round < 38 ? draw(300) : sizeof text, at = 0;
@@ -309,15 +292,13 @@ static void damaged(void) {
         }
         uint32_t size = draw(10) ? toy_size : draw(toy_size + 1);
         uint8_t *exact = aligned_alloc(8, (size + 7) & ~7u); /* so that a checker sees an overrun */
-        if (!exact)
-            return;
+        if (!exact) return;
         memcpy(exact, bad, size);
         struct setun_tokenizer t;
         if (setun_tok_open(&t, exact, size, why, sizeof why)) {
             struct setun_ids ids = {0};
             setun_encode(&t, (const uint8_t *)"hello world <|end|> \xff 12", 24, true, &ids, why, sizeof why);
-            for (size_t i = 0; i < ids.n; i++)
-                EXPECT(ids.at[i] < t.tok->n_tokens);
+            for (size_t i = 0; i < ids.n; i++) EXPECT(ids.at[i] < t.tok->n_tokens);
             setun_ids_free(&ids);
             setun_tok_close(&t);
         } else {

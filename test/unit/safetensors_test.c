@@ -85,8 +85,7 @@ static void try_one(const char *what, const char *slug, enum setun_exit code) {
         heard_one(&h, what, slug, code);
     else
         heard_none(&h, what);
-    if (ok)
-        st_close(&f);
+    if (ok) st_close(&f);
     unhear(&h);
 }
 

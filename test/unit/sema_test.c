@@ -17,8 +17,8 @@ static char *read_beside(struct arena *a, const char *name, size_t *n) {
     struct diag *d = diag_new(a, stderr);
     const char *slash = strrchr(__FILE__, '/');
     char *text = NULL;
-    EXPECT(file_read(d, a, arena_printf(a, "%.*s/../../%s", (int)(slash - __FILE__), __FILE__, name), 1 << 20, &text,
-                     n));
+    EXPECT(
+        file_read(d, a, arena_printf(a, "%.*s/../../%s", (int)(slash - __FILE__), __FILE__, name), 1 << 20, &text, n));
     return text;
 }
 
@@ -67,12 +67,11 @@ static bool lowers(const char *text, size_t n, const struct config_values *confi
 }
 
 static void mutants(void) {
-    static const char *const words[] =
-        {"x", "a", "q", "hidden", "heads", "head", "ffn", "pos", "k", "v", "wq", "wo", "0", "2", "+", "*",
-                                        "@", "int8", "flat", "silu", "rmsnorm", "1.5", "layers", "i", "embed", "g_in",
-                                            "f32", "int",
-                                        "present", "kv_heads", "eps", "i % 2", "token", "-", "/", "1000000007",
-                                            "65537", "body"};
+    static const char *const words[] = {"x",     "a",    "q",    "hidden",     "heads",   "head",     "ffn",    "pos",
+                                        "k",     "v",    "wq",   "wo",         "0",       "2",        "+",      "*",
+                                        "@",     "int8", "flat", "silu",       "rmsnorm", "1.5",      "layers", "i",
+                                        "embed", "g_in", "f32",  "int",        "present", "kv_heads", "eps",    "i % 2",
+                                        "token", "-",    "/",    "1000000007", "65537",   "body"};
     struct arena *a = arena_new();
     size_t n;
     const char *page = read_beside(a, "models/bitnet-b1.58.stn", &n);
@@ -90,8 +89,10 @@ static void mutants(void) {
             size_t len = strcspn(page + at, " \n;,()[]{}"), gap = strspn(page + at + len, " \n;,()[]{}");
             seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
             bool change = len > 0 && mutations < 3 && (seed >> 40) % 60 == 0;
-            if (change) buf_printf(&b, "%s", words[(seed >> 33) % COUNT_OF(words)]), mutations++;
-            else buf_put(&b, page + at, len);
+            if (change)
+                buf_printf(&b, "%s", words[(seed >> 33) % COUNT_OF(words)]), mutations++;
+            else
+                buf_put(&b, page + at, len);
             buf_put(&b, page + at + len, gap);
             at += len + gap;
         }
@@ -116,8 +117,8 @@ static enum setun_exit code_of(const char *text, FILE *messages) {
 static void exit_codes(void) {
     FILE *messages = tmpfile();
     if (!EXPECT(messages != NULL)) return;
-    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = topk(t); } weight w : real[4, 4];",
-                   messages) == EXIT_UNSUPPORTED);
+    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = topk(t); } weight w : real[4, 4];", messages) ==
+           EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; elastic { layers = 1..2; }", messages) == EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; entry e(t: id[4]) { emit y = nothing; }", messages) == EXIT_REJECTED);
     EXPECT(code_of("model", messages) == EXIT_REJECTED);
@@ -126,9 +127,10 @@ static void exit_codes(void) {
 }
 
 static void tensor_names(void) {
-    static const char text[] = "model m; weight w : real[4, 4] from \"w.weight\" or \"other\"; weight v : real[4, 4];\n"
-                               "stack s(x: f32[4]) for i in 2..4 at \"l.{i}\" { weight a : real[4] from \"{i}.a{j}\"; yield x + a; }\n"
-                               "entry e(t: id[4]) { emit y = s(w[t]); emit z = v[t]; }";
+    static const char text[] =
+        "model m; weight w : real[4, 4] from \"w.weight\" or \"other\"; weight v : real[4, 4];\n"
+        "stack s(x: f32[4]) for i in 2..4 at \"l.{i}\" { weight a : real[4] from \"{i}.a{j}\"; yield x + a; }\n"
+        "entry e(t: id[4]) { emit y = s(w[t]); emit z = v[t]; }";
     struct config_values config = {.bos = -1};
     struct run r = check(text, sizeof text - 1, &config, stderr);
     if (EXPECT(r.m != NULL)) {

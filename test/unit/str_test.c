@@ -25,8 +25,7 @@ static void names(struct arena *a) {
 
 static void text(void) {
     struct buf b = {0};
-    for (int i = 0; i < 1000; i++)
-        buf_printf(&b, "%d,", i % 10);
+    for (int i = 0; i < 1000; i++) buf_printf(&b, "%d,", i % 10);
     buf_put(&b, "end", 3);
     EXPECT(b.n == 2003 && strlen(b.at) == 2003 && strcmp(b.at + 2000, "end") == 0);
     buf_free(&b);
@@ -43,8 +42,7 @@ static void decimals(void) {
     for (int i = 0; i < 20000; i++) {
         x = x * 1664525u + 1013904223u;
         float f = f32_of_bits(x);
-        if (f != f)
-            continue;
+        if (f != f) continue;
         EXPECT(bits_of_f32(strtof(fmt_f32(s, f), NULL)) == x);
         double d = (double)f / 3;
         EXPECT(strtod(fmt_f64(s, d), NULL) == d);

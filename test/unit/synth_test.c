@@ -21,8 +21,7 @@ static void add(struct model *md, struct arena *a, const char *name, enum ir_sto
     struct ir_weight *w = ir_weight_add(md->m, name);
     uint32_t n = layers ? layers : 1;
     const char **names = arena_array(a, const char *, n);
-    for (uint32_t l = 0; l < n; l++)
-        names[l] = layers ? arena_printf(a, "layers.%u.%s", l, name) : name;
+    for (uint32_t l = 0; l < n; l++) names[l] = layers ? arena_printf(a, "layers.%u.%s", l, name) : name;
     w->store = store;
     w->scale = scale;
     w->layers = layers;
@@ -91,8 +90,7 @@ static void round_trip(void) {
     struct checkpoint *cp = checkpoint_open(h.diag, h.arena, path_of("out"));
     if (EXPECT(cp && find_all(&md, h.arena, cp) && checkpoint_weights(cp, md.m, md.source, &back))) {
         for (size_t i = 0; i < md.m->weights.n; i++)
-            for (uint32_t l = 0; l < md.source[i].n; l++)
-                EXPECT(same_values(&drawn, &back, md.m->weights.at[i], l));
+            for (uint32_t l = 0; l < md.source[i].n; l++) EXPECT(same_values(&drawn, &back, md.m->weights.at[i], l));
         const struct config_values *c = checkpoint_config(cp);
         EXPECT(config_find(c, "hidden")->i == 24 && c->bos == 298 && c->n_eos == 1 && c->eos[0] == 299 &&
                !c->scale_divides);
@@ -120,8 +118,7 @@ static bool synth(const char *dir, uint64_t seed, uint32_t vocab) {
     hear(&h);
     make_model(&md, h.arena, vocab);
     bool ok = synth_checkpoint(h.diag, md.m, md.source, &md.config, path_of(dir), seed);
-    if (!ok)
-        printf("%s", heard_text(&h));
+    if (!ok) printf("%s", heard_text(&h));
     unhear(&h);
     return ok;
 }
@@ -139,8 +136,7 @@ static void same_seed(void) {
         }
         EXPECT(n[0] == n[1] && memcmp(p[0], p[1], n[0]) == 0);
         EXPECT((n[0] == n[2] && memcmp(p[0], p[2], n[0]) == 0) == (i != 3));
-        for (int k = 0; k < 3; k++)
-            free(p[k]);
+        for (int k = 0; k < 3; k++) free(p[k]);
     }
 }
 
@@ -159,12 +155,9 @@ static void uniform(void) {
     static int8_t t[512000];
     if (EXPECT(cp && find_all(&md, h.arena, cp) && checkpoint_weights(cp, md.m, md.source, &w)) &&
         EXPECT(w.trits(w.self, md.m->weights.at[0], 0, 0, 512, t))) {
-        for (int i = 0; i < 512000; i++)
-            count[t[i] + 1]++;
-        for (int i = 1; i < 512000; i++)
-            pairs += t[i] == t[i - 1];
-        for (int k = 0; k < 3; k++)
-            EXPECT(labs(count[k] - 170667) < 5 * 338);
+        for (int i = 0; i < 512000; i++) count[t[i] + 1]++;
+        for (int i = 1; i < 512000; i++) pairs += t[i] == t[i - 1];
+        for (int k = 0; k < 3; k++) EXPECT(labs(count[k] - 170667) < 5 * 338);
         EXPECT(labs(pairs - 170667) < 5 * 338);
     }
     checkpoint_close(cp);
@@ -248,8 +241,7 @@ static void failing_writes(void) {
     unsigned n = 1;
     for (; n < 100; n++) {
         int code = forked(n);
-        if (code == 0)
-            break;
+        if (code == 0) break;
         EXPECT(code == (n % 2 ? EXIT_IO : EXIT_MEMORY));
         snprintf(command, sizeof command, "test -z \"$(find '%s/f' -name '.*.*')\"", readers_folder);
         EXPECT(system(command) == 0);

@@ -64,13 +64,11 @@ static const struct config_values plain = {.bos = -1};
 static void encodes(const struct setun_tokenizer *t, const char *text, size_t n, const uint32_t *want, size_t count) {
     struct setun_ids ids = {0};
     char why[200] = "";
-    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, true, &ids, why, sizeof why)))
-        printf("%s: %s\n", text, why);
+    if (!EXPECT(setun_encode(t, (const uint8_t *)text, n, true, &ids, why, sizeof why))) printf("%s: %s\n", text, why);
     bool same = ids.n == count && (count == 0 || memcmp(ids.at, want, count * sizeof *want) == 0);
     if (!EXPECT(same)) {
         printf("'%s' gave", text);
-        for (size_t i = 0; i < ids.n; i++)
-            printf(" %u", ids.at[i]);
+        for (size_t i = 0; i < ids.n; i++) printf(" %u", ids.at[i]);
         printf("\n");
     }
     setun_ids_free(&ids);
@@ -87,8 +85,7 @@ static void toy(void) {
     remove_file("tokenizer_config.json");
     put_tokenizer(&(struct parts){0});
     EXPECT(read_it(&h, &plain, VOCAB, &section, &n));
-    if (!heard_none(&h, "toy"))
-        return;
+    if (!heard_none(&h, "toy")) return;
     if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why))) {
         printf("%s\n", why);
         return;
@@ -124,10 +121,8 @@ static void other_forms(void) {
                                       ",\"he\":256,\"ll\":257,\"hell\":258,\"hello\":259,\"\\u0120w\":260,\"or\":261,"
                                       "\"\\u0120wor\":262,\"\\u0120world\":266"});
     EXPECT(read_it(&h, &config, VOCAB, &section, &n));
-    if (!heard_none(&h, "other forms"))
-        return;
-    if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why)))
-        return;
+    if (!heard_none(&h, "other forms")) return;
+    if (!EXPECT(setun_tok_open(&t, section, n, why, sizeof why))) return;
     EXPECT(t.tok->flags == SETUN_TOK_IGNORE_MERGES && t.tok->bos == 263);
     EXPECT(t.tok->n_eos == 3 && t.tok->eos[0] == 263 && t.tok->eos[1] == 264 && t.tok->eos[2] == 265);
     EXPECT(t.tok->pattern_bytes > 40);
@@ -250,13 +245,11 @@ static void beside(const char *what, const char *file, const char *text, const s
     uint8_t *section;
     size_t n;
     put_tokenizer(&(struct parts){0});
-    if (file)
-        put_text(file, text);
+    if (file) put_text(file, text);
     EXPECT(!read_it(&h, config, vocab, &section, &n));
     heard_one(&h, what, slug, code);
     unhear(&h);
-    if (file)
-        remove_file(file);
+    if (file) remove_file(file);
 }
 
 static void errors_beside(void) {
@@ -297,8 +290,7 @@ static void prefixes(void) {
     FILE *f = fopen(path_of("tokenizer.json"), "rb");
     text = calloc(1, 65536);
     n = f ? fread(text, 1, 65536, f) : 0;
-    if (EXPECT(f != NULL))
-        fclose(f);
+    if (EXPECT(f != NULL)) fclose(f);
     unhear(&h);
     for (size_t i = 0; i < n; i += 37) {
         uint8_t *section;

@@ -28,14 +28,10 @@ static const char *assembly(struct arena *a, struct diag *d, const struct cg_lev
     return text;
 }
 
-static bool is_dot(const char *line) {
-    return strstr(line, "vpdpbusd") || strstr(line, "vpmaddubsw");
-}
+static bool is_dot(const char *line) { return strstr(line, "vpdpbusd") || strstr(line, "vpmaddubsw"); }
 
 /* "vmovdqa %ymm1, %ymm2": a copy, not a load or store */
-static bool is_copy(const char *line) {
-    return strstr(line, "vmov") && !strchr(line, '(');
-}
+static bool is_copy(const char *line) { return strstr(line, "vmov") && !strchr(line, '('); }
 
 /* A block of a loop over steps: from its label to the branch back to it. */
 static int check_loop(const char *level, const char *label, const char *body, const char *end) {
