@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/exit.h"
 #include "base/str.h"
 
 bool file_map(struct diag *d, const char *path, struct mapped *m) {
@@ -75,6 +77,14 @@ bool file_read(struct diag *d, struct arena *a, const char *path, size_t limit, 
 bool file_same(const char *a, const char *b) {
     struct stat x, y;
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int file_end_stdout(int code) {
+    int error = ferror(stdout) ? errno : 0; /* nothing came after what failed */
+    if (fflush(stdout) != 0) error = errno;
+    if (!error || code != EXIT_OK) return code;
+    if (error != EPIPE) fprintf(stderr, "setun: standard output: cannot write: %s\n", strerror(error));
+    return error == ENOSPC || error == EDQUOT || error == EFBIG ? EXIT_MEMORY : EXIT_IO;
 }
 
 const char *tmp_dir(struct diag *d) {

@@ -37,6 +37,9 @@ bool out_append_file(struct out *o, const char *path);
 bool out_commit(struct out *o);  /* fsync, rename; frees o */
 void out_discard(struct out *o); /* removes the temporary; frees o */
 
+/* The last word of main: flushes standard output.  A failure is said and becomes the code, if there is no other. */
+int file_end_stdout(int code);
+
 /* A private temporary directory, removed with all it holds at exit, on SIGINT and on SIGTERM. */
 const char *tmp_dir(struct diag *d);
 /* Are these two names of one file? */

@@ -1,6 +1,7 @@
 /* checkpoint.c -- the files of a checkpoint: one safetensors file, or shards and their index; tensors by name. */
 #include "frontend/checkpoint.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,9 +124,16 @@ const struct st_tensor *checkpoint_tensor(const struct checkpoint *cp, const cha
 const char *checkpoint_folder(const struct checkpoint *cp) { return cp->folder; }
 const struct config_values *checkpoint_config(const struct checkpoint *cp) { return &cp->config; }
 
+bool checkpoint_reads(const struct checkpoint *cp, const char *path) {
+    bool found = file_same(cp->config.path, path);
+    for (size_t i = 0; i < cp->files.n && !found; i++) found = file_same(cp->files.at[i]->path, path);
+    return found;
+}
+
 static bool open_all(struct checkpoint *cp, const char *path) {
     struct stat st;
-    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (stat(path, &st) != 0) return diag_in(cp->diag, path, DIAG_CANNOT_OPEN, strerror(errno));
+    bool folder = S_ISDIR(st.st_mode);
     const char *slash = strrchr(path, '/');
     cp->folder = folder  ? arena_strdup(cp->arena, path)
                  : slash ? arena_strndup(cp->arena, path, (size_t)(slash - path))

@@ -27,6 +27,8 @@ void checkpoint_close(struct checkpoint *cp);
 
 const char *checkpoint_folder(const struct checkpoint *cp);
 const struct config_values *checkpoint_config(const struct checkpoint *cp);
+/* Is this file its config or one of its tensor files, under whatever name? */
+bool checkpoint_reads(const struct checkpoint *cp, const char *path);
 /* A tensor by its exact name, or NULL. */
 const struct st_tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name);
 

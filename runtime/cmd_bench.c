@@ -136,7 +136,7 @@ static int open_bench(struct bench *b) {
     if (b->n > m->context) {
         setun_say("note: %u tokens are more than the %u that the model was made for", b->n, m->context);
     }
-    if (o->thread_list.n == 0 && !setun_ids_push(&o->thread_list, setun_cores())) {
+    if (o->thread_list.n == 0 && !setun_ids_push(&o->thread_list, setun_default_threads(m->ternary_bytes))) {
         return setun_fail(EXIT_MEMORY, "out of memory");
     }
     b->tokens = calloc(b->n, sizeof *b->tokens);

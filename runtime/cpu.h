@@ -25,5 +25,8 @@ void setun_feature_names(uint32_t features, char *out, size_t size);
  * control group cuts it. */
 uint32_t setun_cpus(void);
 uint32_t setun_cores(void);
+/* Threads to use when nobody says: one a core, but none for less than 1 MiB of ternary weights a token, whose work
+ * is shorter than a few meetings of the threads. */
+uint32_t setun_default_threads(uint64_t ternary_bytes);
 
 #endif

@@ -58,3 +58,9 @@ uint32_t setun_cores(void) {
     }
     return at_most(cores > 0 ? cores : 1, quota());
 }
+
+uint32_t setun_default_threads(uint64_t ternary_bytes) {
+    uint64_t worth = ternary_bytes >> 20;
+    uint32_t cores = setun_cores();
+    return worth == 0 ? 1 : worth < cores ? (uint32_t)worth : cores;
+}

@@ -111,7 +111,10 @@ static void show_progress(void *self, uint64_t done, uint64_t all) {
 /* ---- steps ---- */
 
 static bool write_text(struct command_ctx *cx, const char *path, const struct buf *text) {
-    if (!path) return fwrite(text->at, 1, text->n, stdout) == text->n;
+    if (!path) { /* a failure is told at the end of main */
+        fwrite(text->at, 1, text->n, stdout);
+        return true;
+    }
     struct out *o = out_open(cx->diag, path, false);
     if (!o) return false;
     if (out_write(o, text->at, text->n)) return out_commit(o);

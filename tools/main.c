@@ -116,7 +116,6 @@ int main(int argc, char **argv) {
     cx.names = names_new(cx.arena);
     int code = dispatch(&cx, argc, argv);
     diag_finish(cx.diag);
-    if (fflush(stdout) != 0 && code == EXIT_OK) code = EXIT_IO;
     arena_free(cx.arena);
-    return code;
+    return file_end_stdout(code);
 }

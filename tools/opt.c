@@ -154,5 +154,5 @@ int main(int argc, char **argv) {
     code = run(a, d, &r);
     diag_finish(d);
     arena_free(a);
-    return fflush(stdout) == 0 ? code : EXIT_IO;
+    return file_end_stdout(code);
 }
