@@ -4,7 +4,6 @@ Called by run.py.  Needs 6 GB of disk in the folder that is given (default: the 
 """
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
@@ -42,7 +41,6 @@ def run(root, build, folder):
     setun, page = os.path.join(build, "tools", "setun"), os.path.join(root, "models", "bitnet-b1.58.stn")
     top = pathlib.Path(folder or build) / "big"
     top.mkdir(parents=True, exist_ok=True)
-    print(f"limit of memory: {resource.getrlimit(resource.RLIMIT_AS)[1]}")
     seconds, memory = timed([setun, "synth", page, *sets(SIZES), "-o", str(top / "whole")])
     print(f"synth: {seconds:.1f} s, peak {memory:.0f} MiB resident", flush=True)
     exe, weights = top / "whole.exe", top / "whole" / "model.safetensors"

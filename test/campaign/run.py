@@ -12,6 +12,9 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # the tree stays as it is
+import big
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -171,7 +174,12 @@ def fuzz(build, extra):
     return 1 if failed else 0
 
 
-CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "sanitize": sanitize, "llvm": llvm, "tidy": tidy}
+def big_model(build, extra):
+    """a model of 2B4T's size: time and memory of the build, speed of the executable (bench/RESULTS.md)"""
+    return big.run(ROOT, build, extra[0] if extra else None)
+
+
+CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "sanitize": sanitize, "llvm": llvm, "tidy": tidy, "big": big_model}
 
 
 def main():
