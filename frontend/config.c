@@ -42,6 +42,8 @@ const char *config_key(const char *name) {
 const struct config_value *config_find(const struct config_values *c, const char *name) {
     for (size_t i = 0; i < c->values.n; i++)
         if (strcmp(c->values.at[i].name, name) == 0) return &c->values.at[i];
+    for (size_t i = 0; i < c->values.n; i++)
+        if (strcmp(c->values.at[i].key, name) == 0) return &c->values.at[i];
     return NULL;
 }
 

@@ -38,7 +38,7 @@ struct config_values {
 
 /* false: reported.  Values lie in the arena. */
 bool config_read(struct diag *d, struct arena *a, const char *path, struct config_values *c);
-/* NULL: the file does not have it. */
+/* By name, or else by key.  NULL: the file does not have it. */
 const struct config_value *config_find(const struct config_values *c, const char *name);
 /* The key of config.json for a name ("hidden_size" for "hidden"); the name itself if the table does not have it. */
 const char *config_key(const char *name);

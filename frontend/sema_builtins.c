@@ -57,6 +57,7 @@ static bool constant(struct sema *s, const struct arg *a, const char *what, cons
     if (!r) return true;
     *out = real_f64(r);
     if (real_sign(r) >= least && real_f32(r) < (float)1e38 && real_f32(r) > (float)-1e38) return true;
+    if (real_sign(r) > 0) range = "below 1e38";
     return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, what, range, real_text(s->arena, r));
 }
 

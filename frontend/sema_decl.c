@@ -111,10 +111,14 @@ static void record(struct sema *s, const char *name, bool whole, const struct sv
     *vec_push(s->arena, &s->m->config.values) = out;
 }
 
-static void declare_value(struct sema *s, const struct ast_field *f, const struct ast_name *n, bool whole) {
-    bool absent;
+/* false: the default is wrong, which was reported and holds for the other names of the field too. */
+static bool declare_value(struct sema *s, const struct ast_field *f, const struct ast_name *n, bool whole) {
+    bool absent, ok = true;
     struct sval v = given_value(s, n, whole, &absent);
-    if (absent && f->value) v = default_value(s, n, whole, f->value);
+    if (absent && f->value) {
+        v = default_value(s, n, whole, f->value);
+        ok = v.kind != SV_ERROR;
+    }
     if (absent && !f->value && s->known) {
         diag_at(s->diag, n->loc, DIAG_MISSING_CONFIG, n->text, config_key(n->text));
     } else if (absent && !s->known) {
@@ -126,6 +130,7 @@ static void declare_value(struct sema *s, const struct ast_field *f, const struc
     }
     if (v.kind != SV_ERROR) record(s, n->text, whole, &v);
     scope_add(s, &s->globals, n->text, n->loc, v);
+    return ok;
 }
 
 void declare_config(struct sema *s, const struct ast_node *node) {
@@ -138,7 +143,7 @@ void declare_config(struct sema *s, const struct ast_node *node) {
         }
         for (const struct ast_name *n = f->names; n; n = n->next) {
             if (ok)
-                declare_value(s, f, n, t.of == TYPE_INT);
+                ok = declare_value(s, f, n, t.of == TYPE_INT);
             else
                 scope_add(s, &s->globals, n->text, n->loc, sv_error());
         }

@@ -8,6 +8,8 @@
  *                  ^
  * its ';' would not be the end of it; so while recovering, a block is swallowed whole and stands for one ';'.
  */
+#include <string.h>
+
 #include "lang/reader.h"
 
 #include "grammar.tab.h"
@@ -48,6 +50,7 @@ bool read_check_text(struct diag *d, uint32_t file, const char *text, size_t n) 
     struct loc at = {.file = file, .line = 1, .col = 1, .last_line = 1, .last_col = 1};
     if (n > LANG_MAX_TEXT) return diag_at(d, at, DIAG_TEXT_TOO_LONG, n, (size_t)LANG_MAX_TEXT);
     const unsigned char *p = (const unsigned char *)text;
+    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) return diag_at(d, at, DIAG_BYTE_ORDER_MARK);
     for (size_t i = 0; i < n;) {
         size_t len = utf8_length(p + i, n - i);
         bool control = (p[i] < 0x20 && p[i] != '\t' && p[i] != '\n' && p[i] != '\r') || p[i] == 0x7f;

@@ -76,7 +76,11 @@ def run(build, name, limit, extra, counts):
         except BaseException:  # interrupted: leave no test behind
             stop(process)
             raise
-    for test in xml.etree.ElementTree.parse(report).iter("testcase") if os.path.exists(report) else []:
+    if not os.path.exists(report):
+        counts.failed += 1
+        print(f"==== {name}: no report, exit {code}", flush=True)
+        return False
+    for test in xml.etree.ElementTree.parse(report).iter("testcase"):
         output, good = test.findtext("system-out", ""), test.get("status") == "run"
         if "Total Discovered Tests" in output and os.path.exists(lit_report):
             counts.add_lit(lit_report)
@@ -99,9 +103,9 @@ def main():
             parser.error(f"no suite '{name}'; there are {', '.join(known)}")
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of stop()
-    counts = Counts()
+    build, counts = os.path.abspath(args.build), Counts()
     failed = [name for name, limit in SUITES
-              if (not args.suite or name in args.suite) and not run(args.build, name, limit * args.slower, extra, counts)]
+              if (not args.suite or name in args.suite) and not run(build, name, limit * args.slower, extra, counts)]
     print("\n".join(counts.skipped + ["suites: " + ("FAILED: " + ", ".join(failed) if failed else "all passed")]))
     print(f"{counts.passed} passed, {counts.failed} failed, {len(counts.skipped)} skipped")
     return 1 if failed else 0

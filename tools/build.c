@@ -174,6 +174,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     struct pass_ctx fusing = {.diag = cx->diag, .arena = cx->arena, .print_after = b->print_after};
     struct data_plan plan;
     struct buf text[3] = {{0}, {0}, {0}};
+    if (b->out && !compile_may_write(cx, &b->model, c, b->out)) return false;
     if (!compile_entry(cx, m)) return false;
     if (b->emit == EMIT_IR) return emit_ir(cx, b, m);
     if (!passes_run_all(&fusing, m)) return false;

@@ -8,11 +8,15 @@
 #include "lang/lang.h"
 
 /* tokenizer "NAME"; is a file beside the checkpoint's config. */
+static const char *tokenizer_path(struct command_ctx *cx, const struct frontend_model *f) {
+    return arena_printf(cx->arena, "%s/%s", checkpoint_folder(f->checkpoint), f->tokenizer);
+}
+
 static bool load_tokenizer(struct command_ctx *cx, struct compiled *c) {
     const struct frontend_model *f = &c->front;
     if (!f->checkpoint || !f->tokenizer) return true;
-    const char *path = arena_printf(cx->arena, "%s/%s", checkpoint_folder(f->checkpoint), f->tokenizer);
-    return tokenizer_read(cx->diag, cx->arena, path, &f->config, f->module->vocab, &c->tokenizer, &c->tokenizer_n);
+    return tokenizer_read(cx->diag, cx->arena, tokenizer_path(cx, f), &f->config, f->module->vocab, &c->tokenizer,
+                          &c->tokenizer_n);
 }
 
 bool compile_load(struct command_ctx *cx, const struct model_args *args, bool need_weights, struct compiled *c) {
@@ -29,6 +33,15 @@ bool compile_load(struct command_ctx *cx, const struct model_args *args, bool ne
     if (args->max_rows) m->max_rows = args->max_rows;
     if (!need_weights && !c->front.checkpoint) return true;
     return checkpoint_weights(c->front.checkpoint, m, c->front.sources, &c->weights) && load_tokenizer(cx, c);
+}
+
+bool compile_may_write(struct command_ctx *cx, const struct model_args *args, const struct compiled *c,
+                       const char *path) {
+    const struct frontend_model *f = &c->front;
+    bool read = file_same(args->model, path);
+    if (f->checkpoint) read = read || checkpoint_reads(f->checkpoint, path);
+    if (f->checkpoint && f->tokenizer) read = read || file_same(tokenizer_path(cx, f), path);
+    return !read || diag_in(cx->diag, path, DIAG_OUTPUT_IS_INPUT);
 }
 
 void compile_close(struct compiled *c) { frontend_close(&c->front); }

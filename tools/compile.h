@@ -25,6 +25,9 @@ struct compiled {
 /* Text, config, checkpoint and tokenizer to maths IR.  need_weights: a checkpoint is required. */
 bool compile_load(struct command_ctx *cx, const struct model_args *args, bool need_weights, struct compiled *c);
 void compile_close(struct compiled *c);
+/* false: reported; path is the name of something that was read. */
+bool compile_may_write(struct command_ctx *cx, const struct model_args *args, const struct compiled *c,
+                       const char *path);
 /* The one entry that emits logits. */
 struct ir_func *compile_entry(struct command_ctx *cx, const struct ir_module *m);
 

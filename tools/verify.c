@@ -198,11 +198,20 @@ static int parse_args(struct verify *v, int argc, char **argv, const char **toke
     return command_words("verify", argc, 1, "EXECUTABLE") ? EXIT_OK : EXIT_USAGE;
 }
 
+/* 1 to 8, as far as the vocabulary has them. */
+static void default_tokens(struct verify *v) {
+    v->n_tokens = 8;
+    v->tokens = arena_array(v->cx->arena, uint32_t, v->n_tokens);
+    for (uint32_t i = 0; i < v->n_tokens; i++) v->tokens[i] = (i + 1) % v->m->vocab;
+}
+
 static int verify(struct verify *v, const char *tokens) {
     struct command_ctx *cx = v->cx;
     v->m = exe_module(cx, &v->exe);
     if (!v->m) return (int)diag_exit_code(cx->diag);
-    if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
+    if (!tokens)
+        default_tokens(v);
+    else if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
         return command_usage("verify", "--tokens takes ids below %u with commas, not '%s'", v->m->vocab, tokens);
     if (!compare_runs(v)) return (int)diag_exit_code(cx->diag);
     printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", v->compared, v->steps,
@@ -212,7 +221,7 @@ static int verify(struct verify *v, const char *tokens) {
 
 int command_verify(struct command_ctx *cx, int argc, char **argv) {
     struct verify v = {.cx = cx};
-    const char *tokens = "1,2,3,4,5,6,7,8";
+    const char *tokens = NULL;
     int code = parse_args(&v, argc, argv, &tokens);
     if (code) return code;
     code = exe_open(cx, argv[optind], &v.exe) ? verify(&v, tokens) : (int)diag_exit_code(cx->diag);

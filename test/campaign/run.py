@@ -12,9 +12,6 @@ import subprocess
 import sys
 import time
 
-sys.dont_write_bytecode = True  # the tree stays as it is
-import big
-
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -176,6 +173,8 @@ def fuzz(build, extra):
 
 def big_model(build, extra):
     """a model of 2B4T's size: time and memory of the build, speed of the executable (bench/RESULTS.md)"""
+    sys.dont_write_bytecode = True  # the tree stays as it is
+    import big  # beside this file, as python3 run.py finds it
     return big.run(ROOT, build, extra[0] if extra else None)
 
 

@@ -33,6 +33,7 @@ static void values(void) {
     const struct config_value *theta = config_find(&c, "theta"), *ratio = config_find(&c, "my_ratio");
     EXPECT(theta && !theta->is_int && theta->real == 500000.0 && strcmp(theta->key, "rope_theta") == 0);
     EXPECT(ratio && !ratio->is_int && ratio->real == 0.5);
+    EXPECT(int_of(&c, "num_hidden_layers") == 6 && config_find(&c, "rope_theta") == theta);
     EXPECT(!config_find(&c, "head") && !config_find(&c, "window") && !config_find(&c, "odd key"));
     EXPECT(c.tied && !c.scale_divides && c.bos == 1022 && c.n_eos == 2 && c.eos[1] == 1021);
     EXPECT_STR(c.hidden_act, "relu2");

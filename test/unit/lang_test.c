@@ -105,8 +105,8 @@ int main(void) {
         EXPECT(format_twice(page, n, stderr));
         mutants(page, n, messages);
         sprinkled(page, n, messages);
-        fclose(messages);
     }
+    if (messages) fclose(messages);
     arena_free(a);
     return expect_end();
 }
