@@ -224,16 +224,22 @@ static void check_section(struct sema *s, const struct ast_node *n) {
 
 /* ---- the model ---- */
 
-/* Looks for weights in the checkpoint: optional ones before bodies are checked, the others afterwards. */
+/* Looks for weights in the checkpoint: optional ones before bodies are checked, the others afterwards; what belongs to a
+ * stack that is never called is not needed. */
 static void find_weights(struct sema *s, bool optional) {
     if (!s->in->find) return;
     for (size_t i = 0; i < s->m->weights.n; i++) {
         struct sema_weight *w = s->m->weights.at[i];
-        if (w->optional == optional && (optional || w->used)) s->in->find(s->in->self, s->m, w);
+        bool needed = optional || (w->used && (!w->stack || w->stack->called.line));
+        if (w->optional == optional && needed) s->in->find(s->in->self, s->m, w);
     }
 }
 
 static void warn_unused(struct sema *s) {
+    for (size_t i = 0; i < s->m->stacks.n; i++) {
+        const struct sema_stack *st = s->m->stacks.at[i];
+        if (!st->called.line) diag_at(s->diag, st->ast->loc, DIAG_UNUSED_STACK, st->name);
+    }
     for (size_t i = 0; i < s->m->weights.n; i++) {
         const struct sema_weight *w = s->m->weights.at[i];
         if (!w->used) diag_at(s->diag, w->loc, DIAG_UNUSED_WEIGHT, w->name);

@@ -35,6 +35,8 @@ static bool different(struct verify *v, const char *how) {
     return diag_in(v->cx->diag, v->exe.path, DIAG_TRACE_DIFFERS, how);
 }
 
+static uint32_t positions(const struct verify *v) { return v->n_tokens + v->generated - 1; }
+
 /* ---- the executable's side ---- */
 
 static bool run_exe(const struct verify *v, const char *trace, const char *logits) {
@@ -48,6 +50,8 @@ static bool run_exe(const struct verify *v, const char *trace, const char *logit
         arena_strndup(a, ids.at, ids.n),
         "-n",
         arena_printf(a, "%u", v->generated),
+        "-c",
+        arena_printf(a, "%u", positions(v)), /* the model may be made for fewer */
         "--temp",
         "0",
         "--ids",
@@ -149,8 +153,6 @@ static uint32_t greedy(const float *logits, uint32_t vocab) {
         if (logits[i] > logits[best]) best = i;
     return best;
 }
-
-static uint32_t positions(const struct verify *v) { return v->n_tokens + v->generated - 1; }
 
 static bool interpret(struct verify *v, const struct ir_func *entry, const struct ir_weights *w) {
     struct arena *a = v->cx->arena;
