@@ -224,8 +224,8 @@ static void check_section(struct sema *s, const struct ast_node *n) {
 
 /* ---- the model ---- */
 
-/* Looks for weights in the checkpoint: optional ones before bodies are checked, the others afterwards; what belongs to a
- * stack that is never called is not needed. */
+/* Looks for weights in the checkpoint: optional ones before bodies are checked, the others afterwards.  What belongs to
+ * a stack that is never called is not needed. */
 static void find_weights(struct sema *s, bool optional) {
     if (!s->in->find) return;
     for (size_t i = 0; i < s->m->weights.n; i++) {
