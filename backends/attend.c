@@ -52,8 +52,7 @@ struct attend_span attend_chunk(const struct attend *a, LLVMValueRef chunk) {
 LLVMValueRef attend_visible(const struct attend *a, LLVMValueRef j, unsigned n) {
     struct cg *c = a->k->c;
     LLVMValueRef lane[LANES];
-    for (unsigned i = 0; i < n; i++)
-        lane[i] = cg_i32(c, i);
+    for (unsigned i = 0; i < n; i++) lane[i] = cg_i32(c, i);
     LLVMValueRef lo = LLVMBuildTrunc(c->b, LLVMBuildSub(c->b, a->from, j, ""), c->i32, "");
     LLVMValueRef hi = LLVMBuildTrunc(c->b, LLVMBuildSub(c->b, a->pos, j, ""), c->i32, "");
     LLVMValueRef lanes = LLVMConstVector(lane, n);
@@ -64,8 +63,7 @@ LLVMValueRef attend_visible(const struct attend *a, LLVMValueRef j, unsigned n) 
 enum { LINE = 64 };
 
 void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += LINE)
-        cg_prefetch(a->k->c, cg_at_const(a->k->c, p, at), 0);
+    for (uint64_t at = 0; at < bytes; at += LINE) cg_prefetch(a->k->c, cg_at_const(a->k->c, p, at), 0);
 }
 
 static uint64_t out_stride(const struct attend *a) { return 4 * ((uint64_t)a->d + 2 * IR_LANES); }
@@ -131,23 +129,19 @@ static void chunk_values(const struct attend *a, LLVMValueRef chunk, LLVMValueRe
     struct cg_loop l;
     LLVMValueRef v[MAX_VECTORS];
     cg_loop_begin(c, &l, span.from, span.to, i64(a, 1), "value");
-    for (unsigned i = 0; i < n * a->block; i++)
-        cg_carry(c, &l, LLVMConstNull(c->vf));
+    for (unsigned i = 0; i < n * a->block; i++) cg_carry(c, &l, LLVMConstNull(c->vf));
     LLVMValueRef p_at = attend_float(a, record, LLVMBuildSub(c->b, l.i, span.start, ""));
     LLVMValueRef row = attend_position(a, a->value, a->values, l.i);
     LLVMValueRef later = attend_position(a, a->value, a->values, add(a, l.i, i64(a, ATTEND_AHEAD)));
     uint64_t bytes = ir_store_bytes(attend_store(a->value));
     attend_fetch(a, cg_at_const(c, later, first * bytes), n * CG_VL * bytes);
-    for (unsigned i = 0; i < n; i++)
-        v[i] = value_at(a, row, first + CG_VL * i);
+    for (unsigned i = 0; i < n; i++) v[i] = value_at(a, row, first + CG_VL * i);
     for (unsigned h = 0; h < a->block; h++) {
         LLVMValueRef p = cg_splat(c, cg_load(c, c->f32, cg_at_const(c, p_at, (uint64_t)RECORD * h), 4), CG_VL);
-        for (unsigned i = 0; i < n; i++)
-            cg_next(&l, h * n + i, cg_fma(c, p, v[i], l.phi[h * n + i]));
+        for (unsigned i = 0; i < n; i++) cg_next(&l, h * n + i, cg_fma(c, p, v[i], l.phi[h * n + i]));
     }
     cg_loop_end(c, &l);
-    for (unsigned i = 0; i < n * a->block; i++)
-        o[i] = cg_result(&l, i);
+    for (unsigned i = 0; i < n * a->block; i++) o[i] = cg_result(&l, i);
 }
 
 /* Outputs [first, first + 16 n) of all heads of the block. */
@@ -156,8 +150,7 @@ static void some_values(const struct attend *a, uint64_t first, unsigned n) {
     struct cg_loop chunks;
     LLVMValueRef part[MAX_BLOCK * MAX_VECTORS];
     cg_loop_begin(c, &chunks, a->c_from, a->c_to, i64(a, 1), "chunk");
-    for (unsigned i = 0; i < n * a->block; i++)
-        cg_carry(c, &chunks, LLVMConstNull(c->vf));
+    for (unsigned i = 0; i < n * a->block; i++) cg_carry(c, &chunks, LLVMConstNull(c->vf));
     LLVMValueRef record = attend_record(a, chunks.i);
     chunk_values(a, chunks.i, record, first, n, part);
     for (unsigned h = 0; h < a->block; h++) {
@@ -186,8 +179,7 @@ static void values(const struct attend *a) {
 
 static LLVMValueRef window_start(const struct attend *a) {
     int64_t window = ir_i64(a->op, IR_ATTR_window, 0);
-    if (window <= 0)
-        return i64(a, 0);
+    if (window <= 0) return i64(a, 0);
     LLVMValueRef before = LLVMBuildSub(a->k->c->b, a->pos, i64(a, (uint64_t)window - 1), "");
     return larger(a, before, i64(a, 0));
 }
@@ -217,8 +209,7 @@ static void see(struct attend *a, const struct kern_row_at *row) {
 static LLVMValueRef records(struct kern *k, unsigned block) {
     struct cg *c = k->c;
     uint64_t per_position = (uint64_t)BYTES_PER_POSITION * block;
-    if (c->scratch_per_position < per_position)
-        c->scratch_per_position = per_position;
+    if (c->scratch_per_position < per_position) c->scratch_per_position = per_position;
     return kern_scratch(k, (uint64_t)2 * RECORD * block);
 }
 _Static_assert(RECORD <= BYTES_PER_POSITION * CHUNK, "records fit the scratch of their positions");
@@ -238,8 +229,7 @@ static void finish(struct attend *a, const struct ir_strand *s, const struct ker
         .exact = true,
     };
     vec_core(&v, a->op, cg_at(c, a->out, mul(a, l.i, out_stride(a))));
-    for (size_t i = 0; i < s->ops.n; i++)
-        vec_op(&v, s->ops.at[i]);
+    for (size_t i = 0; i < s->ops.n; i++) vec_op(&v, s->ops.at[i]);
     vec_finish(&v);
     cg_loop_end(c, &l);
 }
@@ -260,8 +250,7 @@ static LLVMValueRef split_pair(struct attend *a, LLVMValueRef pair, LLVMValueRef
 static void choose_block(struct attend *a) {
     bool wide = a->k->c->level->needs & SETUN_F_V4;
     uint32_t group = a->heads / a->kv_heads;
-    for (a->block = wide ? MAX_BLOCK : 2; group % a->block;)
-        a->block--;
+    for (a->block = wide ? MAX_BLOCK : 2; group % a->block;) a->block--;
     a->at_once = wide || a->block == 1 ? 2 : 1;
     a->vectors = wide ? MAX_VECTORS : MAX_VECTORS / a->block;
 }
@@ -269,8 +258,7 @@ static void choose_block(struct attend *a) {
 void attend_emit(struct kern *k, const struct ir_strand *s) {
     struct cg *c = k->c;
     const struct ir_op *op = s->cores.at[0];
-    if (s->cores.n != 1)
-        BUG("attention shares an epilogue with another core");
+    if (s->cores.n != 1) BUG("attention shares an epilogue with another core");
     const struct ir_type *q = &op->in[0]->type;
     struct attend a = {.k = k, .op = op, .heads = q->dim[0], .d = q->dim[1], .kv_heads = op->in[1]->type.dim[0]};
     a.key = kern_state(op->in[1]);

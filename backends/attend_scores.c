@@ -12,8 +12,7 @@ static LLVMValueRef fmax_of(struct cg *c, LLVMValueRef x, LLVMValueRef y) {
 
 static LLVMValueRef lanes_of(struct cg *c, LLVMValueRef v, unsigned first, unsigned n) {
     LLVMValueRef at[LANES];
-    for (unsigned i = 0; i < n; i++)
-        at[i] = cg_i32(c, first + i);
+    for (unsigned i = 0; i < n; i++) at[i] = cg_i32(c, first + i);
     return LLVMBuildShuffleVector(c->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, n), "");
 }
 
@@ -39,15 +38,12 @@ static void score_step(const struct attend *a, LLVMValueRef first_key, LLVMValue
     LLVMValueRef q[MAX_BLOCK] = {NULL};
     for (unsigned h = 0; h < a->block; h++) {
         q[h] = query(a, h, i);
-        if (n < LANES)
-            q[h] = dot_first_lanes(c, q[h], n);
+        if (n < LANES) q[h] = dot_first_lanes(c, q[h], n);
     }
     for (unsigned p = 0; p < a->at_once; p++) {
         LLVMValueRef k = dot_load(c, store, cg_at_const(c, key, p * ir_state_row_bytes(a->key)), LANES);
-        if (n < LANES)
-            k = dot_first_lanes(c, k, n);
-        for (unsigned h = 0; h < a->block; h++)
-            acc[p * a->block + h] = cg_fma(c, q[h], k, acc[p * a->block + h]);
+        if (n < LANES) k = dot_first_lanes(c, k, n);
+        for (unsigned h = 0; h < a->block; h++) acc[p * a->block + h] = cg_fma(c, q[h], k, acc[p * a->block + h]);
     }
 }
 
@@ -58,8 +54,7 @@ static void score_lanes(const struct attend *a, LLVMValueRef key, uint64_t first
     struct cg *c = a->k->c;
     unsigned sums = a->at_once * a->block;
     uint64_t whole = n / LANES * LANES;
-    for (unsigned i = 0; i < sums; i++)
-        acc[i] = LLVMConstNull(c->sf);
+    for (unsigned i = 0; i < sums; i++) acc[i] = LLVMConstNull(c->sf);
     if (whole > UNROLL * LANES) {
         struct cg_loop l;
         cg_loop_begin(c, &l, i64(a, first), i64(a, first + whole), i64(a, LANES), "sum");
@@ -68,17 +63,13 @@ static void score_lanes(const struct attend *a, LLVMValueRef key, uint64_t first
             acc[i] = l.phi[i];
         }
         score_step(a, key, l.i, LANES, acc);
-        for (unsigned i = 0; i < sums; i++)
-            cg_next(&l, i, acc[i]);
+        for (unsigned i = 0; i < sums; i++) cg_next(&l, i, acc[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < sums; i++)
-            acc[i] = cg_result(&l, i);
+        for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, i);
     } else {
-        for (uint64_t i = 0; i < whole; i += LANES)
-            score_step(a, key, i64(a, first + i), LANES, acc);
+        for (uint64_t i = 0; i < whole; i += LANES) score_step(a, key, i64(a, first + i), LANES, acc);
     }
-    if (n > whole)
-        score_step(a, key, i64(a, first + whole), n - whole, acc);
+    if (n > whole) score_step(a, key, i64(a, first + whole), n - whole, acc);
 }
 
 /*
@@ -116,8 +107,7 @@ static void partial_sums(const struct attend *a, LLVMValueRef key, uint64_t firs
     LLVMValueRef to = cg_at(c, a->partial, mul(a, l.i, 4 * CG_VL / a->at_once));
     for (unsigned h = 0; h < a->block; h++) {
         LLVMValueRef sum = fold(c, acc[h]);
-        if (a->at_once == 2)
-            sum = merge(c, sum, fold(c, acc[a->block + h]), CG_VL);
+        if (a->at_once == 2) sum = merge(c, sum, fold(c, acc[a->block + h]), CG_VL);
         cg_store(c, sum, cg_at_const(c, to, h * attend_partial(a)), 4);
     }
     cg_loop_end(c, &l);
@@ -128,11 +118,9 @@ static LLVMValueRef merged(const struct attend *a, LLVMValueRef partial) {
     struct cg *c = a->k->c;
     LLVMValueRef sum[CG_VL] = {NULL};
     unsigned n = CG_VL / a->at_once;
-    for (unsigned i = 0; i < n; i++)
-        sum[i] = cg_load(c, c->vf, cg_at_const(c, partial, (uint64_t)4 * CG_VL * i), 4);
+    for (unsigned i = 0; i < n; i++) sum[i] = cg_load(c, c->vf, cg_at_const(c, partial, (uint64_t)4 * CG_VL * i), 4);
     for (; n > 1; n /= 2)
-        for (unsigned i = 0; i < n / 2; i++)
-            sum[i] = merge(c, sum[2 * i], sum[2 * i + 1], n);
+        for (unsigned i = 0; i < n / 2; i++) sum[i] = merge(c, sum[2 * i], sum[2 * i + 1], n);
     return sum[0];
 }
 
@@ -184,8 +172,7 @@ static void maxima(const struct attend *a, LLVMValueRef record, LLVMValueRef sta
 void attend_scores(const struct attend *a) {
     struct cg *c = a->k->c;
     struct cg_loop chunks, l;
-    for (unsigned h = 0; h < a->block; h++)
-        cg_store(c, minus_infinity(c), cg_at_const(c, a->tops, 4 * h), 4);
+    for (unsigned h = 0; h < a->block; h++) cg_store(c, minus_infinity(c), cg_at_const(c, a->tops, 4 * h), 4);
     cg_loop_begin(c, &chunks, a->c_from, a->c_to, i64(a, 1), "chunk");
     LLVMValueRef record = attend_record(a, chunks.i);
     struct attend_span span = attend_chunk(a, chunks.i);

@@ -13,9 +13,9 @@
 #include "runtime/abi.h"
 
 struct backend_options {
-    const char *levels; /* "native", "portable" (all levels), or a comma list, best first; NULL: native */
-    bool count;         /* generated code counts unpacked tiles in setun_step.unpacked_tiles */
-    bool pic;           /* for a shared object (tests) instead of a static executable */
+    const char *levels;    /* "native", "portable" (all levels), or a comma list, best first; NULL: native */
+    bool count;            /* generated code counts unpacked tiles in setun_step.unpacked_tiles */
+    bool pic;              /* for a shared object (tests) instead of a static executable */
     const char *dump_llvm; /* path for LLVM IR text, or NULL */
     const char *dump_asm;  /* path for assembly, or NULL */
 };
@@ -26,8 +26,8 @@ struct data_plan {
     struct setun_tensor *tensor; /* one a weight, by ir_weight.id; name fields unset */
     uint32_t n_tensors;
     uint64_t bytes;
-    uint64_t *state_offset;  /* by ir_state.id, of layer 0 */
-    uint64_t *state_stride;  /* by ir_state.id, a layer */
+    uint64_t *state_offset; /* by ir_state.id, of layer 0 */
+    uint64_t *state_stride; /* by ir_state.id, a layer */
     uint64_t state_block_bytes;
 };
 void data_plan_make(struct arena *a, const struct ir_module *m, struct data_plan *plan);

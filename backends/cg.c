@@ -8,17 +8,11 @@
 
 /* ---- constants, memory ---- */
 
-LLVMValueRef cg_i8(struct cg *c, int64_t v) {
-    return LLVMConstInt(c->i8, (uint8_t)v, false);
-}
+LLVMValueRef cg_i8(struct cg *c, int64_t v) { return LLVMConstInt(c->i8, (uint8_t)v, false); }
 
-LLVMValueRef cg_i32(struct cg *c, int64_t v) {
-    return LLVMConstInt(c->i32, (uint32_t)v, false);
-}
+LLVMValueRef cg_i32(struct cg *c, int64_t v) { return LLVMConstInt(c->i32, (uint32_t)v, false); }
 
-LLVMValueRef cg_i64(struct cg *c, uint64_t v) {
-    return LLVMConstInt(c->i64, v, false);
-}
+LLVMValueRef cg_i64(struct cg *c, uint64_t v) { return LLVMConstInt(c->i64, v, false); }
 
 /* Through the bits: LLVMConstReal takes a double, and we promise every bit of the float. */
 LLVMValueRef cg_f32(struct cg *c, float v) {
@@ -33,8 +27,7 @@ LLVMValueRef cg_splat(struct cg *c, LLVMValueRef scalar, unsigned lanes) {
     if (lanes > MAX_LANES) BUG("splat of %u lanes", lanes);
     if (LLVMIsConstant(scalar)) {
         LLVMValueRef all[MAX_LANES];
-        for (unsigned i = 0; i < lanes; i++)
-            all[i] = scalar;
+        for (unsigned i = 0; i < lanes; i++) all[i] = scalar;
         return LLVMConstVector(all, lanes);
     }
     LLVMTypeRef t = LLVMVectorType(LLVMTypeOf(scalar), lanes);
@@ -135,9 +128,7 @@ unsigned cg_carry(struct cg *c, struct cg_loop *l, LLVMValueRef init) {
     return slot;
 }
 
-void cg_next(struct cg_loop *l, unsigned slot, LLVMValueRef v) {
-    l->next[slot] = v;
-}
+void cg_next(struct cg_loop *l, unsigned slot, LLVMValueRef v) { l->next[slot] = v; }
 
 void cg_loop_end(struct cg *c, struct cg_loop *l) {
     LLVMBasicBlockRef last = LLVMGetInsertBlock(c->b);
@@ -156,9 +147,7 @@ void cg_loop_end(struct cg *c, struct cg_loop *l) {
     }
 }
 
-LLVMValueRef cg_result(const struct cg_loop *l, unsigned slot) {
-    return l->next[slot];
-}
+LLVMValueRef cg_result(const struct cg_loop *l, unsigned slot) { return l->next[slot]; }
 
 void cg_if_begin(struct cg *c, struct cg_if *s, LLVMValueRef cond) {
     s->has_else = false;

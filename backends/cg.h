@@ -22,10 +22,10 @@ struct mm_target; /* primitives of the ternary core at one level: backends/matmu
 
 /* An ISA level: a row of x86/levels.def. */
 struct cg_level {
-    const char *name;       /* "avx512vnni" */
-    uint32_t needs;         /* enum setun_feature bits */
-    const char *cpu;        /* LLVM target-cpu: "x86-64-v4" */
-    const char *features;   /* LLVM target-features */
+    const char *name;     /* "avx512vnni" */
+    uint32_t needs;       /* enum setun_feature bits */
+    const char *cpu;      /* LLVM target-cpu: "x86-64-v4" */
+    const char *features; /* LLVM target-features */
     const struct mm_target *mm;
 };
 
@@ -41,9 +41,9 @@ struct cg {
     LLVMModuleRef module;
     LLVMBuilderRef b;
     LLVMTypeRef void_, i1, i8, i16, i32, i64, f32, ptr;
-    LLVMTypeRef vf, vi; /* <CG_VL x f32>, <CG_VL x i32> */
-    LLVMTypeRef sf;     /* <32 x f32> */
-    LLVMValueRef fn;    /* the function being built */
+    LLVMTypeRef vf, vi;                           /* <CG_VL x f32>, <CG_VL x i32> */
+    LLVMTypeRef sf;                               /* <32 x f32> */
+    LLVMValueRef fn;                              /* the function being built */
     uint64_t scratch_bytes, scratch_per_position; /* grow as kernels ask */
     /* What cg_emit_step leaves for setun_model; emit.c empties `kernels` before each level, whose steps must
      * number kernels alike.  Names and value arrays lie in the arena. */

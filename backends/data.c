@@ -17,9 +17,7 @@
 /* A unit of 64 output rows may read whole vectors of scales and biases: the last ones too. */
 enum { DATA_TAIL = 256, ALIGN = 64 };
 
-static uint64_t up(uint64_t n, uint64_t to) {
-    return (n + to - 1) / to * to;
-}
+static uint64_t up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
 /* ---- the plan ---- */
 
@@ -46,22 +44,17 @@ static enum setun_layout layout_of(const struct ir_module *m, const struct ir_we
 
 static uint64_t rows_of(const struct setun_tensor *t) {
     uint64_t n = 1;
-    for (uint32_t i = 0; i + 1 < t->rank; i++)
-        n *= t->dim[i];
+    for (uint32_t i = 0; i + 1 < t->rank; i++) n *= t->dim[i];
     return n;
 }
 
-static uint64_t cols_of(const struct setun_tensor *t) {
-    return t->rank ? t->dim[t->rank - 1] : 1;
-}
+static uint64_t cols_of(const struct setun_tensor *t) { return t->rank ? t->dim[t->rank - 1] : 1; }
 
 static uint64_t raw_row_bytes(const struct setun_tensor *t) {
     return up(cols_of(t) * ir_store_bytes((enum ir_store)t->store), ALIGN);
 }
 
-static uint64_t tile_rows(const struct setun_tensor *t) {
-    return up(rows_of(t), IR_TILE) / IR_TILE;
-}
+static uint64_t tile_rows(const struct setun_tensor *t) { return up(rows_of(t), IR_TILE) / IR_TILE; }
 
 /* Of one layer's tensor, without scales; and of its scales. */
 static uint64_t body_bytes(const struct setun_tensor *t) {
@@ -188,14 +181,10 @@ static bool fill(struct writer *w, uint64_t to) {
     return true;
 }
 
-static uint64_t at_least_one(uint64_t n) {
-    return n ? n : 1;
-}
+static uint64_t at_least_one(uint64_t n) { return n ? n : 1; }
 
 /* Rows of tiles that are read and packed together. */
-static uint64_t tiles_a_time(const struct setun_tensor *t) {
-    return at_least_one(CHUNK / (IR_TILE * cols_of(t)));
-}
+static uint64_t tiles_a_time(const struct setun_tensor *t) { return at_least_one(CHUNK / (IR_TILE * cols_of(t))); }
 
 static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
                         uint32_t layer) {
@@ -214,13 +203,11 @@ static bool write_tiles(struct writer *w, const struct ir_weight *weight, const 
 static bool write_scales(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
                          uint32_t layer) {
     if (!t->n_scales) return true;
-    return w->from->scales(w->from->self, weight, layer, w->floats) &&
-           put(w, w->floats, 4 * (uint64_t)t->n_scales);
+    return w->from->scales(w->from->self, weight, layer, w->floats) && put(w, w->floats, 4 * (uint64_t)t->n_scales);
 }
 
 /* Rows as stored, each padded. */
-static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
-                      uint32_t layer) {
+static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
     uint64_t bytes = cols_of(t) * ir_store_bytes(weight->store), padded = raw_row_bytes(t), rows = rows_of(t);
     uint64_t step = at_least_one(CHUNK / padded);
     for (uint64_t row = 0; row < rows; row += step) {
@@ -229,8 +216,7 @@ static bool write_raw(struct writer *w, const struct ir_weight *weight, const st
         if (!w->from->raw(w->from->self, weight, layer, row, n, w->in)) return false;
         if (bytes != padded) {
             memset(w->packed, 0, (size_t)(n * padded));
-            for (uint64_t r = 0; r < n; r++)
-                memcpy(w->packed + r * padded, w->in + r * bytes, (size_t)bytes);
+            for (uint64_t r = 0; r < n; r++) memcpy(w->packed + r * padded, w->in + r * bytes, (size_t)bytes);
             whole = w->packed;
         }
         if (!put(w, whole, n * padded)) return false;

@@ -17,24 +17,21 @@ uint64_t dot_row_bytes(enum ir_store store, uint64_t K) { return (K * ir_store_b
 LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigned n) {
     LLVMTypeRef f = LLVMVectorType(c->f32, n), u = LLVMVectorType(c->i32, n);
     switch (store) {
-    case IR_STORE_F32:
-        return cg_load(c, f, p, 4);
+    case IR_STORE_F32: return cg_load(c, f, p, 4);
     case IR_STORE_F16:
         return LLVMBuildFPExt(c->b, cg_load(c, LLVMVectorType(LLVMHalfTypeInContext(c->llvm), n), p, 2), f, "");
     case IR_STORE_BF16: {
         LLVMValueRef bits = LLVMBuildZExt(c->b, cg_load(c, LLVMVectorType(c->i16, n), p, 2), u, "");
         return LLVMBuildBitCast(c->b, LLVMBuildShl(c->b, bits, cg_splat(c, cg_i32(c, 16), n), ""), f, "");
     }
-    case IR_STORE_TRIT:
-        break;
+    case IR_STORE_TRIT: break;
     }
     BUG("trits are not floats");
 }
 
 LLVMValueRef dot_first_lanes(struct cg *c, LLVMValueRef x, uint64_t n) {
     LLVMValueRef keep[LANES];
-    for (unsigned i = 0; i < LANES; i++)
-        keep[i] = LLVMConstInt(c->i1, i < n, false);
+    for (unsigned i = 0; i < LANES; i++) keep[i] = LLVMConstInt(c->i1, i < n, false);
     return LLVMBuildSelect(c->b, LLVMConstVector(keep, LANES), x, LLVMConstNull(c->sf), "");
 }
 
@@ -68,16 +65,13 @@ static void step(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t n
     for (unsigned i = 0; i < s->n_a; i++) {
         LLVMValueRef off = LLVMBuildMul(c->b, at, cg_i64(c, ir_store_bytes(s->store)), "");
         LLVMValueRef p = cg_at(c, s->a[i], off);
-        if (s->stream)
-            fetch_ahead(c, s, p, s->n_a * s->row_bytes);
+        if (s->stream) fetch_ahead(c, s, p, s->n_a * s->row_bytes);
         a[i] = dot_load(c, s->store, p, LANES);
-        if (n < LANES)
-            a[i] = dot_first_lanes(c, a[i], n);
+        if (n < LANES) a[i] = dot_first_lanes(c, a[i], n);
     }
     for (unsigned j = 0; j < s->n_b && !s->square; j++) {
         b[j] = cg_load(c, c->sf, cg_at(c, s->b[j], LLVMBuildMul(c->b, at, cg_i64(c, 4), "")), 4);
-        if (n < LANES)
-            b[j] = dot_first_lanes(c, b[j], n);
+        if (n < LANES) b[j] = dot_first_lanes(c, b[j], n);
     }
     for (unsigned i = 0; i < s->n_a; i++)
         for (unsigned j = 0; j < s->n_b; j++) {
@@ -92,8 +86,7 @@ static void block(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t 
     LLVMValueRef acc[2 * MAX_SUMS];
     uint64_t whole = n / LANES * LANES;
     struct cg_loop l;
-    for (unsigned i = 0; i < sums; i++)
-        acc[i] = LLVMConstNull(c->sf);
+    for (unsigned i = 0; i < sums; i++) acc[i] = LLVMConstNull(c->sf);
     if (whole) {
         LLVMValueRef end = LLVMBuildAdd(c->b, at, cg_i64(c, whole), "");
         cg_loop_begin(c, &l, at, end, cg_i64(c, LANES), "sum");
@@ -102,24 +95,19 @@ static void block(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t 
             acc[i] = l.phi[slot[i]];
         }
         step(c, s, l.i, LANES, acc);
-        for (unsigned i = 0; i < sums; i++)
-            cg_next(&l, slot[i], acc[i]);
+        for (unsigned i = 0; i < sums; i++) cg_next(&l, slot[i], acc[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < sums; i++)
-            acc[i] = cg_result(&l, slot[i]);
+        for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, slot[i]);
     }
-    if (n > whole)
-        step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), n - whole, acc);
-    for (unsigned i = 0; i < sums; i++)
-        total[i] = LLVMBuildFAdd(c->b, total[i], cg_tree(c, acc[i]), "");
+    if (n > whole) step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), n - whole, acc);
+    for (unsigned i = 0; i < sums; i++) total[i] = LLVMBuildFAdd(c->b, total[i], cg_tree(c, acc[i]), "");
 }
 
 /* The totals over n elements, from +0. */
 static void all_blocks(struct cg *c, const struct sums *s, uint64_t n, LLVMValueRef *total) {
     unsigned sums = s->n_a * s->n_b, slot[2 * MAX_SUMS];
     uint64_t whole = n / BLOCK * BLOCK;
-    for (unsigned i = 0; i < sums; i++)
-        total[i] = cg_f32(c, 0.0f);
+    for (unsigned i = 0; i < sums; i++) total[i] = cg_f32(c, 0.0f);
     if (whole) {
         struct cg_loop l;
         cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, BLOCK), "block");
@@ -128,14 +116,11 @@ static void all_blocks(struct cg *c, const struct sums *s, uint64_t n, LLVMValue
             total[i] = l.phi[slot[i]];
         }
         block(c, s, l.i, BLOCK, total);
-        for (unsigned i = 0; i < sums; i++)
-            cg_next(&l, slot[i], total[i]);
+        for (unsigned i = 0; i < sums; i++) cg_next(&l, slot[i], total[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < sums; i++)
-            total[i] = cg_result(&l, slot[i]);
+        for (unsigned i = 0; i < sums; i++) total[i] = cg_result(&l, slot[i]);
     }
-    if (n > whole)
-        block(c, s, cg_i64(c, whole), n - whole, total);
+    if (n > whole) block(c, s, cg_i64(c, whole), n - whole, total);
 }
 
 LLVMValueRef dot_squares(struct cg *c, LLVMValueRef x, uint64_t n) {
@@ -164,8 +149,7 @@ static void tile(const struct core *k, LLVMValueRef j, unsigned n_w, LLVMValueRe
     LLVMValueRef total[2 * MAX_SUMS];
     for (unsigned i = 0; i < n_w; i++)
         s.a[i] = cg_at(c, k->w, LLVMBuildMul(c->b, plus(c, j, i), cg_i64(c, s.row_bytes), ""));
-    for (unsigned i = 0; i < n_x; i++)
-        s.b[i] = cg_at(c, k->x, LLVMBuildMul(c->b, plus(c, r, i), k->x_stride, ""));
+    for (unsigned i = 0; i < n_x; i++) s.b[i] = cg_at(c, k->x, LLVMBuildMul(c->b, plus(c, r, i), k->x_stride, ""));
     all_blocks(c, &s, k->K, total);
     for (unsigned i = 0; i < n_w; i++)
         for (unsigned m = 0; m < n_x; m++) {
@@ -239,7 +223,6 @@ LLVMValueRef dot_function(struct cg *c, enum ir_store store, uint64_t K, LLVMTyp
     *type = LLVMFunctionType(c->void_, args, 7, false);
     const char *name = arena_printf(c->arena, "dot.%s.%llu", names[store], (unsigned long long)K);
     const char *full = arena_printf(c->arena, "%s.%s", name, c->level->name);
-    if (!LLVMGetNamedFunction(c->module, full))
-        build(c, name, *type, store, K);
+    if (!LLVMGetNamedFunction(c->module, full)) build(c, name, *type, store, K);
     return LLVMGetNamedFunction(c->module, full);
 }

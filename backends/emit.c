@@ -17,9 +17,7 @@ struct levels {
 
 /* ---- which levels ---- */
 
-static bool host_runs(const struct cg_level *l) {
-    return (x86_host_features() & l->needs) == l->needs;
-}
+static bool host_runs(const struct cg_level *l) { return (x86_host_features() & l->needs) == l->needs; }
 
 static void add_level(struct levels *s, const struct cg_level *l) {
     for (unsigned i = 0; i < s->n; i++)
@@ -55,8 +53,7 @@ static bool named_level(struct diag *d, struct arena *a, struct levels *s, const
 static bool levels_of(struct diag *d, struct arena *a, const char *text, struct levels *s) {
     if (!text || !strcmp(text, "native")) return native_levels(d, s);
     if (!strcmp(text, "portable")) {
-        for (unsigned i = 0; i < x86_n_levels; i++)
-            add_level(s, &x86_levels[i]);
+        for (unsigned i = 0; i < x86_n_levels; i++) add_level(s, &x86_levels[i]);
         return true;
     }
     for (;;) {
@@ -105,8 +102,8 @@ static LLVMValueRef value_table(struct cg *c, const struct setun_kernel *k) {
     LLVMValueRef *rows = arena_array(c->arena, LLVMValueRef, k->n_values);
     for (uint32_t i = 0; i < k->n_values; i++) {
         const struct setun_value *v = &k->values[i];
-        LLVMValueRef f[] = {text_of(c, v->name),     cg_i32(c, v->elem),       cg_i32(c, v->live),
-                            cg_i32(c, v->elems),     cg_i32(c, v->row_stride), cg_i64(c, v->offset)};
+        LLVMValueRef f[] = {text_of(c, v->name), cg_i32(c, v->elem),       cg_i32(c, v->live),
+                            cg_i32(c, v->elems), cg_i32(c, v->row_stride), cg_i64(c, v->offset)};
         rows[i] = record(c, f, COUNT_OF(f), sizeof *v);
     }
     return table(c, rows, k->n_values, "values");

@@ -19,8 +19,7 @@ static bool is_attend(const struct ir_strand *s) { return s->cores.at[0]->code =
 /* The kernel's `unit`, if it has one, rounded up to what the strand's groups need. */
 static uint64_t unit_of(const struct ir_op *kernel, const struct ir_strand *s) {
     uint64_t least = ir_unit_of(s->group), wanted = (uint64_t)ir_i64(kernel, IR_ATTR_unit, 0);
-    if (!least)
-        BUG("kernel '%s' has groups that fit no unit", kernel->out[0]->name);
+    if (!least) BUG("kernel '%s' has groups that fit no unit", kernel->out[0]->name);
     return wanted > least ? (wanted + least - 1) / least * least : least;
 }
 
@@ -82,8 +81,7 @@ static uint64_t core_scratch(const struct kern *k, const struct ir_strand *s) {
     for (size_t i = 0; i < s->cores.n; i++) {
         const struct ir_op *op = s->cores.at[i];
         uint64_t bytes = op->code == IR_OP_matmul ? mm_scratch_bytes(k->c, ir_weight_cols(op->weight)) : 0;
-        if (bytes > most)
-            most = bytes;
+        if (bytes > most) most = bytes;
     }
     return most;
 }
@@ -95,10 +93,8 @@ static void epilogue_row(struct kern *k, const struct part *p, LLVMValueRef m, L
     struct vec v = {
         .k = k, .row = kern_row_at(k, p->rows, m), .unit = true, .first = first, .count = count, .room = p->unit};
     LLVMValueRef off = LLVMBuildMul(c->b, m, cg_i64(c, 4 * p->unit), "");
-    for (size_t i = 0; i < p->strand->cores.n; i++)
-        vec_core(&v, p->strand->cores.at[i], cg_at(c, acc[i], off));
-    for (size_t i = 0; i < p->strand->ops.n; i++)
-        vec_op(&v, p->strand->ops.at[i]);
+    for (size_t i = 0; i < p->strand->cores.n; i++) vec_core(&v, p->strand->cores.at[i], cg_at(c, acc[i], off));
+    for (size_t i = 0; i < p->strand->ops.n; i++) vec_op(&v, p->strand->ops.at[i]);
     vec_finish(&v);
 }
 
@@ -137,8 +133,7 @@ static void part_emit(struct kern *k, const struct part *p, LLVMValueRef from, L
     uint64_t used = k->used;
     LLVMValueRef base = cg_i64(c, p->base);
     LLVMValueRef *acc = arena_array(c->arena, LLVMValueRef, p->strand->cores.n);
-    for (size_t i = 0; i < p->strand->cores.n; i++)
-        acc[i] = core_block(k, p);
+    for (size_t i = 0; i < p->strand->cores.n; i++) acc[i] = core_block(k, p);
     LLVMValueRef scratch = kern_scratch(k, core_scratch(k, p->strand));
     LLVMValueRef lo = within(c, LLVMBuildSub(c->b, from, base, ""), p->n_units);
     LLVMValueRef hi = within(c, LLVMBuildSub(c->b, to, base, ""), p->n_units);
@@ -155,12 +150,10 @@ static void part_emit(struct kern *k, const struct part *p, LLVMValueRef from, L
 /* An op of the epilogue that hangs on no core would be lost. */
 static void check_covered(const struct kern *k, const struct ir_strands *all) {
     size_t in_strands = 0, in_kernel = 0;
-    for (size_t i = 0; i < all->at.n; i++)
-        in_strands += all->at.at[i].ops.n;
+    for (size_t i = 0; i < all->at.n; i++) in_strands += all->at.at[i].ops.n;
     for (const struct ir_op *op = k->op->body->first; op; op = op->next)
         in_kernel += op->code != IR_OP_yield && ir_stage_of(op) == IR_STAGE_EPILOGUE;
-    if (in_strands != in_kernel)
-        BUG("kernel '%s' has an epilogue op that needs no core", k->op->out[0]->name);
+    if (in_strands != in_kernel) BUG("kernel '%s' has an epilogue op that needs no core", k->op->out[0]->name);
 }
 
 void strands_emit(struct kern *k) {
@@ -172,8 +165,7 @@ void strands_emit(struct kern *k) {
     uint64_t units = 0;
     for (size_t i = 0; i < all.at.n; i++) {
         const struct ir_strand *s = &all.at.at[i];
-        if (is_attend(s))
-            continue;
+        if (is_attend(s)) continue;
         uint64_t size = unit_of(k->op, s);
         parts[i] = (struct part){
             .strand = s,

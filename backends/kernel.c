@@ -13,30 +13,24 @@
 /* ---- values ---- */
 
 const struct ir_val *kern_root(const struct ir_val *v) {
-    while (v->def && v->def->code == IR_OP_reshape && !v->def->block->owner)
-        v = v->def->in[0];
+    while (v->def && v->def->code == IR_OP_reshape && !v->def->block->owner) v = v->def->in[0];
     return v;
 }
 
 bool kern_is_dynamic(const struct ir_func *f, const struct ir_val *root) {
-    if (f->entry)
-        return false;
-    if (!root->def)
-        return root->type.elem != IR_ROWS_E;
+    if (f->entry) return false;
+    if (!root->def) return root->type.elem != IR_ROWS_E;
     const struct ir_op *ret = f->body->last;
     for (uint32_t i = 0; i < ret->n_in; i++)
-        if (kern_root(ret->in[i]) == root)
-            return true;
+        if (kern_root(ret->in[i]) == root) return true;
     return false;
 }
 
 LLVMValueRef kern_buffer(struct kern *k, const struct ir_val *v) {
     const struct ir_val *root = kern_root(v);
     for (size_t i = 0; i < k->io->io.n; i++)
-        if (k->io->io.at[i] == root)
-            return LLVMGetParam(k->io->fn, (unsigned)i + 3);
-    if (root->place < 0)
-        BUG("value '%s' has no place", root->name);
+        if (k->io->io.at[i] == root) return LLVMGetParam(k->io->fn, (unsigned)i + 3);
+    if (root->place < 0) BUG("value '%s' has no place", root->name);
     return cg_at_const(k->c, k->arena, (uint64_t)root->place);
 }
 
@@ -48,14 +42,11 @@ LLVMValueRef kern_row(struct kern *k, const struct ir_val *v, LLVMValueRef row) 
 unsigned kern_homes(const struct kern *k, const struct ir_val *v, const struct ir_val **homes) {
     unsigned n = 0;
     const struct ir_op *end = k->op->body->last;
-    if (v->place >= 0)
-        homes[n++] = v;
+    if (v->place >= 0) homes[n++] = v;
     for (uint32_t i = 0; i < end->n_in; i++) {
         const struct ir_val *out = k->op->out[i];
-        if (end->in[i] != v || (out->place < 0 && !kern_is_dynamic(k->op->block->func, out)))
-            continue;
-        if (n == KERN_HOMES)
-            BUG("value '%s' has more than %d homes", v->name, KERN_HOMES);
+        if (end->in[i] != v || (out->place < 0 && !kern_is_dynamic(k->op->block->func, out))) continue;
+        if (n == KERN_HOMES) BUG("value '%s' has more than %d homes", v->name, KERN_HOMES);
         homes[n++] = out;
     }
     return n;
@@ -77,10 +68,8 @@ LLVMValueRef kern_weight(struct kern *k, const struct ir_weight *w, uint64_t off
 const struct ir_state *kern_state(const struct ir_val *v) {
     for (;;) {
         const struct ir_op *def = v->def;
-        if (!def)
-            BUG("'%s' is a version of no state", v->name);
-        if (def->code == IR_OP_state)
-            return def->state;
+        if (!def) BUG("'%s' is a version of no state", v->name);
+        if (def->code == IR_OP_state) return def->state;
         if (def->code == IR_OP_write)
             v = def->in[0];
         else if (def->code == IR_OP_kernel)
@@ -96,8 +85,7 @@ LLVMValueRef kern_state_block(struct kern *k, const struct ir_state *s, LLVMValu
     LLVMValueRef at = LLVMBuildMul(c->b, slot, k->slot_stride, "");
     at = LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, block, cg_i64(c, plan->state_block_bytes), ""), "");
     at = LLVMBuildAdd(c->b, at, cg_i64(c, plan->state_offset[s->id]), "");
-    if (s->layers)
-        at = LLVMBuildAdd(c->b, at, layer_offset(k, plan->state_stride[s->id]), "");
+    if (s->layers) at = LLVMBuildAdd(c->b, at, layer_offset(k, plan->state_stride[s->id]), "");
     return cg_at(c, k->state, at);
 }
 
@@ -166,26 +154,20 @@ LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offse
 
 static void add_io(struct cg *c, struct cg_kernel *out, const struct ir_val *v) {
     const struct ir_val *root = kern_root(v);
-    if (root->def && root->def->block->owner)
-        return;
+    if (root->def && root->def->block->owner) return;
     enum ir_elem e = root->type.elem;
-    if (e != IR_F32_E && e != IR_I8 && e != IR_I32)
-        return;
+    if (e != IR_F32_E && e != IR_I8 && e != IR_I32) return;
     const struct ir_func *f = root->def ? root->def->block->func : NULL;
-    if (f && !kern_is_dynamic(f, root))
-        return;
+    if (f && !kern_is_dynamic(f, root)) return;
     for (size_t i = 0; i < out->io.n; i++)
-        if (out->io.at[i] == root)
-            return;
+        if (out->io.at[i] == root) return;
     *vec_push(c->arena, &out->io) = root;
 }
 
 static void collect_io(struct cg *c, const struct ir_op *kernel, struct cg_kernel *out) {
     for (const struct ir_op *op = kernel->body->first; op; op = op->next)
-        for (uint32_t i = 0; i < op->n_in; i++)
-            add_io(c, out, op->in[i]);
-    for (uint32_t i = 0; i < kernel->n_out; i++)
-        add_io(c, out, kernel->out[i]);
+        for (uint32_t i = 0; i < op->n_in; i++) add_io(c, out, op->in[i]);
+    for (uint32_t i = 0; i < kernel->n_out; i++) add_io(c, out, kernel->out[i]);
 }
 
 static LLVMValueRef count(struct kern *k, size_t offset) {
@@ -225,8 +207,7 @@ struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const 
 
 static bool has_stage(const struct ir_op *kernel, enum ir_stage stage) {
     for (const struct ir_op *op = kernel->body->first; op; op = op->next)
-        if (op->code != IR_OP_yield && ir_stage_of(op) == stage)
-            return true;
+        if (op->code != IR_OP_yield && ir_stage_of(op) == stage) return true;
     return false;
 }
 
@@ -240,8 +221,7 @@ void kern_function(struct cg *c, const char *name, struct cg_kernel *out) {
     LLVMTypeRef *types = arena_array(c->arena, LLVMTypeRef, n);
     types[0] = c->ptr;
     types[1] = types[2] = c->i32;
-    for (size_t i = 3; i < n; i++)
-        types[i] = c->ptr;
+    for (size_t i = 3; i < n; i++) types[i] = c->ptr;
     out->type = LLVMFunctionType(c->void_, types, (unsigned)n, false);
     out->fn = cg_function(c, name, out->type, true);
 }

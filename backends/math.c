@@ -42,8 +42,7 @@ static LLVMValueRef pick(struct cg *c, LLVMRealPredicate p, LLVMValueRef a, LLVM
 /* co[n-1] x^(n-1) + ... + co[0], one fma a step. */
 static LLVMValueRef horner(struct cg *c, const float *co, size_t n, LLVMValueRef x) {
     LLVMValueRef p = num(c, x, co[n - 1]);
-    for (size_t i = n - 1; i-- > 0;)
-        p = cg_fma(c, p, x, num(c, x, co[i]));
+    for (size_t i = n - 1; i-- > 0;) p = cg_fma(c, p, x, num(c, x, co[i]));
     return p;
 }
 #define HORNER(c, co, x) horner((c), (co), COUNT_OF(co), (x))
@@ -142,8 +141,7 @@ void cg_cossin(struct cg *c, LLVMValueRef u, LLVMValueRef *cos_out, LLVMValueRef
 
 static LLVMValueRef lanes_from(struct cg *c, LLVMValueRef v, unsigned first, unsigned n) {
     LLVMValueRef at[32];
-    for (unsigned i = 0; i < n; i++)
-        at[i] = cg_i32(c, first + i);
+    for (unsigned i = 0; i < n; i++) at[i] = cg_i32(c, first + i);
     return LLVMBuildShuffleVector(c->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, n), "");
 }
 

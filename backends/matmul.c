@@ -16,9 +16,7 @@
  */
 #include "backends/matmul.h"
 
-uint64_t mm_tile_bytes(uint64_t K) {
-    return (K + 3) / 4 * MM_STEP;
-}
+uint64_t mm_tile_bytes(uint64_t K) { return (K + 3) / 4 * MM_STEP; }
 
 uint64_t mm_model_bytes(const struct ir_module *m) {
     uint64_t sum = 0;
@@ -33,17 +31,11 @@ uint64_t mm_model_bytes(const struct ir_module *m) {
 
 /* ---- shared ---- */
 
-unsigned mm_vectors(const struct mm_target *t) {
-    return MM_STEP / t->bytes;
-}
+unsigned mm_vectors(const struct mm_target *t) { return MM_STEP / t->bytes; }
 
-LLVMTypeRef mm_byte_type(struct cg *c) {
-    return LLVMVectorType(c->i8, c->level->mm->bytes);
-}
+LLVMTypeRef mm_byte_type(struct cg *c) { return LLVMVectorType(c->i8, c->level->mm->bytes); }
 
-LLVMTypeRef mm_sum_type(struct cg *c) {
-    return LLVMVectorType(c->i32, c->level->mm->bytes / 4);
-}
+LLVMTypeRef mm_sum_type(struct cg *c) { return LLVMVectorType(c->i32, c->level->mm->bytes / 4); }
 
 LLVMTypeRef mm_acc_type(struct cg *c) {
     return c->level->mm->widen ? LLVMVectorType(c->i16, c->level->mm->bytes / 2) : mm_sum_type(c);
@@ -122,9 +114,7 @@ enum { AHEAD_L2 = 8192, AHEAD_L1 = 1024 };
 
 /* Matrices that stay in the second level cache from token to token are slowed down by prefetches: by 20 to 50 %
  * on that machine, whose L2 has 2 MiB. */
-static bool streams_from_memory(const struct cg *c) {
-    return !c->ir || mm_model_bytes(c->ir) > (uint64_t)2 << 20;
-}
+static bool streams_from_memory(const struct cg *c) { return !c->ir || mm_model_bytes(c->ir) > (uint64_t)2 << 20; }
 
 /* Step number `step` + u, into the accumulators of one chain. */
 static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
@@ -155,15 +145,11 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->t->unroll), "step");
     for (unsigned a = 0; a < n_acc; a++) /* slot a carries accumulator a */
         acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
-    for (unsigned u = 0; u < s->t->unroll; u++)
-        stream_step(s, l.i, u, acc + u % s->t->chains * s->sets);
-    for (unsigned a = 0; a < n_acc; a++)
-        cg_next(&l, a, acc[a]);
+    for (unsigned u = 0; u < s->t->unroll; u++) stream_step(s, l.i, u, acc + u % s->t->chains * s->sets);
+    for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
-    for (unsigned a = 0; a < n_acc; a++)
-        acc[a] = cg_result(&l, a);
-    for (unsigned u = 0; u < rest; u++)
-        stream_step(s, to, u, acc + u % s->t->chains * s->sets);
+    for (unsigned a = 0; a < n_acc; a++) acc[a] = cg_result(&l, a);
+    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++) {
         LLVMValueRef wide = s->t->widen ? s->t->widen(c, acc[a]) : acc[a];
         sum[a % s->sets] = LLVMBuildAdd(c->b, sum[a % s->sets], wide, "");
@@ -174,20 +160,16 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
 static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
     struct cg *c = s->c;
     uint64_t block = mm_flush(s->t, &s->t->stream), done = 0;
-    for (unsigned a = 0; a < s->sets; a++)
-        sum[a] = LLVMConstNull(mm_sum_type(c));
+    for (unsigned a = 0; a < s->sets; a++) sum[a] = LLVMConstNull(mm_sum_type(c));
     if (block && steps > block) {
         struct cg_loop l; /* slot a carries sum a */
         done = steps / block * block;
         cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, done), cg_i64(c, block), "block");
-        for (unsigned a = 0; a < s->sets; a++)
-            sum[a] = l.phi[cg_carry(c, &l, sum[a])];
+        for (unsigned a = 0; a < s->sets; a++) sum[a] = l.phi[cg_carry(c, &l, sum[a])];
         stream_block(s, l.i, block, sum);
-        for (unsigned a = 0; a < s->sets; a++)
-            cg_next(&l, a, sum[a]);
+        for (unsigned a = 0; a < s->sets; a++) cg_next(&l, a, sum[a]);
         cg_loop_end(c, &l);
-        for (unsigned a = 0; a < s->sets; a++)
-            sum[a] = cg_result(&l, a);
+        for (unsigned a = 0; a < s->sets; a++) sum[a] = cg_result(&l, a);
     }
     if (done < steps) stream_block(s, cg_i64(c, done), steps - done, sum);
 }

@@ -12,10 +12,10 @@
 #include "backends/cg.h"
 
 enum {
-    MM_STEP = 64,   /* bytes of a tile for four k */
-    MM_PLANES = 4,  /* rows in a byte */
-    MM_LANES = 16,  /* lanes of a step, over all its vectors */
-    MM_PANEL = 128, /* steps that the many rows form unpacks at a time: 32 KiB, the L1 cache */
+    MM_STEP = 64,    /* bytes of a tile for four k */
+    MM_PLANES = 4,   /* rows in a byte */
+    MM_LANES = 16,   /* lanes of a step, over all its vectors */
+    MM_PANEL = 128,  /* steps that the many rows form unpacks at a time: 32 KiB, the L1 cache */
     MM_MAX_ROWS = 6, /* rows of the largest register tile */
 };
 
@@ -44,9 +44,9 @@ uint64_t mm_model_bytes(const struct ir_module *m);
 
 /* ---- shared by the two forms (matmul.c) ---- */
 unsigned mm_vectors(const struct mm_target *t); /* of a step: 1 or 2 */
-LLVMTypeRef mm_byte_type(struct cg *c);        /* <bytes x i8> */
-LLVMTypeRef mm_sum_type(struct cg *c);         /* <bytes/4 x i32> */
-LLVMTypeRef mm_acc_type(struct cg *c);         /* of dot: mm_sum_type, or <bytes/2 x i16> */
+LLVMTypeRef mm_byte_type(struct cg *c);         /* <bytes x i8> */
+LLVMTypeRef mm_sum_type(struct cg *c);          /* <bytes/4 x i32> */
+LLVMTypeRef mm_acc_type(struct cg *c);          /* of dot: mm_sum_type, or <bytes/2 x i16> */
 /* Steps that an accumulator takes before it must be widened; 0: any number. */
 unsigned mm_flush(const struct mm_target *t, const struct mm_planes *p);
 /* The operands of a packed vector. */

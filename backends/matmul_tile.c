@@ -42,13 +42,11 @@ static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
     struct cg *c = m->c;
     LLVMValueRef x[MM_MAX_ROWS];
     LLVMValueRef at = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
-    for (unsigned r = 0; r < m->rows; r++)
-        x[r] = mm_codes(c, cg_at(c, m->code_row[r], at));
+    for (unsigned r = 0; r < m->rows; r++) x[r] = mm_codes(c, cg_at(c, m->code_row[r], at));
     LLVMValueRef p = cg_at(c, m->panel, LLVMBuildMul(c->b, step, cg_i64(c, MM_PLANES * m->t->bytes), ""));
     for (unsigned i = 0; i < MM_PLANES; i++) {
         LLVMValueRef u = cg_load(c, mm_byte_type(c), cg_at_const(c, p, i * m->t->bytes), m->t->bytes);
-        for (unsigned r = 0; r < m->rows; r++)
-            acc[r * MM_PLANES + i] = m->t->dot(c, acc[r * MM_PLANES + i], u, x[r]);
+        for (unsigned r = 0; r < m->rows; r++) acc[r * MM_PLANES + i] = m->t->dot(c, acc[r * MM_PLANES + i], u, x[r]);
     }
 }
 
@@ -59,11 +57,9 @@ static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
     LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
-    for (unsigned a = 0; a < n; a++)
-        acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
+    for (unsigned a = 0; a < n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
     micro_step(m, l.i, acc);
-    for (unsigned a = 0; a < n; a++)
-        cg_next(&l, a, acc[a]);
+    for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned r = 0; r < m->rows; r++) {
         LLVMValueRef row = cg_at(c, m->acc, LLVMBuildMul(c->b, m->acc_stride, cg_i64(c, 4 * r), ""));
@@ -84,8 +80,15 @@ static LLVMValueRef micro_function(struct cg *c, unsigned rows) {
     LLVMValueRef p[6];
     fn = cg_function(c, name, micro_type(c), true);
     LLVMGetParams(fn, p);
-    struct micro m = {.c = c, .t = c->level->mm, .panel = p[0], .steps = p[1], .codes = p[2], .code_stride = p[3],
-                      .acc = p[4], .acc_stride = p[5], .rows = rows};
+    struct micro m = {.c = c,
+                      .t = c->level->mm,
+                      .panel = p[0],
+                      .steps = p[1],
+                      .codes = p[2],
+                      .code_stride = p[3],
+                      .acc = p[4],
+                      .acc_stride = p[5],
+                      .rows = rows};
     for (unsigned r = 0; r < rows; r++)
         m.code_row[r] = cg_at(c, m.codes, LLVMBuildMul(c->b, m.code_stride, cg_i64(c, r), ""));
     unsigned flush = mm_flush(m.t, &m.t->panel);
@@ -140,8 +143,7 @@ static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
             sum[i] = cg_load(c, mm_sum_type(c), p[i], 4);
         }
         mm_finish(c, &t->t->panel, sum, code_sum);
-        for (unsigned i = 0; i < MM_PLANES; i++)
-            cg_store(c, sum[i], p[i], 4);
+        for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], p[i], 4);
     }
 }
 
@@ -163,8 +165,7 @@ static void unpack(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
         mm_split(c, &t->t->panel, cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * bytes), bytes), field);
         LLVMValueRef to = LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * bytes), "");
         to = cg_at(c, panel_of(t, steps, v), to);
-        for (unsigned i = 0; i < MM_PLANES; i++)
-            cg_store(c, field[i], cg_at_const(c, to, i * bytes), bytes);
+        for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, field[i], cg_at_const(c, to, i * bytes), bytes);
     }
     cg_prefetch(c, cg_at_const(c, p, 8192), 1);
     cg_loop_end(c, &l);
@@ -207,8 +208,9 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
     LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->a.acc_stride, ""), cg_i64(c, 2), "");
     LLVMValueRef acc = cg_at(c, t->acc, at);
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        LLVMValueRef arg[] = {panel_of(t, steps, v), steps, codes, t->a.code_stride,
-                              cg_at_const(c, acc, v * t->t->bytes), t->a.acc_stride};
+        LLVMValueRef arg[] = {
+            panel_of(t, steps, v), steps, codes, t->a.code_stride, cg_at_const(c, acc, v * t->t->bytes),
+            t->a.acc_stride};
         group(t, n, arg);
     }
     cg_next(&l, row_slot, LLVMBuildAdd(c->b, row, n, ""));

@@ -19,13 +19,9 @@ static const char TRIPLE[] = "x86_64-unknown-linux-gnu";
 static const char PASSES[] = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
                              "loop-mssa(licm),early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
 
-const char *backend_llvm_version(void) {
-    return LLVM_VERSION_STRING;
-}
+const char *backend_llvm_version(void) { return LLVM_VERSION_STRING; }
 
-static void fatal(const char *reason) {
-    BUG("LLVM: %s", reason);
-}
+static void fatal(const char *reason) { BUG("LLVM: %s", reason); }
 
 static void machine_new(struct cg *c, bool pic) {
     LLVMInitializeX86TargetInfo();

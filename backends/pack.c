@@ -10,7 +10,7 @@
 #include "backends/matmul.h"
 
 enum {
-    CHUNK = 64,                  /* k at a time: loops of known length, which compilers vectorise */
+    CHUNK = 64, /* k at a time: loops of known length, which compilers vectorise */
     CHUNK_STEPS = CHUNK / 4,
 };
 _Static_assert(IR_TILE == MM_LANES * MM_PLANES, "a lane holds one row a plane");
@@ -24,8 +24,7 @@ static void pack_lane(const int8_t *trits, uint64_t rows, uint64_t K, uint64_t k
         unsigned r = l + MM_LANES * p;
         memset(row, 0, sizeof row);
         if (r < rows) memcpy(row, trits + r * K + k, n);
-        for (unsigned i = 0; i < CHUNK; i++)
-            out[i] = (uint8_t)(out[i] | (uint8_t)(row[i] + 1) << (2 * p));
+        for (unsigned i = 0; i < CHUNK; i++) out[i] = (uint8_t)(out[i] | (uint8_t)(row[i] + 1) << (2 * p));
     }
 }
 
@@ -33,11 +32,9 @@ void mm_pack_tile(const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *tile)
     for (uint64_t k = 0; k < K; k += CHUNK) {
         uint8_t lane[MM_LANES][CHUNK];
         size_t n = K - k < CHUNK ? (size_t)(K - k) : CHUNK, steps = (n + 3) / 4;
-        for (unsigned l = 0; l < MM_LANES; l++)
-            pack_lane(trits, rows, K, k, n, l, lane[l]);
+        for (unsigned l = 0; l < MM_LANES; l++) pack_lane(trits, rows, K, k, n, l, lane[l]);
         for (size_t s = 0; s < steps; s++)
-            for (unsigned l = 0; l < MM_LANES; l++)
-                memcpy(tile + (k / 4 + s) * MM_STEP + 4 * l, lane[l] + 4 * s, 4);
+            for (unsigned l = 0; l < MM_LANES; l++) memcpy(tile + (k / 4 + s) * MM_STEP + 4 * l, lane[l] + 4 * s, 4);
     }
 }
 

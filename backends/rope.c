@@ -16,13 +16,11 @@ static LLVMValueRef frequencies(struct cg *c, double theta, uint32_t d, uint32_t
     memcpy(&bits, &theta, sizeof bits);
     const char *name = arena_printf(c->arena, "rope.%u.%016llx", d, (unsigned long long)bits);
     LLVMValueRef g = LLVMGetNamedGlobal(c->module, name);
-    if (g)
-        return g;
+    if (g) return g;
     uint64_t *f = arena_array(c->arena, uint64_t, padded);
     LLVMValueRef *v = arena_array(c->arena, LLVMValueRef, padded);
     num_rope_freqs(theta, d, f);
-    for (uint32_t i = 0; i < padded; i++)
-        v[i] = cg_i64(c, f[i]);
+    for (uint32_t i = 0; i < padded; i++) v[i] = cg_i64(c, f[i]);
     g = LLVMAddGlobal(c->module, LLVMArrayType2(c->i64, padded), name);
     LLVMSetInitializer(g, LLVMConstArray2(c->i64, v, padded));
     LLVMSetGlobalConstant(g, true);
@@ -50,8 +48,7 @@ static void fill(struct vec *v, struct vec_angles *a, uint32_t padded) {
 
 static struct vec_angles angles(struct vec *v, double theta, uint32_t d) {
     for (size_t i = 0; i < v->angles.n; i++)
-        if (v->angles.at[i].d == d && v->angles.at[i].theta == theta)
-            return v->angles.at[i];
+        if (v->angles.at[i].d == d && v->angles.at[i].theta == theta) return v->angles.at[i];
     uint32_t padded = (d / 2 + CG_VL - 1) / CG_VL * CG_VL;
     struct vec_angles a = {.theta = theta, .d = d};
     a.cos = kern_scratch(v->k, 4 * (uint64_t)padded);
@@ -76,8 +73,7 @@ static void turn(struct cg *c, LLVMValueRef a, LLVMValueRef b, LLVMValueRef cos,
 
 static LLVMValueRef shuffled(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned n, unsigned first, unsigned step) {
     LLVMValueRef at[32];
-    for (unsigned i = 0; i < n; i++)
-        at[i] = cg_i32(c, first + i * step);
+    for (unsigned i = 0; i < n; i++) at[i] = cg_i32(c, first + i * step);
     return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(at, n), "");
 }
 

@@ -64,17 +64,14 @@ static LLVMValueRef largest(struct vec *v, const struct ir_val *x) {
     unsigned slot = cg_carry(c, &l, LLVMConstNull(c->vi));
     v->round++;
     LLVMValueRef f = vec_at(v, x, vec_pos_of(v, l.i));
-    if (keep)
-        cg_store(c, f, vec_addr(v, room, l.i), 4);
+    if (keep) cg_store(c, f, vec_addr(v, room, l.i), 4);
     LLVMValueRef u =
         LLVMBuildAnd(c->b, LLVMBuildBitCast(c->b, f, c->vi, ""), cg_splat(c, cg_i32(c, 0x7fffffff), CG_VL), "");
-    if (n % CG_VL)
-        u = LLVMBuildSelect(c->b, vec_below(c, l.i, n), u, LLVMConstNull(c->vi), "");
+    if (n % CG_VL) u = LLVMBuildSelect(c->b, vec_below(c, l.i, n), u, LLVMConstNull(c->vi), "");
     cg_next(&l, slot, umax(c, u, l.phi[slot]));
     cg_loop_end(c, &l);
     v->round++;
-    if (keep)
-        vec_bind(v, x, room, false);
+    if (keep) vec_bind(v, x, room, false);
     LLVMValueRef all = cg_result(&l, slot);
     return cg_intrinsic(c, "llvm.vector.reduce.umax", &c->vi, 1, &all, 1);
 }
@@ -100,8 +97,7 @@ static void store_codes(struct vec *v, const struct ir_op *op, LLVMValueRef s, L
     unsigned slot = cg_carry(c, &l, LLVMConstNull(c->vi));
     v->round++;
     LLVMValueRef q = codes(c, vec_at(v, op->in[0], vec_pos_of(v, l.i)), s);
-    if (n % CG_VL)
-        q = LLVMBuildSelect(c->b, vec_below(c, l.i, n), q, LLVMConstNull(c->vi), "");
+    if (n % CG_VL) q = LLVMBuildSelect(c->b, vec_below(c, l.i, n), q, LLVMConstNull(c->vi), "");
     cg_store(c, LLVMBuildTrunc(c->b, q, bytes, ""), cg_at(c, to, l.i), 1);
     cg_next(&l, slot, LLVMBuildAdd(c->b, q, l.phi[slot], ""));
     cg_loop_end(c, &l);
@@ -129,8 +125,7 @@ void rows_quant(struct vec *v, const struct ir_op *op) {
     for (unsigned i = 0; i < n_scales; i++)
         cg_store(c, r, kern_row(k, scale_at[i], v->row.at[scale_at[i]->type.rows]), 4);
     LLVMValueRef kept = n_scales ? kern_row(k, scale_at[0], v->row.at[scale_at[0]->type.rows]) : kern_scratch(k, 64);
-    if (!n_scales)
-        cg_store(c, r, kept, 4);
+    if (!n_scales) cg_store(c, r, kept, 4);
     vec_bind(v, op->out[1], kept, false);
 }
 
@@ -138,8 +133,7 @@ void rows_quant(struct vec *v, const struct ir_op *op) {
 
 static bool wants_live(const struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_out; i++)
-        if (op->out[i]->type.rows == IR_L)
-            return true;
+        if (op->out[i]->type.rows == IR_L) return true;
     return false;
 }
 
@@ -148,8 +142,7 @@ static enum ir_rowsym domain(const struct kern *k, enum ir_stage stage) {
     bool live = false, stores_all = false;
     const struct ir_val *homes[KERN_HOMES];
     for (const struct ir_op *op = k->op->body->first; op; op = op->next) {
-        if (op->code == IR_OP_yield || ir_stage_of(op) != stage)
-            continue;
+        if (op->code == IR_OP_yield || ir_stage_of(op) != stage) continue;
         live |= wants_live(op);
         stores_all |= op->code == IR_OP_write;
         for (uint32_t i = 0; i < op->n_out; i++) {
@@ -157,8 +150,7 @@ static enum ir_rowsym domain(const struct kern *k, enum ir_stage stage) {
             stores_all |= o->type.rows == IR_T && kern_homes(k, o, homes) > 0;
         }
     }
-    if (live && stores_all)
-        BUG("kernel '%s' computes all rows and live rows", k->op->out[0]->name);
+    if (live && stores_all) BUG("kernel '%s' computes all rows and live rows", k->op->out[0]->name);
     return live ? IR_L : IR_T;
 }
 
@@ -172,8 +164,7 @@ void rows_emit(struct kern *k, enum ir_stage stage) {
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "row");
     struct vec v = {.k = k, .row = kern_row_at(k, sym, l.i)};
     for (const struct ir_op *op = k->op->body->first; op; op = op->next)
-        if (op->code != IR_OP_yield && ir_stage_of(op) == stage)
-            vec_op(&v, op);
+        if (op->code != IR_OP_yield && ir_stage_of(op) == stage) vec_op(&v, op);
     vec_finish(&v);
     cg_loop_end(c, &l);
     k->used = used;

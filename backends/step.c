@@ -78,17 +78,12 @@ static void build_after(struct step *s) {
 
 static uint64_t weight_bytes(const struct ir_op *op) {
     const struct ir_weight *w = op->weight;
-    if (!w)
-        return 0;
+    if (!w) return 0;
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
-    if (op->code == IR_OP_matmul)
-        return (rows + IR_TILE - 1) / IR_TILE * mm_tile_bytes(cols);
-    if (op->code == IR_OP_dequant)
-        return 4 * (w->scale == IR_SCALE_ROW ? rows : 1);
-    if (op->code == IR_OP_embed)
-        return dot_row_bytes(w->store, cols);
-    if (op->code == IR_OP_dot)
-        return rows * dot_row_bytes(w->store, cols);
+    if (op->code == IR_OP_matmul) return (rows + IR_TILE - 1) / IR_TILE * mm_tile_bytes(cols);
+    if (op->code == IR_OP_dequant) return 4 * (w->scale == IR_SCALE_ROW ? rows : 1);
+    if (op->code == IR_OP_embed) return dot_row_bytes(w->store, cols);
+    if (op->code == IR_OP_dot) return rows * dot_row_bytes(w->store, cols);
     return 4 * rows * cols;
 }
 
@@ -102,8 +97,7 @@ static void list_kernel(struct cg *c, const struct ir_op *op) {
     struct setun_kernel k = {.name = kern_name(c, op, ":"), .values = values};
     for (uint32_t i = 0; i < op->n_out; i++) {
         const struct ir_val *v = op->out[i];
-        if (v->place < 0)
-            continue;
+        if (v->place < 0) continue;
         values[k.n_values++] = (struct setun_value){
             .name = v->name,
             .elem = elem_of(&v->type),
@@ -113,8 +107,7 @@ static void list_kernel(struct cg *c, const struct ir_op *op) {
             .offset = (uint64_t)v->place,
         };
     }
-    for (const struct ir_op *o = op->body ? op->body->first : NULL; o; o = o->next)
-        k.bytes += weight_bytes(o);
+    for (const struct ir_op *o = op->body ? op->body->first : NULL; o; o = o->next) k.bytes += weight_bytes(o);
     *vec_push(c->arena, &c->kernels) = k;
 }
 
@@ -131,8 +124,7 @@ static void check_row(struct kern *k, const struct ir_val *x, LLVMValueRef m) {
     unsigned slot = cg_carry(c, &l, LLVMConstNull(c->vi));
     LLVMValueRef u = cg_load(c, c->vi, cg_at(c, at, LLVMBuildMul(c->b, l.i, cg_i64(c, 4), "")), 4);
     u = LLVMBuildAnd(c->b, u, magnitude, "");
-    if (whole < n)
-        u = LLVMBuildSelect(c->b, vec_below(c, l.i, n), u, LLVMConstNull(c->vi), "");
+    if (whole < n) u = LLVMBuildSelect(c->b, vec_below(c, l.i, n), u, LLVMConstNull(c->vi), "");
     LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntUGT, u, l.phi[slot], "");
     cg_next(&l, slot, LLVMBuildSelect(c->b, more, u, l.phi[slot], ""));
     cg_loop_end(c, &l);
@@ -161,10 +153,8 @@ static void emit_check(struct cg *c, const struct ir_op *op, uint32_t id, struct
 static LLVMValueRef buffer(const struct body *b, const struct ir_val *v) {
     const struct ir_val *root = kern_root(v);
     for (size_t i = 0; i < b->io.n; i++)
-        if (b->io.at[i] == root)
-            return LLVMGetParam(b->fn, (unsigned)i + 3);
-    if (root->place < 0)
-        BUG("value '%s' has no place", root->name);
+        if (b->io.at[i] == root) return LLVMGetParam(b->fn, (unsigned)i + 3);
+    if (root->place < 0) BUG("value '%s' has no place", root->name);
     return cg_at_const(b->s->c, b->arena, (uint64_t)root->place);
 }
 
@@ -175,8 +165,7 @@ static void call_after(const struct body *b, uint32_t kernel, LLVMValueRef layer
 
 static const struct emitted *emitted_for(const struct step *s, const struct ir_op *op) {
     for (size_t i = 0; i < s->kernels.n; i++)
-        if (s->kernels.at[i].op == op)
-            return &s->kernels.at[i];
+        if (s->kernels.at[i].op == op) return &s->kernels.at[i];
     BUG("a kernel that was not emitted");
 }
 
@@ -187,8 +176,7 @@ static void call_kernel(const struct body *b, const struct ir_op *op) {
     args[0] = b->ctx;
     args[1] = b->tid;
     args[2] = b->layer;
-    for (size_t i = 0; i < e->kernel.io.n; i++)
-        args[i + 3] = buffer(b, e->kernel.io.at[i]);
+    for (size_t i = 0; i < e->kernel.io.n; i++) args[i + 3] = buffer(b, e->kernel.io.at[i]);
     LLVMBuildCall2(c->b, e->kernel.type, e->kernel.fn, args, (unsigned)e->kernel.io.n + 3, "");
     call_after(b, e->id, b->layer);
 }
@@ -205,8 +193,7 @@ static void build_body(struct body *b);
 static void collect_layer_io(struct cg *c, struct body *b) {
     const struct ir_op *ret = b->func->body->last;
     for (uint32_t i = 0; i < b->func->n_params; i++)
-        if (in_memory(b->func->params[i]))
-            *vec_push(c->arena, &b->io) = b->func->params[i];
+        if (in_memory(b->func->params[i])) *vec_push(c->arena, &b->io) = b->func->params[i];
     for (uint32_t i = 0; i < ret->n_in; i++) {
         const struct ir_val *root = kern_root(ret->in[i]);
         for (size_t k = 0; k < b->io.n; k++)
@@ -219,14 +206,12 @@ static void collect_layer_io(struct cg *c, struct body *b) {
 static struct layer_fn layer_for(struct step *s, const struct ir_func *f) {
     struct cg *c = s->c;
     for (size_t i = 0; i < s->layers.n; i++)
-        if (s->layers.at[i].func == f)
-            return s->layers.at[i];
+        if (s->layers.at[i].func == f) return s->layers.at[i];
     struct cg_place back = cg_place_save(c);
     struct body b = {.s = s, .func = f};
     collect_layer_io(c, &b);
     struct cg_kernel shape = {0}; /* the same arguments as a kernel's */
-    for (size_t i = 0; i < b.io.n; i++)
-        *vec_push(c->arena, &shape.io) = b.io.at[i];
+    for (size_t i = 0; i < b.io.n; i++) *vec_push(c->arena, &shape.io) = b.io.at[i];
     kern_function(c, arena_printf(c->arena, "layer.%s", f->name), &shape);
     b.fn = shape.fn;
     b.ctx = LLVMGetParam(b.fn, 0);
@@ -260,10 +245,8 @@ static void one_layer(const struct body *b, const struct ir_op *op) {
                  *out = arena_array(c->arena, LLVMValueRef, op->n_out);
     uint32_t n_in = 0;
     for (uint32_t i = 0; i < op->n_in; i++)
-        if (in_memory(op->in[i]))
-            in[n_in++] = buffer(b, op->in[i]);
-    for (uint32_t i = 0; i < op->n_out; i++)
-        out[i] = buffer(b, op->out[i]);
+        if (in_memory(op->in[i])) in[n_in++] = buffer(b, op->in[i]);
+    for (uint32_t i = 0; i < op->n_out; i++) out[i] = buffer(b, op->out[i]);
     call_layer(b, op->func[0], cg_i32(c, ir_i64(op, IR_ATTR_index, 0)), in, n_in, out, op->n_out);
 }
 
@@ -312,15 +295,11 @@ static void many_layers(const struct body *b, const struct ir_op *op) {
         cg_carry(c, &l, r.in[i]);
         r.in[i] = l.phi[i];
     }
-    for (uint32_t i = 0; i < op->n_func; i++)
-        run_layer(b, op->func[i], LLVMBuildAdd(c->b, l.i, cg_i32(c, i), ""), &r);
-    for (uint32_t i = 0; i < 3 * r.n; i++)
-        cg_next(&l, i, r.in[i]);
+    for (uint32_t i = 0; i < op->n_func; i++) run_layer(b, op->func[i], LLVMBuildAdd(c->b, l.i, cg_i32(c, i), ""), &r);
+    for (uint32_t i = 0; i < 3 * r.n; i++) cg_next(&l, i, r.in[i]);
     cg_loop_end(c, &l);
-    for (uint32_t i = 0; i < 3 * r.n; i++)
-        r.in[i] = cg_result(&l, i);
-    for (int64_t i = from + whole; i < to; i++)
-        run_layer(b, op->func[(i - from) % period], cg_i32(c, i), &r);
+    for (uint32_t i = 0; i < 3 * r.n; i++) r.in[i] = cg_result(&l, i);
+    for (int64_t i = from + whole; i < to; i++) run_layer(b, op->func[(i - from) % period], cg_i32(c, i), &r);
 }
 
 /* ---- functions ---- */
@@ -339,8 +318,7 @@ static void build_body(struct body *b) {
 static void emit_kernels(struct step *s, const struct ir_func *f) {
     struct cg *c = s->c;
     for (const struct ir_op *op = f->body->first; op; op = op->next) {
-        if (op->code != IR_OP_kernel && op->code != IR_OP_emit)
-            continue;
+        if (op->code != IR_OP_kernel && op->code != IR_OP_emit) continue;
         struct emitted *e = vec_push(c->arena, &s->kernels);
         *e = (struct emitted){.op = op, .id = (uint32_t)c->kernels.n};
         list_kernel(c, op);
@@ -356,12 +334,10 @@ static void measure(struct cg *c, const struct ir_func *f) {
     for (struct ir_op *op = ir_first((struct ir_func *)f); op; op = ir_next(op)) {
         for (uint32_t i = 0; i < op->n_out; i++) {
             const struct ir_val *v = op->out[i];
-            if (v->place < 0)
-                continue;
+            if (v->place < 0) continue;
             uint64_t bytes =
                 whole_lines(c->ir->max_rows * ir_row_stride(&v->type)) * (op->code == IR_OP_layers ? 2 : 1);
-            if ((uint64_t)v->place + bytes > c->arena_bytes)
-                c->arena_bytes = (uint64_t)v->place + bytes;
+            if ((uint64_t)v->place + bytes > c->arena_bytes) c->arena_bytes = (uint64_t)v->place + bytes;
         }
         if (op->code == IR_OP_emit && !strcmp(ir_name_attr(op, IR_ATTR_name), "logits")) {
             c->logits_offset = (uint64_t)kern_root(op->in[0])->place;
@@ -372,19 +348,16 @@ static void measure(struct cg *c, const struct ir_func *f) {
 
 static const struct ir_func *entry_of(const struct ir_module *m) {
     for (size_t i = 0; i < m->funcs.n; i++)
-        if (m->funcs.at[i]->entry)
-            return m->funcs.at[i];
+        if (m->funcs.at[i]->entry) return m->funcs.at[i];
     BUG("module '%s' has no entry", m->name);
 }
 
 /* Is f the entry, or called by it? */
 static bool reached(const struct ir_func *entry, const struct ir_func *f) {
-    if (f == entry)
-        return true;
+    if (f == entry) return true;
     for (const struct ir_op *op = entry->body->first; op; op = op->next)
         for (uint32_t i = 0; i < op->n_func; i++)
-            if (op->func[i] == f)
-                return true;
+            if (op->func[i] == f) return true;
     return false;
 }
 
@@ -392,8 +365,7 @@ LLVMValueRef cg_emit_step(struct cg *c) {
     struct step s = {.c = c};
     build_after(&s);
     for (size_t i = 0; i < c->ir->funcs.n; i++) {
-        if (!reached(entry_of(c->ir), c->ir->funcs.at[i]))
-            continue;
+        if (!reached(entry_of(c->ir), c->ir->funcs.at[i])) continue;
         emit_kernels(&s, c->ir->funcs.at[i]);
         measure(c, c->ir->funcs.at[i]);
     }

@@ -7,8 +7,7 @@
 
 struct vec_slot *vec_slot(struct vec *v, const struct ir_val *val) {
     for (size_t i = 0; i < v->slots.n; i++)
-        if (v->slots.at[i].val == val)
-            return &v->slots.at[i];
+        if (v->slots.at[i].val == val) return &v->slots.at[i];
     struct vec_slot *s = vec_push(v->k->c->arena, &v->slots);
     *s = (struct vec_slot){.val = val};
     return s;
@@ -26,17 +25,13 @@ static bool has_rows(const struct ir_val *val) {
 
 /* Addresses are made here, outside of loops, so that every later loop may use them. */
 static void touch(struct vec *v, const struct ir_val *val) {
-    if (!has_rows(val))
-        return;
+    if (!has_rows(val)) return;
     size_t known = v->slots.n;
     struct vec_slot *s = vec_slot(v, val);
-    if (v->slots.n == known)
-        return;
-    if (val->def && val->def->block->owner && val->place < 0)
-        BUG("value '%s' is read before it is known", val->name);
+    if (v->slots.n == known) return;
+    if (val->def && val->def->block->owner && val->place < 0) BUG("value '%s' is read before it is known", val->name);
     LLVMValueRef row = v->row.at[val->type.rows];
-    if (!row)
-        BUG("value '%s' has rows that this stage does not visit", val->name);
+    if (!row) BUG("value '%s' has rows that this stage does not visit", val->name);
     s->mem = kern_row(v->k, val, row);
 }
 
@@ -61,8 +56,7 @@ LLVMValueRef vec_addr(struct vec *v, LLVMValueRef base, LLVMValueRef index) {
 
 LLVMValueRef vec_below(struct cg *c, LLVMValueRef from, uint64_t n) {
     LLVMValueRef lane[CG_VL];
-    for (unsigned i = 0; i < CG_VL; i++)
-        lane[i] = cg_i32(c, i);
+    for (unsigned i = 0; i < CG_VL; i++) lane[i] = cg_i32(c, i);
     LLVMValueRef left = LLVMBuildTrunc(c->b, LLVMBuildSub(c->b, cg_i64(c, n), from, ""), c->i32, "");
     return LLVMBuildICmp(c->b, LLVMIntSLT, LLVMConstVector(lane, CG_VL), cg_splat(c, left, CG_VL), "");
 }
@@ -84,8 +78,7 @@ static LLVMValueRef weight_at(struct vec *v, LLVMValueRef base, LLVMValueRef ind
 static LLVMValueRef dequant(struct vec *v, const struct vec_slot *s, LLVMValueRef acc, struct vec_pos p) {
     struct cg *c = v->k->c;
     LLVMValueRef scale = s->once;
-    if (s->base)
-        scale = LLVMBuildFMul(c->b, weight_at(v, s->base, p.abs), scale, "");
+    if (s->base) scale = LLVMBuildFMul(c->b, weight_at(v, s->base, p.abs), scale, "");
     return LLVMBuildFMul(c->b, LLVMBuildSIToFP(c->b, acc, c->vf, ""), scale, "");
 }
 
@@ -103,50 +96,29 @@ static LLVMValueRef embedded(struct vec *v, const struct vec_slot *s, const stru
 static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struct ir_op *op, struct vec_pos p) {
     struct cg *c = v->k->c;
     LLVMBuilderRef b = c->b;
-    if (op->code == IR_OP_embed)
-        return embedded(v, s, op, p);
+    if (op->code == IR_OP_embed) return embedded(v, s, op, p);
     LLVMValueRef x = vec_at(v, op->in[0], p), y = NULL;
-    if (op->n_in == 2 && op->code != IR_OP_dequant)
-        y = vec_at(v, op->in[1], p);
+    if (op->n_in == 2 && op->code != IR_OP_dequant) y = vec_at(v, op->in[1], p);
     switch (op->code) {
     case IR_OP_live:
-    case IR_OP_reshape:
-        return x;
-    case IR_OP_rmsnorm:
-        return norm(v, s, x, p);
-    case IR_OP_dequant:
-        return dequant(v, s, x, p);
-    case IR_OP_bias:
-        return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");
-    case IR_OP_add:
-        return LLVMBuildFAdd(b, x, y, "");
-    case IR_OP_sub:
-        return LLVMBuildFSub(b, x, y, "");
-    case IR_OP_mul:
-        return LLVMBuildFMul(b, x, y, "");
-    case IR_OP_div:
-        return LLVMBuildFDiv(b, x, y, "");
-    case IR_OP_addc:
-        return LLVMBuildFAdd(b, x, real(c, ir_f32(op, IR_ATTR_c)), "");
-    case IR_OP_mulc:
-        return LLVMBuildFMul(b, x, real(c, ir_f32(op, IR_ATTR_c)), "");
-    case IR_OP_neg:
-        return LLVMBuildFNeg(b, x, "");
-    case IR_OP_relu:
-        return relu(c, x);
-    case IR_OP_relu2:
-        x = relu(c, x);
-        return LLVMBuildFMul(b, x, x, "");
-    case IR_OP_exp:
-        return cg_exp(c, x);
-    case IR_OP_sigmoid:
-        return cg_sigmoid(c, x);
-    case IR_OP_silu:
-        return cg_silu(c, x);
-    case IR_OP_tanh:
-        return cg_tanh(c, x);
-    case IR_OP_gelu:
-        return cg_gelu(c, x);
+    case IR_OP_reshape: return x;
+    case IR_OP_rmsnorm: return norm(v, s, x, p);
+    case IR_OP_dequant: return dequant(v, s, x, p);
+    case IR_OP_bias: return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");
+    case IR_OP_add: return LLVMBuildFAdd(b, x, y, "");
+    case IR_OP_sub: return LLVMBuildFSub(b, x, y, "");
+    case IR_OP_mul: return LLVMBuildFMul(b, x, y, "");
+    case IR_OP_div: return LLVMBuildFDiv(b, x, y, "");
+    case IR_OP_addc: return LLVMBuildFAdd(b, x, real(c, ir_f32(op, IR_ATTR_c)), "");
+    case IR_OP_mulc: return LLVMBuildFMul(b, x, real(c, ir_f32(op, IR_ATTR_c)), "");
+    case IR_OP_neg: return LLVMBuildFNeg(b, x, "");
+    case IR_OP_relu: return relu(c, x);
+    case IR_OP_relu2: x = relu(c, x); return LLVMBuildFMul(b, x, x, "");
+    case IR_OP_exp: return cg_exp(c, x);
+    case IR_OP_sigmoid: return cg_sigmoid(c, x);
+    case IR_OP_silu: return cg_silu(c, x);
+    case IR_OP_tanh: return cg_tanh(c, x);
+    case IR_OP_gelu: return cg_gelu(c, x);
     case IR_OP_embed:
     case IR_OP_quant:
     case IR_OP_matmul:
@@ -161,8 +133,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_emit:
     case IR_OP_yield:
     case IR_OP_ret:
-    case IR_N_OPS:
-        break;
+    case IR_N_OPS: break;
     }
     BUG("%s is not computed element by element", ir_ops[op->code].name);
 }
@@ -170,8 +141,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
 LLVMValueRef vec_at(struct vec *v, const struct ir_val *val, struct vec_pos p) {
     struct cg *c = v->k->c;
     const struct vec_slot *s = vec_slot(v, val);
-    if (s->now && s->round == v->round)
-        return s->now;
+    if (s->now && s->round == v->round) return s->now;
     LLVMValueRef x;
     if (s->mem)
         x = cg_load(c, val->type.elem == IR_I32 ? c->vi : c->vf, vec_addr(v, s->mem, s->unit ? p.rel : p.abs), 4);
@@ -237,24 +207,20 @@ static void store_group(struct vec *v, size_t from) {
         for (size_t i = from; i < v->sinks.n; i++)
             if (all[i].val && vec_room(v, all[i].val) == room && (all[i].val->type.rank == 0) == scalar)
                 store_sink(v, &all[i], p, part ? tail : CG_VL);
-        if (part == 0)
-            cg_loop_end(c, &l);
+        if (part == 0) cg_loop_end(c, &l);
     }
     v->round++;
     for (size_t i = from; i < v->sinks.n; i++) {
-        if (!all[i].val || vec_room(v, all[i].val) != room || (all[i].val->type.rank == 0) != scalar)
-            continue;
+        if (!all[i].val || vec_room(v, all[i].val) != room || (all[i].val->type.rank == 0) != scalar) continue;
         bool stays = all[i].home || all[i].keep;
-        if (stays && !vec_slot(v, all[i].val)->mem)
-            vec_bind(v, all[i].val, all[i].to, all[i].unit);
+        if (stays && !vec_slot(v, all[i].val)->mem) vec_bind(v, all[i].val, all[i].to, all[i].unit);
         all[i].val = NULL;
     }
 }
 
 void vec_finish(struct vec *v) {
     for (size_t i = 0; i < v->sinks.n; i++)
-        if (v->sinks.at[i].val)
-            store_group(v, i);
+        if (v->sinks.at[i].val) store_group(v, i);
     v->sinks.n = 0;
 }
 
@@ -262,8 +228,7 @@ static void sink(struct vec *v, struct vec_sink what) { *vec_push(v->k->c->arena
 
 static LLVMValueRef home_row(struct vec *v, const struct ir_val *home) {
     LLVMValueRef row = v->row.at[home->type.rows];
-    if (!row)
-        BUG("value '%s' has rows that this stage does not visit", home->name);
+    if (!row) BUG("value '%s' has rows that this stage does not visit", home->name);
     return kern_row(v->k, home, row);
 }
 
@@ -294,8 +259,7 @@ LLVMValueRef vec_target(struct vec *v, const struct ir_val *val, bool direct) {
 
 static bool waits(const struct vec *v, const struct ir_val *val) {
     for (size_t i = 0; i < v->sinks.n; i++)
-        if (v->sinks.at[i].val == val && v->sinks.at[i].home)
-            return true;
+        if (v->sinks.at[i].val == val && v->sinks.at[i].home) return true;
     return false;
 }
 
@@ -358,12 +322,9 @@ void vec_core(struct vec *v, const struct ir_op *op, LLVMValueRef mem) {
 }
 
 void vec_op(struct vec *v, const struct ir_op *op) {
-    if (op->code == IR_OP_yield)
-        return;
-    for (uint32_t i = 0; i < op->n_in; i++)
-        touch(v, op->in[i]);
-    for (uint32_t i = 0; i < op->n_out; i++)
-        vec_slot(v, op->out[i]);
+    if (op->code == IR_OP_yield) return;
+    for (uint32_t i = 0; i < op->n_in; i++) touch(v, op->in[i]);
+    for (uint32_t i = 0; i < op->n_out; i++) vec_slot(v, op->out[i]);
     if (op->code == IR_OP_quant) {
         rows_quant(v, op);
         return;

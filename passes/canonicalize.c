@@ -27,9 +27,9 @@ static bool same_attrs(const struct ir_op *a, const struct ir_op *b) {
     for (uint32_t i = 0; i < a->n_attr; i++) {
         const struct ir_attr *x = &a->attr[i], *y = ir_attr_get(b, x->id);
         if (!y) return false;
-        bool same = ir_attrs[x->id].kind == IR_NAME   ? x->name == y->name
+        bool same = ir_attrs[x->id].kind == IR_NAME  ? x->name == y->name
                     : ir_attrs[x->id].kind == IR_F32 ? bits_of_f32(x->f32) == bits_of_f32(y->f32)
-                                                      : x->i == y->i;
+                                                     : x->i == y->i;
         if (!same) return false;
     }
     return true;

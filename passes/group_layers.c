@@ -22,7 +22,9 @@ static bool follows(struct ir_func *f, const struct ir_op *a, const struct ir_op
     if (b->code != IR_OP_layer || a->n_out + 1 != a->n_in || b->n_in != a->n_in || b->in[0] != a->in[0]) return false;
     if (ir_i64(b, IR_ATTR_index, 0) != ir_i64(a, IR_ATTR_index, 0) + 1) return false;
     for (uint32_t i = 0; i < a->n_out; i++)
-        if (b->in[i + 1] != a->out[i] || ir_uses(f, a->out[i]) != 1 || !ir_type_eq(&a->out[i]->type, &a->in[i + 1]->type)) return false;
+        if (b->in[i + 1] != a->out[i] || ir_uses(f, a->out[i]) != 1 ||
+            !ir_type_eq(&a->out[i]->type, &a->in[i + 1]->type))
+            return false;
     return true;
 }
 

@@ -11,7 +11,7 @@
 
 struct pass_ctx {
     struct diag *diag;
-    struct arena *arena; /* scratch of the pass; the IR itself lies in the module's arena */
+    struct arena *arena;     /* scratch of the pass; the IR itself lies in the module's arena */
     const char *print_after; /* name of a pass, "all", or NULL: prints the module to stderr */
 };
 
@@ -20,7 +20,6 @@ typedef bool pass_fn(struct pass_ctx *cx, struct ir_module *m); /* true if the m
 #define PASS(id, name, text) pass_fn pass_##id;
 #include "passes/passes.def"
 #undef PASS
-
 
 struct pass {
     const char *name, *text;

@@ -24,7 +24,8 @@ static void print_module(const struct ir_module *m, const char *title) {
 
 bool pass_run(struct pass_ctx *cx, struct ir_module *m, const struct pass *p) {
     p->run(cx, m);
-    if (cx->print_after && (!strcmp(cx->print_after, "all") || !strcmp(cx->print_after, p->name))) print_module(m, p->name);
+    if (cx->print_after && (!strcmp(cx->print_after, "all") || !strcmp(cx->print_after, p->name)))
+        print_module(m, p->name);
     return diag_errors(cx->diag) == 0 && ir_verify(cx->diag, m, p->name);
 }
 

@@ -82,7 +82,8 @@ static void describe(struct ir_module *m, struct ir_op *kernel) {
     struct buf text = {0};
     ir_set_name(kernel, IR_ATTR_core, name_of(m->names, core_name(kernel)));
     ir_print_canonical(&text, kernel);
-    ir_set_name(kernel, IR_ATTR_key, name_of(m->names, arena_printf(m->arena, "k%016" PRIx64, hash_bytes(text.at, text.n, 0))));
+    ir_set_name(kernel, IR_ATTR_key,
+                name_of(m->names, arena_printf(m->arena, "k%016" PRIx64, hash_bytes(text.at, text.n, 0))));
     buf_free(&text);
 }
 

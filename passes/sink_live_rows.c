@@ -37,7 +37,8 @@ static void collect(struct pass_ctx *cx, struct sink *s) {
     for (uint32_t i = 0; i < s->n; i++) {
         const struct ir_val *v = s->all[i];
         s->all[i]->number = i + 1;
-        s->live_only[i] = v->type.rows == IR_T && v->def && (ir_ops[v->def->code].traits & IR_ROW) && !v->def->block->owner;
+        s->live_only[i] =
+            v->type.rows == IR_T && v->def && (ir_ops[v->def->code].traits & IR_ROW) && !v->def->block->owner;
     }
 }
 
@@ -171,7 +172,8 @@ static const char *fresh_func_name(const struct ir_module *m, const char *base) 
 
 /* layer @f ... : T; live  ->  layer @f.live ... : L */
 static bool sink_into_layer(struct pass_ctx *cx, struct ir_module *m, struct ir_func *entry, struct ir_op *call) {
-    if (call->code != IR_OP_layer || call->n_out != 1 || !only_live_readers(entry, call->out[0]) || !returns_rows(call->func[0]))
+    if (call->code != IR_OP_layer || call->n_out != 1 || !only_live_readers(entry, call->out[0]) ||
+        !returns_rows(call->func[0]))
         return false;
     struct ir_func *old = call->func[0];
     struct ir_func *f = ir_func_clone(old, fresh_func_name(m, old->name));

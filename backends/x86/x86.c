@@ -51,18 +51,18 @@ static LLVMValueRef sum2(struct cg *c, LLVMValueRef acc) {
 /* The codes: 64 steps fit an i16. */
 #define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
 
-#define LEVEL(level_name, needs_, cpu_, features_, bytes_, unroll_, chains_, rows_, stream_, panel_, dot_)         \
-    static const struct mm_target mm_##level_name = {.bytes = bytes_,                                              \
-                                                     .unroll = unroll_,                                            \
-                                                     .chains = chains_,                                            \
-                                                     .rows = rows_,                                                \
-                                                     .stream = PLANES_##stream_,                                   \
-                                                     .panel = PLANES_##panel_,                                     \
+#define LEVEL(level_name, needs_, cpu_, features_, bytes_, unroll_, chains_, rows_, stream_, panel_, dot_)             \
+    static const struct mm_target mm_##level_name = {.bytes = bytes_,                                                  \
+                                                     .unroll = unroll_,                                                \
+                                                     .chains = chains_,                                                \
+                                                     .rows = rows_,                                                    \
+                                                     .stream = PLANES_##stream_,                                       \
+                                                     .panel = PLANES_##panel_,                                         \
                                                      dot_};
 #include "backends/x86/levels.def"
 
 const struct cg_level x86_levels[] = {
-#define LEVEL(level_name, needs_, cpu_, features_, ...)                                                            \
+#define LEVEL(level_name, needs_, cpu_, features_, ...)                                                                \
     {.name = #level_name, .needs = (needs_), .cpu = cpu_, .features = features_, .mm = &mm_##level_name},
 #include "backends/x86/levels.def"
 };
@@ -77,9 +77,7 @@ static uint64_t xcr0(void) {
     return (uint64_t)hi << 32 | lo;
 }
 
-static bool has(uint32_t reg, uint32_t bits) {
-    return (reg & bits) == bits;
-}
+static bool has(uint32_t reg, uint32_t bits) { return (reg & bits) == bits; }
 
 uint32_t x86_host_features(void) {
     uint32_t a, b, c, d, found = 0;
@@ -101,7 +99,5 @@ uint32_t x86_host_features(void) {
     return found;
 }
 #else
-uint32_t x86_host_features(void) {
-    return 0;
-}
+uint32_t x86_host_features(void) { return 0; }
 #endif

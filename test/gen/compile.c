@@ -52,7 +52,8 @@ static bool run_steps(struct job *j, struct setun_engine *e, uint32_t chunk) {
     struct setun_row rows[64];
     for (uint32_t at = 0; at < j->n; at += chunk) {
         uint32_t n = j->n - at < chunk ? j->n - at : chunk;
-        for (uint32_t i = 0; i < n; i++) rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = 1};
+        for (uint32_t i = 0; i < n; i++)
+            rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = 1};
         if (e->step(e, rows, n) != 0 || e->n_live != n) return false;
         for (uint32_t i = 0; i < n; i++)
             memcpy(j->got + (size_t)(at + i) * e->vocab, e->logits + i * e->stride, e->vocab * sizeof(float));
@@ -66,7 +67,8 @@ static bool run_last_live(struct job *j, struct setun_engine *e, uint32_t chunk)
     memcpy(j->got, j->want, (size_t)j->n * e->vocab * sizeof(float));
     for (uint32_t at = 0; at < j->n; at += chunk) {
         uint32_t n = j->n - at < chunk ? j->n - at : chunk;
-        for (uint32_t i = 0; i < n; i++) rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = i + 1 == n};
+        for (uint32_t i = 0; i < n; i++)
+            rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = i + 1 == n};
         if (e->step(e, rows, n) != 0 || e->n_live != 1) return false;
         memcpy(j->got + (size_t)(at + n - 1) * e->vocab, e->logits, e->vocab * sizeof(float));
     }
@@ -77,8 +79,10 @@ static bool same(const struct job *j, const char *level, uint32_t threads, uint3
     size_t vocab = j->m->vocab;
     for (size_t i = 0; i < j->n * vocab; i++) {
         if (bits_of_f32(j->got[i]) == bits_of_f32(j->want[i])) continue;
-        printf("seed %llu, level %s, %u threads, chunks of %u, %s live: position %zu, logit %zu: %.9g, the interpreter has %.9g\n",
-               (unsigned long long)j->seed, level, threads, chunk, live, i / vocab, i % vocab, (double)j->got[i], (double)j->want[i]);
+        printf("seed %llu, level %s, %u threads, chunks of %u, %s live: position %zu, logit %zu: %.9g, the interpreter "
+               "has %.9g\n",
+               (unsigned long long)j->seed, level, threads, chunk, live, i / vocab, i % vocab, (double)j->got[i],
+               (double)j->want[i]);
         return false;
     }
     return true;
@@ -86,11 +90,13 @@ static bool same(const struct job *j, const char *level, uint32_t threads, uint3
 
 static bool run_native(struct job *j, const struct setun_native_config *c, uint32_t chunk) {
     struct setun_native n = {0};
-    bool ok = setun_native_open(&n, c) == 0 && run_steps(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "all");
+    bool ok =
+        setun_native_open(&n, c) == 0 && run_steps(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "all");
     setun_native_close(&n);
     if (ok && chunk > 1 && c->threads == 2) {
         n = (struct setun_native){0};
-        ok = setun_native_open(&n, c) == 0 && run_last_live(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "last");
+        ok = setun_native_open(&n, c) == 0 && run_last_live(j, &n.e, chunk) &&
+             same(j, c->level->name, c->threads, chunk, "last");
         setun_native_close(&n);
     }
     return ok;
@@ -130,7 +136,8 @@ static bool link_shared(struct job *j, const char *object, const char *library) 
     return system(arena_printf(j->a, "cc -shared -nostdlib -o '%s' '%s'", library, object)) == 0;
 }
 
-bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens, struct compile_stats *stats) {
+bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
+                         struct compile_stats *stats) {
     struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
     struct ir_weights w = ir_weights_random(a, seed);
     struct pass_ctx fusing = {.diag = d, .arena = a};
@@ -144,9 +151,12 @@ bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, u
     j.got = arena_array(a, float, (size_t)tokens * m->vocab);
     if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
     data_plan_make(a, m, &plan);
-    const char *object = arena_printf(a, "%s/p.o", dir), *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);
+    const char *object = arena_printf(a, "%s/p.o", dir),
+               *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);
     const char *data_path = arena_printf(a, "%s/p.data", dir);
-    if (!backend_emit(d, m, &plan, &opt, seed, object) || !link_shared(&j, object, library) || !write_data(&j, &plan, &w, data_path)) return false;
+    if (!backend_emit(d, m, &plan, &opt, seed, object) || !link_shared(&j, object, library) ||
+        !write_data(&j, &plan, &w, data_path))
+        return false;
     void *code = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (!code) {
         printf("seed %llu: %s\n", (unsigned long long)seed, dlerror());

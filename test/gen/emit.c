@@ -42,15 +42,13 @@ const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_stor
                                    const uint32_t *dim) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
     struct ir_weight *w = ir_weight_find(g->m, full);
-    if (w)
-        return w;
+    if (w) return w;
     w = ir_weight_add(g->m, full);
     w->store = store;
     w->rank = rank;
     memcpy(w->dim, dim, rank * sizeof *dim);
     w->layers = g->layers;
-    if (store != IR_STORE_TRIT)
-        return w;
+    if (store != IR_STORE_TRIT) return w;
     w->scale = gen_pick(g, full, "scale", 2) ? IR_SCALE_ROW : IR_SCALE_MATRIX;
     gen_note(g, w->scale == IR_SCALE_ROW ? GEN_SCALE_ROW : GEN_SCALE_MATRIX);
     return w;
@@ -59,8 +57,7 @@ const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_stor
 const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem elem, uint32_t heads, uint32_t head) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
     struct ir_state *s = ir_state_find(g->m, full);
-    if (s)
-        return s;
+    if (s) return s;
     s = ir_state_add(g->m, full);
     s->elem = elem;
     s->rank = 2;
@@ -77,8 +74,7 @@ void gen_append(struct gen *g, struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_out; i++)
         op->out[i]->name = name_of(g->m->names, arena_printf(g->m->arena, "%s%u", ir_ops[op->code].name, g->names++));
     ir_append(g->f->body, op);
-    if (!ir_infer(g->d, op))
-        BUG("the generator made a wrong %s", ir_ops[op->code].name);
+    if (!ir_infer(g->d, op)) BUG("the generator made a wrong %s", ir_ops[op->code].name);
 }
 
 struct ir_op *gen_op(struct gen *g, enum ir_opcode code, const struct ir_weight *w, uint32_t n_in,
@@ -114,20 +110,17 @@ struct val gen_norm(struct gen *g, struct val x, const char *gain, uint32_t over
     enum ir_store store = (enum ir_store)(IR_STORE_F32 + gen_pick(g, gain, "store", 3));
     const struct ir_weight *w = gen_weight(g, gain, store, over, dim);
     double n = 1;
-    for (uint32_t i = 0; i < over; i++)
-        n *= dim[i];
+    for (uint32_t i = 0; i < over; i++) n *= dim[i];
     struct ir_op *op = gen_op(g, IR_OP_rmsnorm, w, 1, &x.v);
     ir_set_f32(op, IR_ATTR_eps, eps[gen_pick(g, "", "eps", 3)]);
     return made(g, op, 0.5 * log2(n) + 0.2);
 }
 
 struct val gen_tame(struct gen *g, struct val x, double limit) {
-    if (x.log2 <= limit)
-        return x;
+    if (x.log2 <= limit) return x;
     if (x.v->type.rank == 1) {
         struct val n = gen_norm(g, x, arena_printf(g->m->arena, "tame%u", g->names), 1);
-        if (n.log2 <= limit)
-            return n;
+        if (n.log2 <= limit) return n;
         x = n;
     }
     return gen_const(g, IR_OP_mulc, x, (float)exp2(floor(limit - x.log2)));
@@ -166,12 +159,9 @@ struct val gen_bias(struct gen *g, struct val x, const char *name) {
 /* exp(x) stays below e^4. */
 static struct val small_for_exp(struct gen *g, struct val x) {
     switch (gen_below(g, 3)) {
-    case 0:
-        return gen_one(g, IR_OP_tanh, x);
-    case 1:
-        return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_relu, x));
-    default:
-        return gen_const(g, IR_OP_mulc, x, (float)exp2(2 - fmax(2, ceil(x.log2))));
+    case 0: return gen_one(g, IR_OP_tanh, x);
+    case 1: return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_relu, x));
+    default: return gen_const(g, IR_OP_mulc, x, (float)exp2(2 - fmax(2, ceil(x.log2))));
     }
 }
 
@@ -185,15 +175,13 @@ struct val gen_one(struct gen *g, enum ir_opcode code, struct val x) {
         x = small_for_exp(g, x);
         log2 = 6;
     }
-    if (code == IR_OP_sigmoid || code == IR_OP_tanh)
-        log2 = 0;
+    if (code == IR_OP_sigmoid || code == IR_OP_tanh) log2 = 0;
     return made(g, gen_op(g, code, NULL, 1, &x.v), fmax(log2, -16));
 }
 
 struct val gen_const(struct gen *g, enum ir_opcode code, struct val x, float c) {
     double size = c == 0 ? -16 : log2(fabs((double)c));
-    if (code == IR_OP_addc || size > 0)
-        x = gen_tame(g, x, GEN_LIMIT - fmax(size, 1));
+    if (code == IR_OP_addc || size > 0) x = gen_tame(g, x, GEN_LIMIT - fmax(size, 1));
     struct ir_op *op = gen_op(g, code, NULL, 1, &x.v);
     ir_set_f32(op, IR_ATTR_c, c);
     return made(g, op, code == IR_OP_mulc ? x.log2 + size : fmax(x.log2, size) + 1);

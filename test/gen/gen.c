@@ -29,8 +29,7 @@ struct stack {
 
 /* A second value that goes through the layers beside the first: each reads the other. */
 static struct val side_stream(struct gen *g, struct val x, struct val side) {
-    if (!gen_pick(g, g->stack, "side unchanged", 4))
-        return side;
+    if (!gen_pick(g, g->stack, "side unchanged", 4)) return side;
     uint32_t n = side.v->type.dim[0];
     struct val y = gen_linear(g, x, "side", 1, &n);
     return gen_two(g, IR_OP_add, gen_const(g, IR_OP_mulc, side, 0.5f), gen_tame(g, y, GEN_BRANCH));
@@ -43,13 +42,11 @@ static void layer(struct gen *g, struct stack *s, uint32_t i) {
     g->rng = gen_hash(g->seed, stack);
     gen_func(g, arena_printf(g->m->arena, "body.%u", i), false);
     struct val x = gen_param(g, "x", s->width[i % 2], GEN_LAYER_IN), side = {0};
-    if (s->side)
-        side = gen_param(g, "side", s->side, GEN_LAYER_IN);
+    if (s->side) side = gen_param(g, "side", s->side, GEN_LAYER_IN);
     if (s->side)
         x = gen_two(g, IR_OP_add, x, gen_tame(g, gen_linear(g, side, "in", 1, &s->width[i % 2]), GEN_BRANCH - 4));
     x = gen_layer(g, x, s->width[(i + 1) % 2]);
-    if (s->side)
-        side = side_stream(g, x, side);
+    if (s->side) side = side_stream(g, x, side);
     gen_append(g, gen_op(g, IR_OP_ret, NULL, s->side ? 2 : 1, (struct ir_val *[]){x.v, side.v}));
     s->func[i] = g->f;
 }
@@ -63,8 +60,7 @@ static void call(struct gen *g, const struct stack *s, uint32_t i, struct val *x
     ir_set_i64(op, IR_ATTR_index, i);
     gen_append(g, op);
     *x = (struct val){op->out[0], GEN_LAYER_IN};
-    if (s->side)
-        *side = (struct val){op->out[1], GEN_LAYER_IN};
+    if (s->side) *side = (struct val){op->out[1], GEN_LAYER_IN};
 }
 
 static void draw_stack(struct gen *g, struct stack *s) {
@@ -72,8 +68,7 @@ static void draw_stack(struct gen *g, struct stack *s) {
     s->depth = 1 + PICK("depth", narrow ? 2 : 5);
     s->kinds = s->depth > 1 && !PICK("two kinds", 4) ? 2 : 1;
     s->width[0] = s->width[1] = gen_width(g, "", "hidden");
-    if (s->kinds == 2)
-        gen_note(g, GEN_TWO_KINDS);
+    if (s->kinds == 2) gen_note(g, GEN_TWO_KINDS);
     if (s->kinds == 2 && !PICK("widths", 3)) {
         s->width[1] = 5 + PICK("other width", 40);
         gen_note(g, GEN_WIDTHS);
@@ -84,39 +79,31 @@ static void draw_stack(struct gen *g, struct stack *s) {
     }
     g->stack = "";
     g->layers = 0;
-    if (!PICK("global cache", 10))
-        gen_global_states(g);
+    if (!PICK("global cache", 10)) gen_global_states(g);
     s->one_function = s->depth > s->kinds && !PICK("one function", 6);
-    if (s->one_function)
-        gen_note(g, GEN_ONE_FUNCTION);
-    for (uint32_t i = 0; i < (s->one_function ? s->kinds : s->depth); i++)
-        layer(g, s, i);
+    if (s->one_function) gen_note(g, GEN_ONE_FUNCTION);
+    for (uint32_t i = 0; i < (s->one_function ? s->kinds : s->depth); i++) layer(g, s, i);
 }
 
 /* ---- the entry ---- */
 
 static const struct ir_weight *table(struct gen *g, const char *name, uint32_t width) {
     enum ir_store store = (enum ir_store)(IR_STORE_F32 + gen_pick(g, name, "store", 3));
-    if (store == IR_STORE_F32)
-        gen_note(g, GEN_TABLE_F32);
-    if (store == IR_STORE_F16)
-        gen_note(g, GEN_TABLE_F16);
+    if (store == IR_STORE_F32) gen_note(g, GEN_TABLE_F32);
+    if (store == IR_STORE_F16) gen_note(g, GEN_TABLE_F16);
     return gen_weight(g, name, store, 2, (uint32_t[]){g->m->vocab, width});
 }
 
 static struct val embed(struct gen *g, uint32_t width) {
     struct val x = gen_embed(g, table(g, "embed", width));
-    if (!PICK("scaled embedding", 4))
-        x = gen_const(g, IR_OP_mulc, x, 3.5f);
-    if (!PICK("normed embedding", 5))
-        x = gen_norm(g, x, "g_embed", 1);
+    if (!PICK("scaled embedding", 4)) x = gen_const(g, IR_OP_mulc, x, 3.5f);
+    if (!PICK("normed embedding", 5)) x = gen_norm(g, x, "g_embed", 1);
     return x;
 }
 
 static struct val layers(struct gen *g, const struct stack *s) {
     struct val x = embed(g, s->width[0]), side = {0}, early = {0};
-    if (g->info->has[GEN_GLOBAL_CACHE])
-        gen_global_write(g, gen_norm(g, x, "g_cache", 1));
+    if (g->info->has[GEN_GLOBAL_CACHE]) gen_global_write(g, gen_norm(g, x, "g_cache", 1));
     uint32_t interlude = PICK("interlude", 8) ? s->depth : PICK("place of interlude", s->depth);
     uint32_t skip = PICK("skip", 10) ? s->depth : PICK("place of skip", s->depth);
     if (s->side) {
@@ -125,8 +112,7 @@ static struct val layers(struct gen *g, const struct stack *s) {
     }
     for (uint32_t i = 0; i < s->depth; i++) {
         call(g, s, i, &x, &side);
-        if (i == skip)
-            early = x;
+        if (i == skip) early = x;
         if (i == interlude) {
             gen_note(g, GEN_INTERLUDE);
             x = gen_tame(g, gen_two(g, IR_OP_sub, x, gen_one(g, IR_OP_tanh, x)), GEN_BRANCH);
@@ -152,29 +138,22 @@ static struct val logits(struct gen *g, struct val x, uint32_t embedded) {
         return gen_linear(g, x, "head", 1, &g->m->vocab);
     }
     bool tied = kind > 0 && width == embedded;
-    if (tied)
-        gen_note(g, GEN_TIED);
+    if (tied) gen_note(g, GEN_TIED);
     return gen_dot(g, x, table(g, tied ? "embed" : "head", width));
 }
 
 static void head(struct gen *g, struct val x, uint32_t embedded) {
     uint32_t live = PICK("live", 3);
-    if (live < 2)
-        gen_note(g, GEN_LIVE_EARLY);
-    if (live == 0)
-        x = gen_live(g, x);
-    if (PICK("final norm", 6))
-        x = gen_norm(g, x, "g_out", 1);
-    if (live == 1)
-        x = gen_live(g, x);
+    if (live < 2) gen_note(g, GEN_LIVE_EARLY);
+    if (live == 0) x = gen_live(g, x);
+    if (PICK("final norm", 6)) x = gen_norm(g, x, "g_out", 1);
+    if (live == 1) x = gen_live(g, x);
     x = logits(g, x, embedded);
     if (!PICK("soft cap", 6))
         x = gen_const(g, IR_OP_mulc, gen_one(g, IR_OP_tanh, gen_const(g, IR_OP_mulc, x, 0.125f)), 8.0f);
-    if (live == 2)
-        x = gen_live(g, x);
+    if (live == 2) x = gen_live(g, x);
     emit(g, x, "logits");
-    if (PICK("two heads", 12))
-        return;
+    if (PICK("two heads", 12)) return;
     gen_note(g, GEN_TWO_HEADS);
     emit(g, gen_one(g, IR_OP_tanh, x), "squashed");
 }
@@ -209,8 +188,7 @@ struct ir_module *gen_program_info(struct arena *a, struct names *names, uint64_
     draw_sizes(&g);
     draw_stack(&g, &s);
     entry(&g, &s);
-    if (!ir_verify(g.d, g.m, "gen_program"))
-        BUG("seed %llu gives a wrong program", (unsigned long long)seed);
+    if (!ir_verify(g.d, g.m, "gen_program")) BUG("seed %llu gives a wrong program", (unsigned long long)seed);
     return g.m;
 }
 

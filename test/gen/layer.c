@@ -17,15 +17,11 @@ uint32_t gen_width(const struct gen *g, const char *scope, const char *what) {
     bool large = g->info->has[GEN_LARGE], is_long = g->info->has[GEN_LONG];
     if (large && gen_pick(g, "", "long axis", 2) == (strcmp(what, "ffn") == 0))
         return long_axis[gen_pick(g, "", "length", 8)];
-    if (large || is_long)
-        return 5 + gen_pick(g, scope, what, is_long ? 20 : 36);
+    if (large || is_long) return 5 + gen_pick(g, scope, what, is_long ? 20 : 36);
     switch (gen_pick(g, scope, how, 4)) {
-    case 0:
-        return 41 + gen_pick(g, scope, what, 60);
-    case 1:
-        return 101 + gen_pick(g, scope, what, 100);
-    default:
-        return 5 + gen_pick(g, scope, what, 36);
+    case 0: return 41 + gen_pick(g, scope, what, 60);
+    case 1: return 101 + gen_pick(g, scope, what, 100);
+    default: return 5 + gen_pick(g, scope, what, 36);
     }
 }
 
@@ -62,26 +58,18 @@ static struct val noise_one(struct gen *g, struct val x) {
                                           IR_OP_gelu, IR_OP_relu, IR_OP_exp};
     static const float consts[] = {1.0f, 0.5f, -1.25f, 0.0f, 1.0f / 3, 2.0f};
     switch (gen_below(g, 9)) {
-    case 0:
-        return gen_const(g, IR_OP_addc, x, consts[gen_below(g, 6)]);
-    case 1:
-        return gen_const(g, IR_OP_mulc, x, consts[gen_below(g, 3)]);
-    case 2:
-        return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_neg, x));
-    case 3:
-        return gen_two(g, IR_OP_mul, x, gen_one(g, IR_OP_sigmoid, x));
-    case 4:
-        return gen_two(g, IR_OP_div, x, x);
-    case 5:
-        return gen_two(g, gen_once_in(g, 2) ? IR_OP_sub : IR_OP_add, x, gen_one(g, IR_OP_tanh, x));
-    case 6:
-        return gen_two(g, IR_OP_add, gen_one(g, IR_OP_tanh, x), x);
+    case 0: return gen_const(g, IR_OP_addc, x, consts[gen_below(g, 6)]);
+    case 1: return gen_const(g, IR_OP_mulc, x, consts[gen_below(g, 3)]);
+    case 2: return gen_one(g, IR_OP_neg, gen_one(g, IR_OP_neg, x));
+    case 3: return gen_two(g, IR_OP_mul, x, gen_one(g, IR_OP_sigmoid, x));
+    case 4: return gen_two(g, IR_OP_div, x, x);
+    case 5: return gen_two(g, gen_once_in(g, 2) ? IR_OP_sub : IR_OP_add, x, gen_one(g, IR_OP_tanh, x));
+    case 6: return gen_two(g, IR_OP_add, gen_one(g, IR_OP_tanh, x), x);
     case 7: {
         struct val r = gen_one(g, IR_OP_relu, gen_tame(g, x, GEN_LIMIT / 2));
         return gen_two(g, IR_OP_mul, r, r);
     }
-    default:
-        return gen_one(g, ones[gen_below(g, 7)], x);
+    default: return gen_one(g, ones[gen_below(g, 7)], x);
     }
 }
 
@@ -90,11 +78,9 @@ struct val gen_noise(struct gen *g, struct val x) {
         gen_note(g, GEN_DEAD);
         gen_one(g, IR_OP_gelu, gen_one(g, IR_OP_neg, x));
     }
-    if (PICK("noise", 3) || !gen_once_in(g, 3))
-        return x;
+    if (PICK("noise", 3) || !gen_once_in(g, 3)) return x;
     gen_note(g, GEN_NOISE);
-    for (uint32_t n = 1 + gen_below(g, 2); n > 0; n--)
-        x = noise_one(g, x);
+    for (uint32_t n = 1 + gen_below(g, 2); n > 0; n--) x = noise_one(g, x);
     return x;
 }
 
@@ -117,12 +103,9 @@ static void draw_heads(struct gen *g, struct attention *t) {
         t->heads = 1 + PICK("ratio", 2);
         t->head = lengths[PICK("head", COUNT_OF(lengths))];
     }
-    if (PICK("rope", 3) == 2 && !PICK("odd head", 2))
-        t->head++;
-    if (t->heads > t->kv_heads)
-        gen_note(g, GEN_GQA);
-    if (t->head % 2)
-        gen_note(g, GEN_ODD_HEAD);
+    if (PICK("rope", 3) == 2 && !PICK("odd head", 2)) t->head++;
+    if (t->heads > t->kv_heads) gen_note(g, GEN_GQA);
+    if (t->head % 2) gen_note(g, GEN_ODD_HEAD);
 }
 
 /* x -> [heads, head], through a matrix of rank 3, or of rank 2 and a reshape. */
@@ -133,8 +116,7 @@ static struct val heads_of(struct gen *g, struct attention *t, const char *name,
         gen_note(g, GEN_REPEAT);
         codes = gen_quant(g, t->x);
     }
-    if (PICK("flat heads", 3))
-        return project(g, codes, name, 2, shape);
+    if (PICK("flat heads", 3)) return project(g, codes, name, 2, shape);
     gen_note(g, GEN_FLAT_HEADS);
     return gen_reshape(g, project(g, codes, name, 1, &flat), 2, shape);
 }
@@ -142,8 +124,7 @@ static struct val heads_of(struct gen *g, struct attention *t, const char *name,
 static struct val rope(struct gen *g, struct val x) {
     static const double thetas[] = {10000, 500000, 100, 1000000.5};
     uint32_t kind = PICK("rope", 3);
-    if (kind == 2)
-        return x;
+    if (kind == 2) return x;
     struct ir_op *op = gen_op(g, IR_OP_rope, NULL, 2, (struct ir_val *[]){x.v, g->rows});
     ir_set_f64(op, IR_ATTR_theta, thetas[PICK("theta", 4)]);
     ir_set_name(op, IR_ATTR_pairing, name_of(g->m->names, kind ? "adjacent" : "half"));
@@ -155,10 +136,8 @@ static struct val rope(struct gen *g, struct val x) {
 static struct val placed(struct gen *g, struct val x, const char *gain) {
     uint32_t norm = PICK("qk norm", 6);
     bool late = PICK("late norm", 3) == 0;
-    if (norm < 2)
-        gen_note(g, norm ? GEN_QK_NORM_ALL : GEN_QK_NORM);
-    if (norm < 2 && !late)
-        x = gen_norm(g, x, gain, 1 + norm);
+    if (norm < 2) gen_note(g, norm ? GEN_QK_NORM_ALL : GEN_QK_NORM);
+    if (norm < 2 && !late) x = gen_norm(g, x, gain, 1 + norm);
     x = rope(g, gen_noise(g, x));
     return norm < 2 && late ? gen_norm(g, x, gain, 1 + norm) : x;
 }
@@ -234,26 +213,19 @@ static struct val attention(struct gen *g, struct val n, uint32_t out) {
     bool one = PICK("one cache row", 10) == 0, early = PICK("states first", 2) == 0;
     draw_heads(g, &t);
     t.codes = gen_quant(g, n);
-    if (early)
-        vs = version(g, "v", &t), ks = version(g, "k", &t);
-    if (order == 0)
-        q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
+    if (early) vs = version(g, "v", &t), ks = version(g, "k", &t);
+    if (order == 0) q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
     k = heads_of(g, &t, "wk", t.kv_heads);
     v = one ? k : heads_of(g, &t, "wv", t.kv_heads);
-    if (one)
-        gen_note(g, GEN_ONE_CACHE);
-    if (order == 1)
-        q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
+    if (one) gen_note(g, GEN_ONE_CACHE);
+    if (order == 1) q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
     k = gen_tame(g, placed(g, k, "g_k"), GEN_LIMIT - 10);
     v = gen_noise(g, v);
-    if (!early)
-        ks = version(g, "k", &t);
+    if (!early) ks = version(g, "k", &t);
     ks = write(g, ks, k);
-    if (!early)
-        vs = version(g, "v", &t);
+    if (!early) vs = version(g, "v", &t);
     vs = write(g, vs, v);
-    if (order == 2)
-        q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
+    if (order == 2) q = placed(g, heads_of(g, &t, "wq", t.heads), "g_q");
     q = gen_tame(g, q, GEN_LIMIT - 10);
     flat = t.heads * t.head;
     struct val o = gen_reshape(g, gen_noise(g, attend(g, q, ks, vs, v.log2)), 1, &flat);
@@ -283,8 +255,7 @@ static struct val feed_forward(struct gen *g, struct val n, uint32_t out) {
     struct val up = gen_noise(g, project(g, codes, "up", 1, &ffn)), m;
     if (PICK("gate", 3)) {
         gen_note(g, GEN_GATE);
-        if (!PICK("repeat", 5))
-            codes = gen_quant(g, n);
+        if (!PICK("repeat", 5)) codes = gen_quant(g, n);
         struct val gate = gen_noise(g, project(g, codes, "gate", 1, &ffn));
         m = gen_two(g, IR_OP_mul, activation(g, gate), up);
     } else {
@@ -346,12 +317,9 @@ struct val gen_layer(struct gen *g, struct val x, uint32_t out) {
         gen_note(g, GEN_UNCHANGED);
         return x;
     }
-    if (!attn)
-        gen_note(g, GEN_NO_ATTENTION);
-    if (!ffn)
-        gen_note(g, GEN_NO_FFN);
-    if (attn && ffn && parallel)
-        gen_note(g, GEN_PARALLEL);
+    if (!attn) gen_note(g, GEN_NO_ATTENTION);
+    if (!ffn) gen_note(g, GEN_NO_FFN);
+    if (attn && ffn && parallel) gen_note(g, GEN_PARALLEL);
     if (!PICK("shared", 6)) {
         const char *stack = g->stack;
         uint32_t layers = g->layers;
@@ -372,9 +340,7 @@ struct val gen_layer(struct gen *g, struct val x, uint32_t out) {
     }
     if (ffn)
         x = add_branch(g, x, feed_forward(g, parallel ? branch_in(g, in, "g_in") : branch_in(g, x, "g_ffn"), width));
-    if (!PICK("router", 6))
-        x = add_branch(g, x, router(g, branch_in(g, in, "g_router"), width));
-    if (out != width)
-        return gen_tame(g, gen_linear(g, x, "resize", 1, &out), GEN_BRANCH);
+    if (!PICK("router", 6)) x = add_branch(g, x, router(g, branch_in(g, in, "g_router"), width));
+    if (out != width) return gen_tame(g, gen_linear(g, x, "resize", 1, &out), GEN_BRANCH);
     return x;
 }

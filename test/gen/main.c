@@ -37,8 +37,10 @@ static int check_range(uint64_t from, uint64_t to, bool stats) {
     struct check_stats st = {0};
     for (uint64_t seed = from; seed < to; seed++)
         if (!check_program(seed, &st)) return 1;
-    printf("%u programs and %u rewired, %u interpretations behind passes: all bits equal; %.1f %% of %u matmuls fused\n", st.programs,
-           st.rewired, st.interpreted, st.matmuls ? 100.0 * st.matmul_epilogue / st.matmuls : 0.0, st.matmuls);
+    printf(
+        "%u programs and %u rewired, %u interpretations behind passes: all bits equal; %.1f %% of %u matmuls fused\n",
+        st.programs, st.rewired, st.interpreted, st.matmuls ? 100.0 * st.matmul_epilogue / st.matmuls : 0.0,
+        st.matmuls);
     if (stats) check_print_stats(&st);
     return EXIT_OK;
 }

@@ -39,12 +39,10 @@ static struct ir_row row_of(const struct trial *t, uint32_t slot, uint32_t pos, 
 
 struct schedule trial_chunks(struct trial *t, uint32_t n) {
     struct schedule s = schedule_new(t, t->tokens);
-    if (n > t->max_rows)
-        n = t->max_rows;
+    if (n > t->max_rows) n = t->max_rows;
     for (uint32_t i = 0; i < t->tokens; i++) {
         s.rows[i] = row_of(t, 0, i, true);
-        if ((i + 1) % n == 0 || i + 1 == t->tokens)
-            s.end[s.n_steps++] = i + 1;
+        if ((i + 1) % n == 0 || i + 1 == t->tokens) s.end[s.n_steps++] = i + 1;
     }
     return s;
 }
@@ -71,8 +69,7 @@ static struct schedule mixed(struct trial *t) {
 
 static const struct ir_func *entry_of(const struct ir_module *m) {
     for (size_t i = 0; i < m->funcs.n; i++)
-        if (m->funcs.at[i]->entry)
-            return m->funcs.at[i];
+        if (m->funcs.at[i]->entry) return m->funcs.at[i];
     BUG("no entry");
 }
 
@@ -84,8 +81,7 @@ bool trial_interpret(struct trial *t, const struct ir_module *m, const struct sc
     for (uint32_t i = 0, from = 0; ok && i < s->n_steps; from = s->end[i++]) {
         ok = interp_step(it, entry_of(m), s->rows + from, s->end[i] - from, "logits", step);
         for (uint32_t r = from, k = 0; ok && r < s->end[i]; r++) {
-            if (!s->rows[r].live)
-                continue;
+            if (!s->rows[r].live) continue;
             if (s->rows[r].slot == 0)
                 memcpy(out + (size_t)s->rows[r].pos * t->vocab, step + (size_t)k * t->vocab, t->vocab * sizeof *out);
             k++;
@@ -97,13 +93,11 @@ bool trial_interpret(struct trial *t, const struct ir_module *m, const struct sc
 
 bool trial_compare(struct trial *t, const struct schedule *s, const float *out, const char *what) {
     for (uint32_t r = 0; r < s->end[s->n_steps - 1]; r++) {
-        if (!s->rows[r].live || s->rows[r].slot)
-            continue;
+        if (!s->rows[r].live || s->rows[r].slot) continue;
         for (uint32_t i = 0; i < t->vocab; i++) {
             size_t at = (size_t)s->rows[r].pos * t->vocab + i;
             uint32_t have = bits_of_f32(out[at]), want = bits_of_f32(t->logits[at]);
-            if (have == want)
-                continue;
+            if (have == want) continue;
             return trial_failed(t, what,
                                 arena_printf(t->a, "position %u, logit %u is %08x (%g), not %08x (%g)", s->rows[r].pos,
                                              i, have, (double)out[at], want, (double)t->logits[at]));
@@ -125,8 +119,7 @@ bool trial_begin(struct trial *t, uint64_t seed) {
     t->max_rows = m->max_rows;
     t->logits = arena_array(t->a, float, (size_t)t->tokens * t->vocab);
     struct schedule whole = schedule_new(t, t->tokens); /* the interpreter knows no limit of rows */
-    for (uint32_t i = 0; i < t->tokens; i++)
-        whole.rows[i] = row_of(t, 0, i, true);
+    for (uint32_t i = 0; i < t->tokens; i++) whole.rows[i] = row_of(t, 0, i, true);
     whole.end[whole.n_steps++] = t->tokens;
     t->mixed = mixed(t);
     return trial_interpret(t, m, &whole, t->logits) || trial_failed(t, "interpreter", "the step failed");
