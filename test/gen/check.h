@@ -31,6 +31,7 @@ struct trial {
 
 struct check_stats {
     unsigned programs, interpreted, rewired;
+    unsigned flat; /* programs whose logits are all equal: they show nothing, and are rare */
     unsigned has[GEN_N_FEATURES];
     unsigned changed[16], alone[16]; /* by pass: in the pipeline, on the maths program */
     unsigned matmuls, dots, matmul_prologue, matmul_epilogue, dot_prologue, dot_epilogue, kernels;

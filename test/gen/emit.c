@@ -72,7 +72,7 @@ const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem e
 
 void gen_append(struct gen *g, struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_out; i++)
-        op->out[i]->name = name_of(g->m->names, arena_printf(g->m->arena, "%s%u", ir_ops[op->code].name, g->names++));
+        op->out[i]->name = name_of(g->m->names, arena_printf(g->m->arena, "%s_%u", ir_ops[op->code].name, g->names++));
     ir_append(g->f->body, op);
     if (!ir_infer(g->d, op)) BUG("the generator made a wrong %s", ir_ops[op->code].name);
 }

@@ -42,7 +42,7 @@ static struct val project(struct gen *g, struct codes x, const char *name, uint3
         struct ir_op *op = gen_op(g, IR_OP_dequant, w, 2, dequant->in);
         gen_note(g, GEN_OTHER_SCALE);
         gen_append(g, op);
-        y = gen_two(g, IR_OP_sub, y, (struct val){op->out[0], y.log2 + 1});
+        y = gen_two(g, IR_OP_add, y, (struct val){op->out[0], y.log2 + 1});
     }
     return with_bias(g, y, name);
 }

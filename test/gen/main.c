@@ -42,7 +42,8 @@ static int check_range(uint64_t from, uint64_t to, bool stats) {
         st.programs, st.rewired, st.interpreted, st.matmuls ? 100.0 * st.matmul_epilogue / st.matmuls : 0.0,
         st.matmuls);
     if (stats) check_print_stats(&st);
-    return EXIT_OK;
+    if (st.flat) printf("%u of them give logits that are all equal\n", st.flat);
+    return st.flat > 1 + st.programs / 50 ? 1 : EXIT_OK;
 }
 
 static int compile_range(uint64_t from, uint64_t to) {
