@@ -65,14 +65,25 @@ struct ir_type {
     uint32_t dim[IR_MAX_RANK];
 };
 
-enum ir_store { IR_STORE_TRIT, IR_STORE_F32, IR_STORE_F16, IR_STORE_BF16 };
-enum ir_scale { IR_SCALE_NONE, IR_SCALE_MATRIX, IR_SCALE_ROW };
+enum ir_store {
+    IR_STORE_TRIT,
+    IR_STORE_F32,
+    IR_STORE_F16,
+    IR_STORE_BF16,
+    IR_STORE_Q8_0, /* blocks of small integers with scales: codec/real.h */
+    IR_STORE_Q6_K,
+    IR_STORE_Q4_0,
+    IR_STORE_Q4_K,
+};
+/* GROUP: one for each `group` columns of a row, group by group inside a row. */
+enum ir_scale { IR_SCALE_NONE, IR_SCALE_MATRIX, IR_SCALE_ROW, IR_SCALE_GROUP };
 
 /* A weight class: one tensor, or one a layer of a stack.  dim: outputs first, the contracted axis last. */
 struct ir_weight {
     const char *name; /* "embed", "body.wq" */
     enum ir_store store;
     enum ir_scale scale; /* trits only */
+    uint32_t group;      /* IR_SCALE_GROUP: columns that share a scale; divides the last dim */
     uint32_t rank;
     uint32_t dim[IR_MAX_RANK];
     uint32_t layers; /* 0: global; n: belongs to a stack of n layers */

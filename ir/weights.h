@@ -14,9 +14,9 @@ struct ir_weights {
     void *self;
     /* rows [row, row+n) of a ternary weight: n*cols values -1, 0, +1.  false: reported. */
     bool (*trits)(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, int8_t *out);
-    /* its scales: 1 (matrix) or all rows' (row). */
+    /* its scales: 1 (matrix), all rows' (row), or rows * cols / group, group by group inside a row (group). */
     bool (*scales)(void *self, const struct ir_weight *w, uint32_t layer, float *out);
-    /* rows of a real weight as stored (n*cols elements of 2 or 4 bytes, little-endian). */
+    /* rows of a real weight as stored: n * cols elements, little-endian, or whole blocks. */
     bool (*raw)(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, void *out);
 };
 

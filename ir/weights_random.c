@@ -16,6 +16,7 @@ uint32_t ir_store_bytes(enum ir_store s) {
     case IR_STORE_F32: return 4;
     case IR_STORE_F16:
     case IR_STORE_BF16: return 2;
+    default: break;
     }
     BUG("storage %d", (int)s);
 }
@@ -33,6 +34,7 @@ void ir_widen(enum ir_store s, const void *raw, uint64_t n, float *out) {
     case IR_STORE_BF16:
         for (uint64_t i = 0; i < n; i++) out[i] = num_of_bf16(load_u16le(at + 2 * i));
         return;
+    default: break;
     }
     BUG("trits are not widened");
 }

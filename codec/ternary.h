@@ -1,0 +1,85 @@
+/*
+ * ternary.h -- ternary matrices as files hold them, one table row and one file a format.
+ *
+ * The canonical form between formats is: trits [rows, cols], row-major, -1, 0, +1, and scales that multiply:
+ * one (SCALES_MATRIX), one a row (SCALES_ROW), or one for each group of columns of a row (SCALES_GROUP, group-major
+ * inside a row: scale[row * (cols / group) + col / group]).  Readers, packers and `setun convert` are loops over
+ * this table; the rules are text in the table, and docs/formats.md is made of them (`setun inspect --formats`).
+ */
+#ifndef SETUN_CODEC_TERNARY_H
+#define SETUN_CODEC_TERNARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/types.h"
+
+/* Tiling of TL1 and TL2: rows and columns of a block, rows of an inner tile.  Zeroes for other formats. */
+struct tl_tiling {
+    uint32_t bm, bk, inner;
+};
+
+struct ternary_shape {
+    uint64_t rows, cols;
+    struct tl_tiling tiling;
+};
+
+enum ternary_scales { SCALES_MATRIX, SCALES_ROW, SCALES_GROUP };
+enum ternary_where {
+    SCALE_BESIDE, /* another tensor holds them: one, or one a row */
+    SCALE_TAIL,   /* one f32 behind the codes */
+    SCALE_BLOCK   /* an f16 in each block of `group` columns */
+};
+
+/* Why bytes are refused: the byte of the tensor, and the element it would have been. */
+struct ternary_bad {
+    const char *why; /* "code 3", "a byte that no five trits give", "a scale of an all-zero block" */
+    uint64_t byte, row, col;
+};
+
+struct ternary_format {
+    const char *name;     /* "i2_s", "i2_s:arm": the dialect too */
+    const char *about;    /* a line for people */
+    enum tensor_type type; /* in files */
+    enum ternary_where where;
+    uint32_t group; /* SCALE_BLOCK: columns of a block */
+    /* NULL: a matrix of this shape can be held; otherwise the rule it breaks, "columns are a multiple of 128". */
+    const char *(*shape_rule)(const struct ternary_shape *s);
+    /* Bytes of the tensor; false: overflow.  The shape is admitted here and below. */
+    bool (*bytes)(const struct ternary_shape *s, uint64_t *n);
+    /* Rows [row, row + n), n * cols trits.  p is the whole tensor.  Refuses every byte that encode never writes,
+     * paddings that the format leaves open excepted; the first in order of rows is told. */
+    bool (*decode)(const struct ternary_shape *s, const uint8_t *p, uint64_t row, uint64_t n, int8_t *out,
+                   struct ternary_bad *bad);
+    /* Scales as stored, widened: SCALE_TAIL one; SCALE_BLOCK those of rows [row, row + n), cols / group a row.
+     * NULL for SCALE_BESIDE. */
+    void (*scales)(const struct ternary_shape *s, const uint8_t *p, uint64_t row, uint64_t n, float *out);
+    /* The whole tensor.  scales: one (TAIL), or all of the blocks' (BLOCK), each exact in f16; NULL for BESIDE. */
+    void (*encode)(const struct ternary_shape *s, const int8_t *trits, const float *scales, uint8_t *p);
+};
+
+enum { N_TERNARY_FORMATS = 11 };
+/* hf_u8, i2_s, i2_s:arm, i2_s:rows, tl1, tl2, tq1_0, tq2_0, q2_0, q2_0_128, i2_64 (the project's own tiles) */
+extern const struct ternary_format *const ternary_formats[N_TERNARY_FORMATS];
+const struct ternary_format *ternary_find(const char *name);      /* NULL: unknown */
+const struct ternary_format *ternary_of(enum tensor_type type);   /* the default dialect */
+
+/* Does the format hold these scales exactly, and no others?  NULL: yes; otherwise the rule that is broken:
+ * "one scale a matrix", "scales are exact in f16", "an all-zero block has scale 0". */
+const char *ternary_scale_rule(const struct ternary_format *f, const struct ternary_shape *s, enum ternary_scales kind,
+                               uint32_t group, const float *scales, const int8_t *trits);
+
+/*
+ * The simplest kind that says the same as n = rows * cols / group block scales: MATRIX if all blocks that have a
+ * nonzero trit agree and all others hold 0, ROW if that is so in each row, otherwise GROUP with the widest group
+ * that agrees.  zero[i]: block i has no nonzero trit.  *scale receives the scale of a matrix.
+ */
+enum ternary_scales ternary_simplify(const struct ternary_shape *s, uint32_t group, const float *block_scale,
+                                     const uint8_t *zero, uint32_t *wider, float *scale);
+
+/* Published tilings by shape; false: none is known. */
+bool tl1_known_tiling(uint64_t rows, uint64_t cols, struct tl_tiling *t);
+bool tl2_known_tiling(uint64_t rows, uint64_t cols, struct tl_tiling *t);
+
+#endif
