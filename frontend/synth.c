@@ -36,6 +36,7 @@ static const char *dtype_text(enum ir_store s) {
     case IR_STORE_F32: return "F32";
     case IR_STORE_F16: return "F16";
     case IR_STORE_BF16: return "BF16";
+    default: break;
     }
     BUG("storage %d", (int)s);
 }
