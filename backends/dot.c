@@ -24,9 +24,9 @@ LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigne
         LLVMValueRef bits = LLVMBuildZExt(c->b, cg_load(c, LLVMVectorType(c->i16, n), p, 2), u, "");
         return LLVMBuildBitCast(c->b, LLVMBuildShl(c->b, bits, cg_splat(c, cg_i32(c, 16), n), ""), f, "");
     }
-    case IR_STORE_TRIT: break;
+    default: break;
     }
-    BUG("trits are not floats");
+    BUG("trits and blocks are not floats");
 }
 
 LLVMValueRef dot_first_lanes(struct cg *c, LLVMValueRef x, uint64_t n) {
