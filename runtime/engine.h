@@ -1,8 +1,9 @@
 /*
  * engine.h -- whoever computes steps.
  *
- * The commands see rows going in and logits coming out.  The executable's engine runs the generated code on a
- * team of threads; the compiler's `run --interp` brings an engine of its own, and everything else is shared.
+ * The commands see rows going in, and what the model emits coming out: logits, or an embedding.  The executable's
+ * engine runs the generated code on a team of threads; the compiler's `run --interp` brings an engine of its own, and
+ * everything else is shared.
  */
 #ifndef SETUN_RUNTIME_ENGINE_H
 #define SETUN_RUNTIME_ENGINE_H
@@ -12,15 +13,21 @@
 #include "runtime/abi.h"
 #include "runtime/trace.h"
 
+enum { SETUN_BLOCK = 64 };
+
 struct setun_engine {
     /* Computes n rows (1 <= n <= max_rows); returns an exit code. */
     int (*step)(struct setun_engine *e, const struct setun_row *rows, uint32_t n);
     uint32_t vocab;
     uint32_t context; /* positions that a sequence may take */
     uint32_t max_rows;
-    uint32_t n_live;     /* of the last step */
-    const float *logits; /* after a step: row i of the live ones at logits + i * stride */
-    uint64_t stride;     /* in floats */
+    uint32_t n_live;  /* of the last step */
+    const float *out; /* after a step: row i of the live ones at out + i * stride */
+    uint64_t stride;  /* in floats */
+    uint32_t out_elems;
+    const char *out_name; /* "logits" or "embedding" */
+    uint8_t *state;       /* of slot 0, in blocks of SETUN_BLOCK positions; NULL: it cannot be had */
+    uint64_t block_bytes;
 };
 
 /* ---- the engine of the generated code ---- */

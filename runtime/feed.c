@@ -17,9 +17,9 @@ void setun_feed_close(struct setun_feed *f) {
 static int after_step(struct setun_feed *f, uint32_t first_row, setun_row_fn *fn, void *arg) {
     const struct setun_engine *e = f->e;
     for (uint32_t i = 0; i < e->n_live; i++) {
-        const float *logits = e->logits + i * e->stride;
-        if (fn) fn(arg, first_row + i, logits);
-        if (f->logits && setun_out_write(f->logits, logits, e->vocab * sizeof *logits) != EXIT_OK) {
+        const float *out = e->out + i * e->stride;
+        if (fn) fn(arg, first_row + i, out);
+        if (f->logits && setun_out_write(f->logits, out, e->out_elems * sizeof *out) != EXIT_OK) {
             return f->logits->failed;
         }
     }

@@ -16,7 +16,6 @@
 
 enum {
     PAGE = 4096,
-    BLOCK = 64, /* positions */
     SLACK = 256 /* bytes behind the last row that vector code may load, and ignore */
 };
 
@@ -35,9 +34,9 @@ static bool round_up(uint64_t *out, uint64_t a) {
 
 /* false: the sum does not fit 64 bits. */
 static bool lay_out(struct layout *l, const struct setun_model *m, uint32_t threads, uint32_t context) {
-    uint64_t blocks = ((uint64_t)context + BLOCK - 1) / BLOCK, all_scratch;
-    if (blocks * BLOCK > UINT32_MAX) return false;
-    l->positions = (uint32_t)(blocks * BLOCK);
+    uint64_t blocks = ((uint64_t)context + SETUN_BLOCK - 1) / SETUN_BLOCK, all_scratch;
+    if (blocks * SETUN_BLOCK > UINT32_MAX) return false;
+    l->positions = (uint32_t)(blocks * SETUN_BLOCK);
     return round_up(&l->scratch, m->arena_bytes) &&
            setun_mul(&l->scratch_stride, m->scratch_bytes_per_position, l->positions) &&
            setun_add(&l->scratch_stride, l->scratch_stride, m->scratch_bytes) &&
@@ -126,8 +125,12 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                  .vocab = m->vocab,
                                  .context = c->context,
                                  .max_rows = m->max_rows,
-                                 .logits = (const float *)(at + m->logits_offset),
-                                 .stride = m->logits_stride / sizeof(float)};
+                                 .out = (const float *)(at + m->logits_offset),
+                                 .stride = m->logits_stride / sizeof(float),
+                                 .out_elems = m->vocab,
+                                 .out_name = "logits",
+                                 .state = at + l.state,
+                                 .block_bytes = m->state_block_bytes};
     return EXIT_OK;
 }
 

@@ -27,7 +27,7 @@ static int engine_step(struct setun_engine *base, const struct setun_row *rows, 
         live += rows[i].live != 0;
     }
     e->e.n_live = live;
-    bool ok = interp_step(e->it, e->entry, e->rows, n, "logits", e->logits);
+    bool ok = interp_step(e->it, e->entry, e->rows, n, e->e.out_name, e->logits);
     if (e->trace) e->trace->step++;
     return ok ? EXIT_OK : EXIT_VERIFY;
 }
@@ -60,7 +60,9 @@ static bool engine_open(struct interp_engine *e, struct command_ctx *cx, const s
                                  .context = context,
                                  .max_rows = m->max_rows,
                                  .stride = m->vocab,
-                                 .logits = e->logits};
+                                 .out = e->logits,
+                                 .out_elems = m->vocab,
+                                 .out_name = "logits"};
     e->it = interp_new(cx->diag, m, w, 1, context);
     if (e->it) interp_set_trace(e->it, record, e);
     return e->it != NULL;

@@ -56,7 +56,7 @@ static bool run_steps(struct job *j, struct setun_engine *e, uint32_t chunk) {
             rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = 1};
         if (e->step(e, rows, n) != 0 || e->n_live != n) return false;
         for (uint32_t i = 0; i < n; i++)
-            memcpy(j->got + (size_t)(at + i) * e->vocab, e->logits + i * e->stride, e->vocab * sizeof(float));
+            memcpy(j->got + (size_t)(at + i) * e->vocab, e->out + i * e->stride, e->vocab * sizeof(float));
     }
     return true;
 }
@@ -70,7 +70,7 @@ static bool run_last_live(struct job *j, struct setun_engine *e, uint32_t chunk)
         for (uint32_t i = 0; i < n; i++)
             rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = i + 1 == n};
         if (e->step(e, rows, n) != 0 || e->n_live != 1) return false;
-        memcpy(j->got + (size_t)(at + n - 1) * e->vocab, e->logits, e->vocab * sizeof(float));
+        memcpy(j->got + (size_t)(at + n - 1) * e->vocab, e->out, e->vocab * sizeof(float));
     }
     return true;
 }
