@@ -34,6 +34,14 @@ pythons = [p for p in ("python3", "/usr/bin/python3") if has(p, "numpy")]
 config.substitutions.append(("%python", pythons[0] if pythons else "python3"))
 if pythons:
     config.available_features.add("numpy")
+
+# %{py} is the Python of test/requirements.txt, which ./dev makes; a feature py-NAME for each package that it can
+# import.  Without it the tests of those packages are skipped.
+PACKAGES = ("gguf", "safetensors", "tokenizers", "sentencepiece", "tiktoken", "jinja2")
+places = (os.environ.get("SETUN_PY", ""), os.path.join(objroot, "py/bin/python"), os.path.join(root, "build/py/bin/python"))
+py = next((p for p in places if os.access(p, os.X_OK)), None)
+config.substitutions.append(("%{py}", py or "python3"))
+config.available_features.update("py-" + m for m in PACKAGES if py and has(py, m))
 config.substitutions.append(("%{rc}", "sh " + os.path.join(config.test_source_root, "rc.sh")))
 config.substitutions.append(("%{models}", os.path.join(root, "models")))
 config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
