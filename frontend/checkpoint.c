@@ -17,7 +17,7 @@ static const struct jlimits index_limits = {.bytes = 64 << 20, .depth = 8, .valu
 static const char single_name[] = "model.safetensors", index_name[] = "model.safetensors.index.json";
 
 static bool open_file(struct checkpoint *cp, const char *path) {
-    struct st_file *f = arena_one(cp->arena, struct st_file);
+    struct tensor_file *f = arena_one(cp->arena, struct tensor_file);
     if (!st_open(cp->diag, cp->arena, path, f)) return false;
     *vec_push(cp->arena, &cp->files) = f;
     return true;
@@ -30,7 +30,7 @@ static bool is_plain_name(const char *s) {
     return *s && !strpbrk(s, "/\\:") && !strstr(s, "..") && strcmp(s, ".") != 0;
 }
 
-static struct st_file *shard_called(const struct checkpoint *cp, const char *path) {
+static struct tensor_file *shard_called(const struct checkpoint *cp, const char *path) {
     for (size_t i = 0; i < cp->files.n; i++)
         if (strcmp(cp->files.at[i]->path, path) == 0) return cp->files.at[i];
     return NULL;
@@ -54,20 +54,20 @@ static bool open_shards(struct checkpoint *cp, const struct jfile *j, const json
 static bool check_shards(struct checkpoint *cp, const struct jfile *j, const json_t *map) {
     size_t n = 0;
     for (size_t f = 0; f < cp->files.n; f++) {
-        const struct st_file *file = cp->files.at[f];
+        const struct tensor_file *file = cp->files.at[f];
         const char *base = strrchr(file->path, '/') + 1;
         n += file->n;
         for (size_t i = 0; i < file->n; i++) {
             const char *mapped = json_string_value(json_object_get(map, file->tensor[i].name));
             if (!mapped || strcmp(mapped, base) != 0)
-                return diag_in(cp->diag, st_where(cp->arena, &file->tensor[i], 0), DIAG_SHARD_EXTRA, j->path);
+                return diag_in(cp->diag, tensor_where(cp->arena, &file->tensor[i], 0), DIAG_SHARD_EXTRA, j->path);
         }
     }
     if (n == json_object_size(map)) return true;
     const char *tensor;
     json_t *name;
     json_object_foreach((json_t *)(uintptr_t)map, tensor, name) {
-        const struct st_file *file =
+        const struct tensor_file *file =
             shard_called(cp, arena_printf(cp->arena, "%s/%s", cp->folder, json_string_value(name)));
         bool found = false;
         for (size_t i = 0; file && i < file->n && !found; i++) found = strcmp(file->tensor[i].name, tensor) == 0;
@@ -95,7 +95,7 @@ static bool read_index(struct checkpoint *cp, const char *path) {
 /* ---- tensors by name ---- */
 
 static int by_name(const void *a, const void *b) {
-    const struct st_tensor *const *x = a, *const *y = b;
+    const struct tensor *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
 }
 
@@ -106,7 +106,7 @@ static void build_table(struct checkpoint *cp) {
     if (cp->tensors.n) qsort(cp->tensors.at, cp->tensors.n, sizeof *cp->tensors.at, by_name);
 }
 
-static struct st_tensor *find(const struct checkpoint *cp, const char *name) {
+static struct tensor *find(const struct checkpoint *cp, const char *name) {
     size_t low = 0, high = cp->tensors.n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
@@ -120,7 +120,7 @@ static struct st_tensor *find(const struct checkpoint *cp, const char *name) {
     return NULL;
 }
 
-const struct st_tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name) { return find(cp, name); }
+const struct tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name) { return find(cp, name); }
 const char *checkpoint_folder(const struct checkpoint *cp) { return cp->folder; }
 const struct config_values *checkpoint_config(const struct checkpoint *cp) { return &cp->config; }
 
@@ -166,15 +166,15 @@ void checkpoint_close(struct checkpoint *cp) {
 
 /* ---- finding weights ---- */
 
-static enum checkpoint_found bad(const struct checkpoint *cp, const struct st_tensor *t, const char *expected) {
-    diag_in(cp->diag, st_where(cp->arena, t, 0), DIAG_TENSOR_SHAPE, expected, st_dtype_name(t->dtype),
-            st_shape_text(cp->arena, t->rank, t->dim));
+static enum checkpoint_found bad(const struct checkpoint *cp, const struct tensor *t, const char *expected) {
+    diag_in(cp->diag, tensor_where(cp->arena, t, 0), DIAG_TENSOR_SHAPE, expected, tensor_types[t->type].name,
+            tensor_shape_text(cp->arena, t->rank, t->dim));
     return CHECKPOINT_BAD;
 }
 
-static bool is_real(enum st_dtype t, enum ir_store *store) {
-    *store = t == ST_F32 ? IR_STORE_F32 : t == ST_F16 ? IR_STORE_F16 : IR_STORE_BF16;
-    return t == ST_F32 || t == ST_F16 || t == ST_BF16;
+static bool is_real(enum tensor_type t, enum ir_store *store) {
+    *store = t == TYPE_F32 ? IR_STORE_F32 : t == TYPE_F16 ? IR_STORE_F16 : IR_STORE_BF16;
+    return t == TYPE_F32 || t == TYPE_F16 || t == TYPE_BF16;
 }
 
 struct shape {
@@ -198,7 +198,7 @@ static struct shape shape_of(uint32_t rank, const uint32_t *dim) {
     return s;
 }
 
-static bool has_shape(const struct st_tensor *t, uint32_t rank, const uint64_t *dim) {
+static bool has_shape(const struct tensor *t, uint32_t rank, const uint64_t *dim) {
     if (t->rank != rank) return false;
     for (uint32_t i = 0; i < rank; i++)
         if (t->dim[i] != dim[i]) return false;
@@ -206,16 +206,16 @@ static bool has_shape(const struct st_tensor *t, uint32_t rank, const uint64_t *
 }
 
 /* As declared, or as rows of the last axis: the bytes are the same. */
-static bool is_dense(const struct st_tensor *t, const struct shape *s) {
+static bool is_dense(const struct tensor *t, const struct shape *s) {
     return has_shape(t, s->rank, s->dim) || has_shape(t, 2, (uint64_t[]){s->rows, s->cols});
 }
 
-static enum checkpoint_found find_scale(struct checkpoint *cp, const struct st_tensor *t, const struct shape *s,
+static enum checkpoint_found find_scale(struct checkpoint *cp, const struct tensor *t, const struct shape *s,
                                         struct weight_at *at) {
     const char *name = arena_printf(cp->arena, "%s_scale", t->name);
-    struct st_tensor *scale = find(cp, name);
+    struct tensor *scale = find(cp, name);
     if (!scale) {
-        diag_in(cp->diag, st_where(cp->arena, t, 0), DIAG_TENSOR_NO_SCALE, name);
+        diag_in(cp->diag, tensor_where(cp->arena, t, 0), DIAG_TENSOR_NO_SCALE, name);
         return CHECKPOINT_BAD;
     }
     scale->used = true;
@@ -223,36 +223,36 @@ static enum checkpoint_found find_scale(struct checkpoint *cp, const struct st_t
     bool whole = has_shape(scale, 0, NULL) || has_shape(scale, 1, &one);
     bool each = has_shape(scale, 1, rows) || has_shape(scale, 2, rows);
     enum ir_store store;
-    if (!is_real(scale->dtype, &store) || (!whole && !each))
+    if (!is_real(scale->type, &store) || (!whole && !each))
         return bad(cp, scale,
-                   arena_printf(cp->arena, "a real scale of shape [1] or %s", st_shape_text(cp->arena, 1, rows)));
+                   arena_printf(cp->arena, "a real scale of shape [1] or %s", tensor_shape_text(cp->arena, 1, rows)));
     at->scale = scale;
     at->kind = whole ? IR_SCALE_MATRIX : IR_SCALE_ROW;
     return CHECKPOINT_FOUND;
 }
 
-static enum checkpoint_found find_trits(struct checkpoint *cp, struct st_tensor *t, const struct shape *s,
+static enum checkpoint_found find_trits(struct checkpoint *cp, struct tensor *t, const struct shape *s,
                                         struct weight_at *at) {
     uint64_t packed[] = {hf_u8_stored_rows(s->rows), s->cols};
     enum ir_store store;
     t->used = true;
     *at = (struct weight_at){.data = t, .store = IR_STORE_TRIT, .kind = IR_SCALE_MATRIX};
-    if (t->dtype == ST_U8 && has_shape(t, 2, packed)) return find_scale(cp, t, s, at);
-    if (is_real(t->dtype, &store) && is_dense(t, s)) {
+    if (t->type == TYPE_U8 && has_shape(t, 2, packed)) return find_scale(cp, t, s, at);
+    if (is_real(t->type, &store) && is_dense(t, s)) {
         const char *scale = arena_printf(cp->arena, "%s_scale", t->name);
         if (!find(cp, scale)) return CHECKPOINT_FOUND;
-        diag_in(cp->diag, st_where(cp->arena, t, 0), DIAG_TENSOR_DENSE_SCALE, scale);
+        diag_in(cp->diag, tensor_where(cp->arena, t, 0), DIAG_TENSOR_DENSE_SCALE, scale);
         return CHECKPOINT_BAD;
     }
     return bad(cp, t,
                arena_printf(cp->arena, "trits of shape %s, packed as U8%s or real",
-                            st_shape_text(cp->arena, s->rank, s->dim), st_shape_text(cp->arena, 2, packed)));
+                            tensor_shape_text(cp->arena, s->rank, s->dim), tensor_shape_text(cp->arena, 2, packed)));
 }
 
 enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char *base, uint32_t rank,
                                               const uint32_t *dim, struct weight_at *at) {
     struct shape s = shape_of(rank, dim);
-    struct st_tensor *t = find(cp, arena_printf(cp->arena, "%s.weight", base));
+    struct tensor *t = find(cp, arena_printf(cp->arena, "%s.weight", base));
     if (!t) t = find(cp, base);
     return t ? find_trits(cp, t, &s, at) : CHECKPOINT_ABSENT;
 }
@@ -260,13 +260,14 @@ enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char 
 enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *base, uint32_t rank, const uint32_t *dim,
                                            struct weight_at *at) {
     struct shape s = shape_of(rank, dim);
-    struct st_tensor *t = find(cp, base);
+    struct tensor *t = find(cp, base);
     if (!t) t = find(cp, arena_printf(cp->arena, "%s.weight", base));
     if (!t) return CHECKPOINT_ABSENT;
     t->used = true;
     *at = (struct weight_at){.data = t, .kind = IR_SCALE_NONE};
-    if (is_real(t->dtype, &at->store) && (is_dense(t, &s) || has_shape(t, 1, &s.elems))) return CHECKPOINT_FOUND;
-    return bad(cp, t, arena_printf(cp->arena, "F32, F16 or BF16 of shape %s", st_shape_text(cp->arena, s.rank, s.dim)));
+    if (is_real(t->type, &at->store) && (is_dense(t, &s) || has_shape(t, 1, &s.elems))) return CHECKPOINT_FOUND;
+    return bad(cp, t,
+               arena_printf(cp->arena, "F32, F16 or BF16 of shape %s", tensor_shape_text(cp->arena, s.rank, s.dim)));
 }
 
 bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *weight, const char *const *names,
@@ -283,7 +284,7 @@ bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *wei
 }
 
 void checkpoint_warn_unused(struct checkpoint *cp) {
-    const struct st_tensor *first = NULL;
+    const struct tensor *first = NULL;
     size_t n = 0;
     for (size_t i = 0; i < cp->tensors.n; i++) {
         if (cp->tensors.at[i]->used) continue;

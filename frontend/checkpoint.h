@@ -30,14 +30,14 @@ const struct config_values *checkpoint_config(const struct checkpoint *cp);
 /* Is this file its config or one of its tensor files, under whatever name? */
 bool checkpoint_reads(const struct checkpoint *cp, const char *path);
 /* A tensor by its exact name, or NULL. */
-const struct st_tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name);
+const struct tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name);
 
 /* One weight of one layer, found. */
 struct weight_at {
-    const struct st_tensor *data;  /* trits: U8 packed, or a dense master; otherwise the values */
-    const struct st_tensor *scale; /* trits packed: the stored scales; NULL for a master */
-    enum ir_store store;           /* IR_STORE_TRIT, or how the values are stored */
-    enum ir_scale kind;            /* trits: one scale, or one a row */
+    const struct tensor *data;  /* trits: U8 packed, or a dense master; otherwise the values */
+    const struct tensor *scale; /* trits packed: the stored scales; NULL for a master */
+    enum ir_store store;        /* IR_STORE_TRIT, or how the values are stored */
+    enum ir_scale kind;         /* trits: one scale, or one a row */
 };
 
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */

@@ -11,9 +11,9 @@ struct checkpoint {
     struct arena *arena;
     const char *folder;
     struct config_values config;
-    VEC(struct st_file *) files;
-    VEC(struct st_tensor *) tensors; /* of all files, by name */
-    atomic_ullong unreturned;        /* bytes read since pages were given back */
+    VEC(struct tensor_file *) files;
+    VEC(struct tensor *) tensors; /* of all files, by name */
+    atomic_ullong unreturned;     /* bytes read since pages were given back */
 };
 
 #endif

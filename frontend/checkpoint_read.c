@@ -37,8 +37,8 @@ static const struct weight_at *weight_at(const struct provider *p, const struct 
     return &s->at[layer];
 }
 
-static enum ir_store store_of(const struct st_tensor *t) {
-    return t->dtype == ST_F32 ? IR_STORE_F32 : t->dtype == ST_F16 ? IR_STORE_F16 : IR_STORE_BF16;
+static enum ir_store store_of(const struct tensor *t) {
+    return t->type == TYPE_F32 ? IR_STORE_F32 : t->type == TYPE_F16 ? IR_STORE_F16 : IR_STORE_BF16;
 }
 
 /* ---- finite? ---- */
@@ -55,12 +55,12 @@ static bool any_nonfinite(enum ir_store s, const uint8_t *p, uint64_t n) {
     return found != 0;
 }
 
-static bool check_finite(const struct provider *p, const struct st_tensor *t, uint64_t from, uint64_t n) {
+static bool check_finite(const struct provider *p, const struct tensor *t, uint64_t from, uint64_t n) {
     enum ir_store s = store_of(t);
     uint64_t size = ir_store_bytes(s), i = from;
-    if (!any_nonfinite(s, st_data(t) + from * size, n)) return true;
-    while (!any_nonfinite(s, st_data(t) + i * size, 1)) i++;
-    return diag_in(p->cp->diag, st_where(p->cp->arena, t, i * size), DIAG_TENSOR_NOT_FINITE, i);
+    if (!any_nonfinite(s, tensor_data(t) + from * size, n)) return true;
+    while (!any_nonfinite(s, tensor_data(t) + i * size, 1)) i++;
+    return diag_in(p->cp->diag, tensor_where(p->cp->arena, t, i * size), DIAG_TENSOR_NOT_FINITE, i);
 }
 
 /* ---- the three readers of struct ir_weights ---- */
@@ -71,14 +71,14 @@ static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, ui
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
     if (at->scale) {
         struct hf_u8_bad bad;
-        if (!hf_u8_decode(st_data(at->data), rows, cols, row, n, out, &bad))
-            return diag_in(p->cp->diag, st_where(p->cp->arena, at->data, bad.byte), DIAG_TENSOR_CODE_3, bad.row,
+        if (!hf_u8_decode(tensor_data(at->data), rows, cols, row, n, out, &bad))
+            return diag_in(p->cp->diag, tensor_where(p->cp->arena, at->data, bad.byte), DIAG_TENSOR_CODE_3, bad.row,
                            bad.col);
         give_back(p->cp, n * cols);
         return true;
     }
     enum ir_store s = store_of(at->data);
-    const uint8_t *from = st_data(at->data) + row * cols * ir_store_bytes(s);
+    const uint8_t *from = tensor_data(at->data) + row * cols * ir_store_bytes(s);
     float values[PIECE];
     for (uint64_t i = 0; i < n * cols; i += PIECE) {
         uint64_t m = n * cols - i < PIECE ? n * cols - i : PIECE;
@@ -98,13 +98,13 @@ static bool read_scales(void *self, const struct ir_weight *w, uint32_t layer, f
     }
     enum ir_store s = store_of(at->scale);
     uint64_t n = at->kind == IR_SCALE_ROW ? ir_weight_rows(w) : 1;
-    ir_widen(s, st_data(at->scale), n, out);
+    ir_widen(s, tensor_data(at->scale), n, out);
     for (uint64_t i = 0; i < n; i++) {
         float stored = out[i];
         if (p->cp->config.scale_divides) out[i] = 1.0f / stored; /* stored is 1/alpha: inverted here, once */
         if (!isfinite(stored) || stored <= 0 || !isfinite(out[i]) || out[i] <= 0)
-            return diag_in(p->cp->diag, st_where(p->cp->arena, at->scale, i * ir_store_bytes(s)), DIAG_TENSOR_BAD_SCALE,
-                           (double)stored);
+            return diag_in(p->cp->diag, tensor_where(p->cp->arena, at->scale, i * ir_store_bytes(s)),
+                           DIAG_TENSOR_BAD_SCALE, (double)stored);
     }
     return true;
 }
@@ -115,14 +115,14 @@ static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint
     uint64_t cols = ir_weight_cols(w), size = ir_store_bytes(at->store);
     if (at->store != w->store) BUG("weight '%s' is not stored as the IR says", w->name);
     if (!check_finite(p, at->data, row * cols, n * cols)) return false;
-    memcpy(out, st_data(at->data) + row * cols * size, (size_t)(n * cols * size));
+    memcpy(out, tensor_data(at->data) + row * cols * size, (size_t)(n * cols * size));
     give_back(p->cp, n * cols * size);
     return true;
 }
 
 /* ---- masters ---- */
 
-static bool learn_alpha(const struct provider *p, const struct st_tensor *t, float *alpha) {
+static bool learn_alpha(const struct provider *p, const struct tensor *t, float *alpha) {
     enum ir_store s = store_of(t);
     uint64_t size = ir_store_bytes(s), n = t->bytes / size;
     double sum = 0;
@@ -130,13 +130,13 @@ static bool learn_alpha(const struct provider *p, const struct st_tensor *t, flo
     for (uint64_t i = 0; i < n; i += PIECE) {
         uint64_t m = n - i < PIECE ? n - i : PIECE;
         if (!check_finite(p, t, i, m)) return false;
-        ir_widen(s, st_data(t) + i * size, m, values);
+        ir_widen(s, tensor_data(t) + i * size, m, values);
         sum = absmean_add(sum, values, m);
         give_back(p->cp, m * size);
     }
     *alpha = absmean_alpha(sum, n);
     return isfinite(*alpha) ||
-           diag_in(p->cp->diag, st_where(p->cp->arena, t, 0), DIAG_TENSOR_BAD_SCALE, (double)*alpha);
+           diag_in(p->cp->diag, tensor_where(p->cp->arena, t, 0), DIAG_TENSOR_BAD_SCALE, (double)*alpha);
 }
 
 static bool learn_alphas(struct provider *p, const struct ir_weight *w) {

@@ -12,8 +12,20 @@
 #include "frontend/tensor.h"
 
 enum gguf_kind {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY,
-    GGUF_U64, GGUF_I64, GGUF_F64, GGUF_N_KINDS
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_N_KINDS
 };
 
 struct gguf_pair {
@@ -34,16 +46,34 @@ struct gguf_file {
     const char *arch; /* general.architecture, or "" */
 };
 
+/* The parts of a header (gguf_fields.def). */
+enum gguf_field {
+#define FIELD(id, ...) GGUF_FIELD_##id,
+#include "frontend/gguf_fields.def"
+    GGUF_N_FIELDS
+};
+struct gguf_field_info {
+    const char *name;
+    uint32_t bytes; /* 0: any number */
+    uint32_t rule;  /* of docs/checkpoints.md */
+    const char *about;
+};
+extern const struct gguf_field_info gguf_fields[GGUF_N_FIELDS];
+
 /* How unmarked bytes are to be read; from --dialect. */
 struct gguf_dialect {
     const struct ternary_format *i2_s; /* NULL: the default row order */
     struct tl_tiling tiling;           /* zero: by known shapes */
+    /* For tests: told of each field, in order, as it is read.  May be NULL. */
+    void (*watch)(void *self, enum gguf_field field, uint64_t at, uint64_t bytes);
+    void *self;
 };
 
-/* Tables and names lie in the arena.  On false, which is reported, nothing needs closing. */
+/* Tables and names lie in the arena.  how may be NULL.  On false, which is reported, nothing needs closing. */
 bool gguf_open(struct diag *d, struct arena *a, const char *path, const struct gguf_dialect *how, struct gguf_file *g);
 void gguf_close(struct gguf_file *g);
 
+const char *gguf_kind_name(enum gguf_kind k);                                  /* "u32" */
 const struct gguf_pair *gguf_find(const struct gguf_file *g, const char *key); /* NULL: absent */
 /* "model.gguf: key 'general.alignment', byte 0x40" */
 const char *gguf_where(struct arena *a, const struct gguf_file *g, const struct gguf_pair *p);

@@ -7,43 +7,16 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
-#include "base/compiler.h"
-#include "base/str.h"
 #include "frontend/json.h"
 
 static const uint64_t max_header = 100000000;
 /* {name: {"shape": [...]}} is three deep.  A tensor takes about ten values. */
 static const struct jlimits header_limits = {.bytes = SIZE_MAX, .depth = 3, .values = 4000000};
 
-static const struct {
-    const char *name;
-    uint32_t bits;
-} dtypes[] = {
-#define X(name, bits) [ST_##name] = {#name, bits},
-    ST_DTYPES(X)
-#undef X
-};
-
-const char *st_dtype_name(enum st_dtype t) { return dtypes[t].name; }
-
-const char *st_where(struct arena *a, const struct st_tensor *t, uint64_t byte) {
-    return arena_printf(a, "%s: tensor '%s', byte 0x%" PRIx64, t->file->path, t->name, t->offset + byte);
-}
-
-const char *st_shape_text(struct arena *a, uint32_t rank, const uint64_t *dim) {
-    struct buf b = {0};
-    buf_put(&b, "[", 1);
-    for (uint32_t i = 0; i < rank; i++) buf_printf(&b, "%s%" PRIu64, i ? ", " : "", dim[i]);
-    buf_put(&b, "]", 1);
-    const char *text = arena_strndup(a, b.at, b.n);
-    buf_free(&b);
-    return text;
-}
-
 struct reader {
     struct diag *diag;
     struct arena *arena;
-    struct st_file *file;
+    struct tensor_file *file;
     uint64_t data; /* where the data section begins */
 };
 
@@ -54,14 +27,15 @@ static const char *at_tensor(const struct reader *r, const char *name) {
 /* ---- one entry of the header ---- */
 
 /* Rule 3: exact case. */
-static bool read_dtype(const struct reader *r, const json_t *entry, struct st_tensor *t) {
+static bool read_dtype(const struct reader *r, const json_t *entry, struct tensor *t) {
     const json_t *v = json_object_get(entry, "dtype");
     if (!json_is_string(v))
         return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_FIELD, "dtype", "a string", json_kind(v));
-    for (size_t i = 0; i < COUNT_OF(dtypes); i++) {
-        if (strcmp(json_string_value(v), dtypes[i].name) != 0) continue;
-        t->dtype = (enum st_dtype)i;
-        return dtypes[i].bits || diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_DTYPE_UNSUPPORTED, dtypes[i].name);
+    for (size_t i = 0; i < N_TENSOR_TYPES; i++) {
+        const char *name = tensor_types[i].safetensors;
+        if (!name || strcmp(json_string_value(v), name) != 0) continue;
+        t->type = (enum tensor_type)i;
+        return tensor_types[i].block || diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_DTYPE_UNSUPPORTED, name);
     }
     return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_DTYPE, json_string_value(v));
 }
@@ -85,27 +59,28 @@ static bool read_list(const struct reader *r, const char *name, const json_t *en
 }
 
 /* Rule 4: the product of the shape is what the offsets leave. */
-static bool check_size(const struct reader *r, const struct st_tensor *t, uint64_t begin, uint64_t end) {
+static bool check_size(const struct reader *r, const struct tensor *t, uint64_t begin, uint64_t end) {
     if (begin > end) return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_REVERSED, begin, end);
-    uint64_t need = dtypes[t->dtype].bits / 8;
+    uint64_t need = tensor_types[t->type].bytes;
     bool fits = true;
     for (uint32_t i = 0; i < t->rank; i++) fits = fits && ck_mul(&need, need, t->dim[i]);
-    const char *shape = st_shape_text(r->arena, t->rank, t->dim);
+    const char *shape = tensor_shape_text(r->arena, t->rank, t->dim);
     if (!fits) return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_OVERFLOW, shape);
-    return need == end - begin ||
-           diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_SIZE, dtypes[t->dtype].name, shape, need, end - begin);
+    return need == end - begin || diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_SIZE,
+                                          tensor_types[t->type].safetensors, shape, need, end - begin);
 }
 
-static bool read_entry(const struct reader *r, const char *name, const json_t *entry, struct st_tensor *t) {
+static bool read_entry(const struct reader *r, const char *name, const json_t *entry, struct tensor *t) {
     size_t length = strlen(name), n = 0;
     uint64_t span[2] = {0};
-    if (length > ST_MAX_NAME) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_NAME, length, (size_t)ST_MAX_NAME);
-    *t = (struct st_tensor){.name = arena_strdup(r->arena, name), .file = r->file};
+    if (length > TENSOR_MAX_NAME)
+        return diag_in(r->diag, at_tensor(r, name), DIAG_ST_NAME, length, (size_t)TENSOR_MAX_NAME);
+    *t = (struct tensor){.name = arena_strdup(r->arena, name), .file = r->file};
     if (!json_is_object(entry))
         return diag_in(r->diag, at_tensor(r, name), DIAG_JSON_TYPE, "an object", json_kind(entry));
     if (json_object_size(entry) > 3) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_KEYS);
     if (!read_dtype(r, entry, t)) return false;
-    if (!read_list(r, name, entry, "shape", 0, ST_MAX_RANK, t->dim, &n)) return false;
+    if (!read_list(r, name, entry, "shape", 0, TENSOR_MAX_RANK, t->dim, &n)) return false;
     t->rank = (uint32_t)n;
     if (!read_list(r, name, entry, "data_offsets", 2, 2, span, &n)) return false;
     if (!check_size(r, t, span[0], span[1])) return false;
@@ -131,7 +106,7 @@ static bool check_metadata(const struct reader *r, json_t *metadata) {
 /* ---- the whole ---- */
 
 static int by_offset(const void *a, const void *b) {
-    const struct st_tensor *x = a, *y = b;
+    const struct tensor *x = a, *y = b;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1; /* empty tensors first */
     return strcmp(x->name, y->name);
@@ -139,13 +114,13 @@ static int by_offset(const void *a, const void *b) {
 
 /* Rule 5: no holes, no overlap, nothing behind. */
 static bool check_order(const struct reader *r) {
-    const struct st_file *f = r->file;
+    const struct tensor_file *f = r->file;
     uint64_t at = r->data;
     const char *before = NULL;
     for (size_t i = 0; i < f->n; i++) {
-        const struct st_tensor *t = &f->tensor[i];
+        const struct tensor *t = &f->tensor[i];
         if (t->offset != at) {
-            diag_in(r->diag, st_where(r->arena, t, 0), t->offset < at ? DIAG_ST_OVERLAP : DIAG_ST_HOLE,
+            diag_in(r->diag, tensor_where(r->arena, t, 0), t->offset < at ? DIAG_ST_OVERLAP : DIAG_ST_HOLE,
                     t->offset - r->data, at - r->data);
             if (before) diag_note_in(r->diag, f->path, "the tensor before it is '%s'", before);
             return false;
@@ -157,8 +132,8 @@ static bool check_order(const struct reader *r) {
 }
 
 static bool read_tensors(const struct reader *r, json_t *header) {
-    struct st_file *f = r->file;
-    f->tensor = arena_array(r->arena, struct st_tensor, json_object_size(header));
+    struct tensor_file *f = r->file;
+    f->tensor = arena_array(r->arena, struct tensor, json_object_size(header));
     const char *name;
     json_t *entry;
     json_object_foreach(header, name, entry) {
@@ -189,8 +164,8 @@ static bool read_header(struct reader *r) {
     return ok;
 }
 
-bool st_open(struct diag *d, struct arena *a, const char *path, struct st_file *f) {
-    *f = (struct st_file){.path = arena_strdup(a, path)};
+bool st_open(struct diag *d, struct arena *a, const char *path, struct tensor_file *f) {
+    *f = (struct tensor_file){.path = arena_strdup(a, path)};
     if (!file_map(d, path, &f->map)) return false;
     struct reader r = {.diag = d, .arena = a, .file = f};
     if (!read_header(&r)) {
@@ -201,4 +176,4 @@ bool st_open(struct diag *d, struct arena *a, const char *path, struct st_file *
     return true;
 }
 
-void st_close(struct st_file *f) { file_unmap(&f->map); }
+void st_close(struct tensor_file *f) { file_unmap(&f->map); }

@@ -77,7 +77,7 @@ static const struct {
 
 static void try_one(const char *what, const char *slug, enum setun_exit code) {
     struct heard h;
-    struct st_file f;
+    struct tensor_file f;
     hear(&h);
     bool ok = st_open(h.diag, h.arena, path_of("m.safetensors"), &f);
     EXPECT(ok == (slug == NULL));
@@ -130,7 +130,7 @@ static void prefixes(void) {
     size_t n = 8 + sizeof header - 1 + 19;
     for (size_t i = 0; i < n; i++) {
         struct heard h;
-        struct st_file f;
+        struct tensor_file f;
         put_file("m.safetensors", file, i);
         hear(&h);
         EXPECT(!st_open(h.diag, h.arena, path_of("m.safetensors"), &f));
@@ -153,16 +153,16 @@ static void example(void) {
     static const char header[] = TWO("[16,19]") " ";
     static const unsigned char data[19] = {0, 0, 128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, 128, 64, 7, 8, 9};
     struct heard h;
-    struct st_file f;
+    struct tensor_file f;
     hear(&h);
     put_tensors("m.safetensors", header, data, sizeof data);
     EXPECT(sizeof header - 1 == 112);
     if (EXPECT(st_open(h.diag, h.arena, path_of("m.safetensors"), &f))) {
-        EXPECT(f.n == 2 && f.tensor[0].rank == 2 && f.tensor[0].dim[1] == 2 && f.tensor[0].dtype == ST_F32);
-        EXPECT(f.tensor[1].bytes == 3 && st_data(&f.tensor[1])[2] == 9);
-        const char *where = st_where(h.arena, &f.tensor[1], 2);
+        EXPECT(f.n == 2 && f.tensor[0].rank == 2 && f.tensor[0].dim[1] == 2 && f.tensor[0].type == TYPE_F32);
+        EXPECT(f.tensor[1].bytes == 3 && tensor_data(&f.tensor[1])[2] == 9);
+        const char *where = tensor_where(h.arena, &f.tensor[1], 2);
         EXPECT(strstr(where, "m.safetensors: tensor 'b', byte 0x8a") != NULL);
-        EXPECT_STR(st_shape_text(h.arena, 2, f.tensor[0].dim), "[2, 2]");
+        EXPECT_STR(tensor_shape_text(h.arena, 2, f.tensor[0].dim), "[2, 2]");
         st_close(&f);
     }
     unhear(&h);
