@@ -48,7 +48,8 @@ struct cg {
     /* What cg_emit_step leaves for setun_model; emit.c empties `kernels` before each level, whose steps must
      * number kernels alike.  Names and value arrays lie in the arena. */
     VEC(struct setun_kernel) kernels;
-    uint64_t arena_bytes, logits_offset, logits_stride;
+    uint64_t arena_bytes, logits_offset, logits_stride, out_elems;
+    const char *out_name;
 };
 
 /* ---- the LLVM module (object.c) ---- */

@@ -151,6 +151,9 @@ static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step,
         cg_i64(c, c->plan->bytes),
         cg_i64(c, mm_model_bytes(c->ir)),
         cg_i64(c, pack_id),
+        text_of(c, c->out_name),
+        cg_i32(c, (int64_t)c->out_elems),
+        cg_i32(c, 0),
     };
     LLVMValueRef v = record(c, f, COUNT_OF(f), sizeof(struct setun_model));
     LLVMValueRef g = LLVMAddGlobal(c->module, LLVMTypeOf(v), "setun_model");

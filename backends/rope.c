@@ -11,15 +11,19 @@
 #include "ir/num.h"
 
 /* The constant table of F_i, padded with zeros to a multiple of 16. */
-static LLVMValueRef frequencies(struct cg *c, double theta, uint32_t d, uint32_t padded) {
-    uint64_t bits;
-    memcpy(&bits, &theta, sizeof bits);
-    const char *name = arena_printf(c->arena, "rope.%u.%016llx", d, (unsigned long long)bits);
+static LLVMValueRef frequencies(struct cg *c, const struct num_rope *r, uint32_t padded) {
+    const double of[] = {r->theta, r->factor, r->low, r->high, r->original};
+    const char *name = arena_printf(c->arena, "rope.%u", r->dims);
+    for (size_t i = 0; i < COUNT_OF(of) && (i == 0 || r->factor != 0); i++) {
+        uint64_t bits;
+        memcpy(&bits, &of[i], sizeof bits);
+        name = arena_printf(c->arena, "%s.%016llx", name, (unsigned long long)bits);
+    }
     LLVMValueRef g = LLVMGetNamedGlobal(c->module, name);
     if (g) return g;
     uint64_t *f = arena_array(c->arena, uint64_t, padded);
     LLVMValueRef *v = arena_array(c->arena, LLVMValueRef, padded);
-    num_rope_freqs(theta, d, f);
+    num_rope_freqs(r, f);
     for (uint32_t i = 0; i < padded; i++) v[i] = cg_i64(c, f[i]);
     g = LLVMAddGlobal(c->module, LLVMArrayType2(c->i64, padded), name);
     LLVMSetInitializer(g, LLVMConstArray2(c->i64, v, padded));
@@ -33,7 +37,7 @@ static void fill(struct vec *v, struct vec_angles *a, uint32_t padded) {
     struct kern *k = v->k;
     struct cg *c = k->c;
     LLVMTypeRef wide = LLVMVectorType(c->i64, CG_VL);
-    LLVMValueRef table = frequencies(c, a->theta, a->d, padded), cos, sin;
+    LLVMValueRef table = frequencies(c, &a->of, padded), cos, sin;
     LLVMValueRef pos = cg_splat(c, kern_info(k, &v->row, offsetof(struct setun_row, pos)), CG_VL);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, padded), cg_i64(c, CG_VL), "angle");
@@ -46,11 +50,11 @@ static void fill(struct vec *v, struct vec_angles *a, uint32_t padded) {
     cg_loop_end(c, &l);
 }
 
-static struct vec_angles angles(struct vec *v, double theta, uint32_t d) {
+static struct vec_angles angles(struct vec *v, const struct num_rope *r) {
     for (size_t i = 0; i < v->angles.n; i++)
-        if (v->angles.at[i].d == d && v->angles.at[i].theta == theta) return v->angles.at[i];
-    uint32_t padded = (d / 2 + CG_VL - 1) / CG_VL * CG_VL;
-    struct vec_angles a = {.theta = theta, .d = d};
+        if (num_rope_same(&v->angles.at[i].of, r)) return v->angles.at[i];
+    uint32_t padded = (r->dims / 2 + CG_VL - 1) / CG_VL * CG_VL;
+    struct vec_angles a = {.of = *r};
     a.cos = kern_scratch(v->k, 4 * (uint64_t)padded);
     a.sin = kern_scratch(v->k, 4 * (uint64_t)padded);
     fill(v, &a, padded);
@@ -121,17 +125,34 @@ static void turn_one(struct vec *v, const struct head *h, const struct vec_angle
     cg_store(c, rb, vec_addr(v, h->y, ib), 4);
 }
 
+/* Elements [from, to) of a head, which is not turned there. */
+static void pass_on(struct vec *v, const struct head *h, uint32_t from, uint32_t to) {
+    struct cg *c = v->k->c;
+    struct cg_loop l;
+    uint32_t vectors = from + (to - from) / CG_VL * CG_VL;
+    for (int part = 0; part < 2; part++) {
+        LLVMTypeRef type = part ? c->f32 : c->vf;
+        uint32_t begin = part ? vectors : from, end = part ? to : vectors;
+        if (begin == end) continue;
+        cg_loop_begin(c, &l, cg_i64(c, begin), cg_i64(c, end), cg_i64(c, part ? 1 : CG_VL), "pass");
+        cg_store(c, cg_load(c, type, vec_addr(v, h->x, l.i), 4), vec_addr(v, h->y, l.i), 4);
+        cg_loop_end(c, &l);
+    }
+}
+
 void rope_emit(struct vec *v, const struct ir_op *op) {
     struct cg *c = v->k->c;
     const struct ir_type *t = &op->in[0]->type;
-    uint32_t d = t->dim[t->rank - 1], whole = d / 2 / CG_VL * CG_VL;
-    struct vec_angles an = angles(v, ir_f64(op, IR_ATTR_theta), d);
+    struct num_rope r = ir_rope_of(op);
+    uint32_t d = t->dim[t->rank - 1], whole = r.dims / 2 / CG_VL * CG_VL;
+    struct vec_angles an = angles(v, &r);
     LLVMValueRef x = vec_memory(v, op->in[0]), y = vec_target(v, op->out[0], true);
-    struct head h = {.half = d / 2, .adjacent = !strcmp(ir_name_attr(op, IR_ATTR_pairing), "adjacent")};
+    struct head h = {.half = r.dims / 2, .adjacent = !strcmp(ir_name_attr(op, IR_ATTR_pairing), "adjacent")};
     struct cg_loop heads, pairs;
     cg_loop_begin(c, &heads, cg_i64(c, 0), vec_count(v, op->out[0]), cg_i64(c, d), "head");
     h.x = vec_addr(v, x, heads.i);
     h.y = vec_addr(v, y, heads.i);
+    pass_on(v, &h, r.dims, d);
     if (whole) {
         cg_loop_begin(c, &pairs, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, CG_VL), "pairs");
         turn_vectors(v, &h, &an, pairs.i);

@@ -5,15 +5,27 @@
 #include "backends/vec.h"
 #include "runtime/contract.h"
 
-/* ---- rmsnorm ---- */
+/* ---- norms: rmsnorm multiplies by a scale and the gain, l2norm divides by a length ---- */
 
-/* 1 / sqrt(S / n + eps), as a splat */
-static LLVMValueRef norm_scale(struct vec *v, LLVMValueRef x, uint64_t n, float eps) {
+static LLVMValueRef root_of(struct cg *c, LLVMValueRef x) { return cg_intrinsic(c, "llvm.sqrt", &c->f32, 1, &x, 1); }
+
+/* Of n elements at x: 1 / sqrt(S / n + eps), or the length and no less than the floor, as a splat. */
+static LLVMValueRef norm_once(struct vec *v, const struct ir_op *op, LLVMValueRef x, uint64_t n) {
     struct cg *c = v->k->c;
-    LLVMValueRef mean = LLVMBuildFDiv(c->b, dot_squares(c, x, n), cg_f32(c, (float)n), "");
-    LLVMValueRef var = LLVMBuildFAdd(c->b, mean, cg_f32(c, eps), "");
-    LLVMValueRef root = cg_intrinsic(c, "llvm.sqrt", &c->f32, 1, &var, 1);
-    return cg_splat(c, LLVMBuildFDiv(c->b, cg_f32(c, 1.0f), root, ""), CG_VL);
+    LLVMValueRef sum = dot_squares(c, x, n);
+    if (op->code == IR_OP_l2norm) {
+        LLVMValueRef length = root_of(c, sum), least = cg_f32(c, SETUN_NORM_FLOOR);
+        LLVMValueRef below = LLVMBuildFCmp(c->b, LLVMRealOLT, length, least, "");
+        return cg_splat(c, LLVMBuildSelect(c->b, below, least, length, ""), CG_VL);
+    }
+    LLVMValueRef mean = LLVMBuildFDiv(c->b, sum, cg_f32(c, (float)n), "");
+    LLVMValueRef var = LLVMBuildFAdd(c->b, mean, cg_f32(c, ir_f32(op, IR_ATTR_eps)), "");
+    return cg_splat(c, LLVMBuildFDiv(c->b, cg_f32(c, 1.0f), root_of(c, var), ""), CG_VL);
+}
+
+LLVMValueRef rows_gain(struct cg *c, const struct ir_op *op, LLVMValueRef stored) {
+    const struct ir_attr *plus = ir_attr_get(op, IR_ATTR_plus);
+    return plus ? LLVMBuildFAdd(c->b, stored, cg_splat(c, cg_f32(c, plus->f32), CG_VL), "") : stored;
 }
 
 /* A norm of each group of n elements.  A group's last vector may reach into the next group, which is
@@ -23,27 +35,39 @@ static void norm_groups(struct vec *v, const struct ir_op *op, uint64_t n, LLVMV
     LLVMValueRef y = vec_target(v, op->out[0], n % CG_VL == 0);
     struct cg_loop g, l;
     cg_loop_begin(c, &g, cg_i64(c, 0), vec_count(v, op->out[0]), cg_i64(c, n), "group");
-    LLVMValueRef scale = norm_scale(v, vec_addr(v, x, g.i), n, ir_f32(op, IR_ATTR_eps));
+    LLVMValueRef once = norm_once(v, op, vec_addr(v, x, g.i), n);
     cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, n), cg_i64(c, CG_VL), "norm");
-    LLVMValueRef at = LLVMBuildAdd(c->b, g.i, l.i, "");
-    LLVMValueRef part = LLVMBuildFMul(c->b, cg_load(c, c->vf, vec_addr(v, x, at), 4), scale, "");
-    part = LLVMBuildFMul(c->b, part, cg_load(c, c->vf, vec_addr(v, gain, l.i), 4), "");
+    LLVMValueRef at = LLVMBuildAdd(c->b, g.i, l.i, ""), part = cg_load(c, c->vf, vec_addr(v, x, at), 4);
+    if (gain) {
+        LLVMValueRef stored = cg_load(c, c->vf, vec_addr(v, gain, l.i), 4);
+        part = LLVMBuildFMul(c->b, LLVMBuildFMul(c->b, part, once, ""), rows_gain(c, op, stored), "");
+    } else {
+        part = LLVMBuildFDiv(c->b, part, once, "");
+    }
     cg_store(c, part, vec_addr(v, y, at), 4);
     cg_loop_end(c, &l);
     cg_loop_end(c, &g);
 }
 
+/* Elements that are normed together. */
+static uint64_t norm_length(const struct ir_op *op) {
+    const struct ir_type *t = &op->in[0]->type;
+    if (op->code == IR_OP_l2norm) return t->dim[t->rank - 1];
+    return ir_weight_rows(op->weight) * ir_weight_cols(op->weight);
+}
+
 void rows_norm(struct vec *v, const struct ir_op *op) {
-    uint64_t n = ir_weight_rows(op->weight) * ir_weight_cols(op->weight);
+    const struct ir_weight *w = op->weight;
+    uint64_t n = norm_length(op);
     LLVMValueRef x = vec_memory(v, op->in[0]);
-    LLVMValueRef gain = kern_weight(v->k, op->weight, v->k->c->plan->tensor[op->weight->id].offset);
+    LLVMValueRef gain = w ? kern_weight(v->k, w, v->k->c->plan->tensor[w->id].offset) : NULL;
     if (n != ir_type_elems(&op->in[0]->type)) {
         norm_groups(v, op, n, x, gain);
         return;
     }
-    LLVMValueRef scale = norm_scale(v, x, n, ir_f32(op, IR_ATTR_eps));
+    LLVMValueRef once = norm_once(v, op, x, n);
     struct vec_slot *s = vec_slot(v, op->out[0]);
-    s->once = scale;
+    s->once = once;
     s->base = gain;
 }
 

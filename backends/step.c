@@ -339,9 +339,11 @@ static void measure(struct cg *c, const struct ir_func *f) {
                 whole_lines(c->ir->max_rows * ir_row_stride(&v->type)) * (op->code == IR_OP_layers ? 2 : 1);
             if ((uint64_t)v->place + bytes > c->arena_bytes) c->arena_bytes = (uint64_t)v->place + bytes;
         }
-        if (op->code == IR_OP_emit && !strcmp(ir_name_attr(op, IR_ATTR_name), "logits")) {
+        if (op->code == IR_OP_emit && op == ir_emitted(f)) {
             c->logits_offset = (uint64_t)kern_root(op->in[0])->place;
             c->logits_stride = ir_row_stride(&op->in[0]->type);
+            c->out_name = ir_name_attr(op, IR_ATTR_name);
+            c->out_elems = ir_type_elems(&op->in[0]->type);
         }
     }
 }

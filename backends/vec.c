@@ -82,9 +82,11 @@ static LLVMValueRef dequant(struct vec *v, const struct vec_slot *s, LLVMValueRe
     return LLVMBuildFMul(c->b, LLVMBuildSIToFP(c->b, acc, c->vf, ""), scale, "");
 }
 
-static LLVMValueRef norm(struct vec *v, const struct vec_slot *s, LLVMValueRef x, struct vec_pos p) {
+static LLVMValueRef norm(struct vec *v, const struct vec_slot *s, const struct ir_op *op, LLVMValueRef x,
+                         struct vec_pos p) {
     LLVMBuilderRef b = v->k->c->b;
-    return LLVMBuildFMul(b, LLVMBuildFMul(b, x, s->once, ""), weight_at(v, s->base, p.abs), "");
+    LLVMValueRef gain = rows_gain(v->k->c, op, weight_at(v, s->base, p.abs));
+    return LLVMBuildFMul(b, LLVMBuildFMul(b, x, s->once, ""), gain, "");
 }
 
 static LLVMValueRef embedded(struct vec *v, const struct vec_slot *s, const struct ir_op *op, struct vec_pos p) {
@@ -102,7 +104,8 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     switch (op->code) {
     case IR_OP_live:
     case IR_OP_reshape: return x;
-    case IR_OP_rmsnorm: return norm(v, s, x, p);
+    case IR_OP_rmsnorm: return norm(v, s, op, x, p);
+    case IR_OP_l2norm: return LLVMBuildFDiv(b, x, s->once, "");
     case IR_OP_dequant: return dequant(v, s, x, p);
     case IR_OP_bias: return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");
     case IR_OP_add: return LLVMBuildFAdd(b, x, y, "");
@@ -333,7 +336,7 @@ void vec_op(struct vec *v, const struct ir_op *op) {
         note_write(v, op);
         return;
     }
-    if (op->code == IR_OP_rmsnorm)
+    if (op->code == IR_OP_rmsnorm || op->code == IR_OP_l2norm)
         rows_norm(v, op);
     else if (op->code == IR_OP_rope)
         rope_emit(v, op);

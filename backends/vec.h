@@ -35,8 +35,7 @@ struct vec_sink {
 
 /* cos and sin of a row for one rope. */
 struct vec_angles {
-    double theta;
-    uint32_t d;
+    struct num_rope of;
     LLVMValueRef cos, sin;
 };
 
@@ -82,6 +81,8 @@ LLVMValueRef vec_addr(struct vec *v, LLVMValueRef base, LLVMValueRef index); /* 
 LLVMValueRef vec_below(struct cg *c, LLVMValueRef from, uint64_t n);         /* <16 x i1>: from + lane < n */
 
 void rows_norm(struct vec *v, const struct ir_op *op);
+/* What rmsnorm multiplies by: the stored gain, or it and a constant. */
+LLVMValueRef rows_gain(struct cg *c, const struct ir_op *op, LLVMValueRef stored);
 void rows_quant(struct vec *v, const struct ir_op *op);
 void rope_emit(struct vec *v, const struct ir_op *op);
 

@@ -274,3 +274,13 @@ struct ir_op *ir_in_block(struct ir_op *op, const struct ir_block *b) {
     while (op && op->block != b) op = op->block ? op->block->owner : NULL;
     return op;
 }
+
+struct ir_op *ir_emitted(const struct ir_func *entry) {
+    struct ir_op *first = NULL;
+    for (struct ir_op *op = entry->body->first; op; op = op->next) {
+        if (op->code != IR_OP_emit) continue;
+        if (!strcmp(ir_name_attr(op, IR_ATTR_name), "logits")) return op;
+        if (!first) first = op;
+    }
+    return first;
+}

@@ -7,6 +7,7 @@
 #define SETUN_IR_EVAL_H
 
 #include "ir/interp.h"
+#include "ir/num.h"
 
 /* The state of one class in one layer: slots x positions rows of elems values, f32 or f16 as stored. */
 struct cache {
@@ -32,10 +33,9 @@ struct held {
     float *real;
 };
 
-/* Frequencies of rope for one theta and length. */
+/* Frequencies of a rotation. */
 struct freqs {
-    double theta;
-    uint32_t d;
+    struct num_rope of;
     uint64_t *f;
 };
 

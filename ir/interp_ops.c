@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "ir/eval.h"
+#include "ir/kernel.h"
 #include "ir/num.h"
 #include "runtime/contract.h"
 
@@ -57,12 +58,26 @@ bool eval_rmsnorm(struct frame *f, const struct ir_op *op) {
     uint64_t n = ir_weight_rows(op->weight) * ir_weight_cols(op->weight);
     uint64_t groups = eval_in(f, op, 0)->n_rows * (elems_in(op, 0) / n);
     float eps = ir_f32(op, IR_ATTR_eps);
+    const struct ir_attr *plus = ir_attr_get(op, IR_ATTR_plus);
     const float *x = eval_f32(f, op, 0);
     float *y = eval_out(f, op, 0);
     for (uint64_t k = 0; k < groups; k++, x += n, y += n) {
         float mean = num_dot(x, x, n) / (float)n;
         float scale = 1.0f / sqrtf(mean + eps);
-        for (uint64_t i = 0; i < n; i++) y[i] = (x[i] * scale) * w->real[i];
+        for (uint64_t i = 0; i < n; i++) y[i] = (x[i] * scale) * (plus ? w->real[i] + plus->f32 : w->real[i]);
+    }
+    return true;
+}
+
+bool eval_l2norm(struct frame *f, const struct ir_op *op) {
+    const struct ir_type *t = &op->in[0]->type;
+    uint64_t n = t->dim[t->rank - 1], groups = eval_in(f, op, 0)->n_rows * (elems_in(op, 0) / n);
+    const float *x = eval_f32(f, op, 0);
+    float *y = eval_out(f, op, 0);
+    for (uint64_t k = 0; k < groups; k++, x += n, y += n) {
+        float length = sqrtf(num_dot(x, x, n));
+        if (length < SETUN_NORM_FLOOR) length = SETUN_NORM_FLOOR;
+        for (uint64_t i = 0; i < n; i++) y[i] = x[i] / length;
     }
     return true;
 }
@@ -206,29 +221,31 @@ EVAL(tanh, one, num_tanh)
 EVAL(gelu, one, num_gelu)
 #undef EVAL
 
-static const uint64_t *freqs_of(struct interp *it, double theta, uint32_t d) {
+static const uint64_t *freqs_of(struct interp *it, const struct num_rope *r) {
     for (size_t i = 0; i < it->freqs.n; i++)
-        if (it->freqs.at[i].theta == theta && it->freqs.at[i].d == d) return it->freqs.at[i].f;
-    struct freqs new = {.theta = theta, .d = d, .f = arena_array(it->arena, uint64_t, d / 2)};
-    num_rope_freqs(theta, d, new.f);
+        if (num_rope_same(&it->freqs.at[i].of, r)) return it->freqs.at[i].f;
+    struct freqs new = {.of = *r, .f = arena_array(it->arena, uint64_t, r->dims / 2)};
+    num_rope_freqs(r, new.f);
     *vec_push(it->arena, &it->freqs) = new;
     return new.f;
 }
 
-/* Rotates the pairs of each group of d elements by the angles of its row's position. */
+/* Rotates the pairs of the first dims of each group of d elements by the angles of its row's position. */
 bool eval_rope(struct frame *f, const struct ir_op *op) {
     const struct cell *in = eval_in(f, op, 0), *rows = eval_in(f, op, 1);
     const struct ir_type *type = &op->in[0]->type;
     uint32_t d = type->dim[type->rank - 1];
     uint64_t groups = elems_in(op, 0) / d;
     bool half = !strcmp(ir_name_attr(op, IR_ATTR_pairing), "half");
-    const uint64_t *freq = freqs_of(f->it, ir_f64(op, IR_ATTR_theta), d);
+    struct num_rope r = ir_rope_of(op);
+    const uint64_t *freq = freqs_of(f->it, &r);
     const float *x = in->data;
     float *y = eval_out(f, op, 0);
     for (uint32_t t = 0; t < in->n_rows; t++)
-        for (uint64_t g = 0; g < groups; g++, x += d, y += d)
-            for (uint32_t i = 0; i < d / 2; i++) {
-                uint32_t ia = half ? i : 2 * i, ib = half ? i + d / 2 : 2 * i + 1;
+        for (uint64_t g = 0; g < groups; g++, x += d, y += d) {
+            for (uint32_t i = r.dims; i < d; i++) y[i] = x[i];
+            for (uint32_t i = 0; i < r.dims / 2; i++) {
+                uint32_t ia = half ? i : 2 * i, ib = half ? i + r.dims / 2 : 2 * i + 1;
                 uint64_t phase = rows->rows[t].pos * freq[i];
                 float c, s;
                 num_cossin((uint32_t)(phase >> 32), &c, &s);
@@ -236,5 +253,6 @@ bool eval_rope(struct frame *f, const struct ir_op *op) {
                 y[ia] = fmaf(-b, s, a * c);
                 y[ib] = fmaf(a, s, b * c);
             }
+        }
     return true;
 }

@@ -23,7 +23,7 @@
 
 enum {
     IR_MAX_RANK = 4,
-    IR_MAX_ATTRS = 6,
+    IR_MAX_ATTRS = 8,
     IR_MAX_K = 65536, /* longest contracted axis: i32 sums stay exact (numerics: integers) */
 };
 
@@ -235,6 +235,9 @@ struct ir_op *ir_in_block(struct ir_op *op, const struct ir_block *b);
 /* Walks ops of a function in order, into regions (the kernel op first).  NULL at the end. */
 struct ir_op *ir_first(struct ir_func *f);
 struct ir_op *ir_next(struct ir_op *op);
+
+/* The emit op whose value an entry is run for: that of logits, or the first; NULL: nothing is emitted. */
+struct ir_op *ir_emitted(const struct ir_func *entry);
 
 /* ---- shapes (ir/shape.c): fills op's result types, or reports the broken rule and returns false ---- */
 bool ir_infer(struct diag *d, struct ir_op *op);

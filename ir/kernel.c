@@ -122,6 +122,22 @@ uint64_t ir_state_row_bytes(const struct ir_state *s) {
     return ir_elem_bytes(s->elem) * up(n, IR_LANES);
 }
 
+static double number_or_0(const struct ir_op *op, enum ir_attr_id id) {
+    return ir_attr_get(op, id) ? ir_f64(op, id) : 0;
+}
+
+struct num_rope ir_rope_of(const struct ir_op *op) {
+    const struct ir_type *t = &op->in[0]->type;
+    return (struct num_rope){
+        .theta = ir_f64(op, IR_ATTR_theta),
+        .dims = (uint32_t)ir_i64(op, IR_ATTR_dims, t->dim[t->rank - 1]),
+        .factor = number_or_0(op, IR_ATTR_factor),
+        .low = number_or_0(op, IR_ATTR_low),
+        .high = number_or_0(op, IR_ATTR_high),
+        .original = number_or_0(op, IR_ATTR_original),
+    };
+}
+
 static bool in_memory(const struct ir_val *v) {
     return v->type.elem == IR_F32_E || v->type.elem == IR_I32 || v->type.elem == IR_I8;
 }

@@ -11,6 +11,7 @@
 #define SETUN_IR_KERNEL_H
 
 #include "ir/ir.h"
+#include "ir/num.h"
 
 enum ir_stage { IR_STAGE_ROWS, IR_STAGE_PROLOGUE, IR_STAGE_CORE, IR_STAGE_EPILOGUE };
 
@@ -54,6 +55,9 @@ uint64_t ir_row_stride(const struct ir_type *t);
 uint64_t ir_i8_sum_offset(const struct ir_type *t);
 /* Bytes of one position of a state: elements rounded up to 32. */
 uint64_t ir_state_row_bytes(const struct ir_state *s);
+
+/* The angles of a rope op; theta and scaling are its attributes, dims its own or the whole last axis. */
+struct num_rope ir_rope_of(const struct ir_op *op);
 
 /* A value has a place in the arena if it is used outside the kernel (or stage) that defines it. */
 bool ir_needs_place(const struct ir_val *v);

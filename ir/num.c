@@ -101,18 +101,45 @@ static uint64_t wrap_u64(mpfr_t v) {
     return lo;
 }
 
-void num_rope_freqs(double theta, uint32_t dim, uint64_t *f) {
+/* f in turns a position, so original * f turns fit the positions that the model was made for: few are slowed down by
+ * the factor, many are kept, and in between the share s of the kept one grows from 0 to 1. */
+static void scale_by_turns(const struct num_rope *r, mpfr_t f) {
+    mpfr_t s, slow;
+    mpfr_inits2(mpfr_get_prec(f), s, slow, (mpfr_ptr)0);
+    mpfr_mul_d(s, f, r->original, MPFR_RNDN);
+    if (mpfr_cmp_d(s, r->low) < 0) {
+        mpfr_div_d(f, f, r->factor, MPFR_RNDN);
+    } else if (mpfr_cmp_d(s, r->high) <= 0) {
+        mpfr_set_d(slow, r->high, MPFR_RNDN);
+        mpfr_sub_d(slow, slow, r->low, MPFR_RNDN);
+        mpfr_sub_d(s, s, r->low, MPFR_RNDN);
+        mpfr_div(s, s, slow, MPFR_RNDN);
+        mpfr_div_d(slow, f, r->factor, MPFR_RNDN);
+        mpfr_sub(f, f, slow, MPFR_RNDN);
+        mpfr_fma(f, f, s, slow, MPFR_RNDN);
+    }
+    mpfr_clears(s, slow, (mpfr_ptr)0);
+}
+
+bool num_rope_same(const struct num_rope *a, const struct num_rope *b) {
+    return a->theta == b->theta && a->dims == b->dims && a->factor == b->factor && a->low == b->low &&
+           a->high == b->high && a->original == b->original;
+}
+
+void num_rope_freqs(const struct num_rope *r, uint64_t *f) {
     /* 256 bits: 64 before the point, and so many behind it that no tie is met by rounding */
     mpfr_t t, e, two_pi;
     mpfr_inits2(256, t, e, two_pi, (mpfr_ptr)0);
     mpfr_const_pi(two_pi, MPFR_RNDN);
     mpfr_mul_2ui(two_pi, two_pi, 1, MPFR_RNDN);
-    for (uint32_t i = 0; i < dim / 2; i++) {
+    for (uint32_t i = 0; i < r->dims / 2; i++) {
         mpfr_set_si(e, -2 * (long)i, MPFR_RNDN);
-        mpfr_div_ui(e, e, dim, MPFR_RNDN);
-        mpfr_set_d(t, theta, MPFR_RNDN);
+        mpfr_div_ui(e, e, r->dims, MPFR_RNDN);
+        mpfr_set_d(t, r->theta, MPFR_RNDN);
         mpfr_pow(t, t, e, MPFR_RNDN);
         mpfr_div(t, t, two_pi, MPFR_RNDN);
+        if (r->factor != 0 && r->low != 0) scale_by_turns(r, t);
+        if (r->factor != 0 && r->low == 0) mpfr_div_d(t, t, r->factor, MPFR_RNDN);
         mpfr_mul_2ui(t, t, 64, MPFR_RNDN);
         f[i] = wrap_u64(t);
     }

@@ -4,6 +4,7 @@
 #ifndef SETUN_IR_NUM_H
 #define SETUN_IR_NUM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 float num_exp(float x);
@@ -14,8 +15,15 @@ float num_tanh(float x);
 float num_gelu(float x);
 /* cos and sin of a phase in turns: u / 2^32. */
 void num_cossin(uint32_t u, float *c, float *s);
-/* F_i = round(2^64 * theta^(-2i/dim) / 2pi), i < dim/2, with MPFR. */
-void num_rope_freqs(double theta, uint32_t dim, uint64_t *f);
+/* What the angles of a rotation follow from.  factor 0: none of the four; low 0: the factor alone. */
+struct num_rope {
+    double theta;
+    uint32_t dims; /* elements that are turned */
+    double factor, low, high, original;
+};
+bool num_rope_same(const struct num_rope *a, const struct num_rope *b);
+/* F_i, i < dims/2, with MPFR. */
+void num_rope_freqs(const struct num_rope *r, uint64_t *f);
 /* The element type f16, to nearest even, clamped to +-65504; and back, exact. */
 uint16_t num_f16(float x);
 float num_of_f16(uint16_t h);

@@ -80,6 +80,11 @@ static bool shape_rmsnorm(const struct shape *s) {
     return check(s, 0, *in(s, 0));
 }
 
+static bool shape_l2norm(const struct shape *s) {
+    if (in(s, 0)->rank == 0) return broken(s, "1", "the operand has an axis");
+    return check(s, 0, *in(s, 0));
+}
+
 static bool shape_quant(const struct shape *s) {
     const struct ir_type *x = in(s, 0);
     if (x->rank != 1) return broken(s, "1", "the operand has rank 1: a scale belongs to a whole row");
@@ -127,12 +132,27 @@ static bool shape_bias(const struct shape *s) {
 
 static bool pairing_known(const char *p) { return p && (!strcmp(p, "half") || !strcmp(p, "adjacent")); }
 
+static bool positive(const struct ir_op *op, enum ir_attr_id id) { return ir_attr_get(op, id) && ir_f64(op, id) > 0; }
+
+static bool scaling_known(const struct ir_op *op) {
+    int all = 0;
+    for (enum ir_attr_id id = IR_ATTR_low; id <= IR_ATTR_original; id++) all += ir_attr_get(op, id) != NULL;
+    if (!ir_attr_get(op, IR_ATTR_factor)) return all == 0;
+    if (!positive(op, IR_ATTR_factor)) return false;
+    return all == 0 || (positive(op, IR_ATTR_low) && positive(op, IR_ATTR_high) && positive(op, IR_ATTR_original) &&
+                        ir_f64(op, IR_ATTR_high) > ir_f64(op, IR_ATTR_low));
+}
+
 static bool shape_rope(const struct shape *s) {
     const struct ir_type *x = in(s, 0);
     if (x->rank == 0 || x->dim[x->rank - 1] % 2) return broken(s, "1", "the last axis has an even length");
     if (in(s, 1)->rows != x->rows) return broken(s, "2", "operand and rows go together");
     if (!pairing_known(ir_name_attr(s->op, IR_ATTR_pairing))) return broken(s, "3", "pairing is half or adjacent");
     if (!(ir_f64(s->op, IR_ATTR_theta) > 1)) return broken(s, "4", "theta is above 1");
+    int64_t d = x->dim[x->rank - 1], dims = ir_i64(s->op, IR_ATTR_dims, d);
+    if (dims < 2 || dims > d || dims % 2) return broken(s, "5", "dims is even, from 2 to the length of the last axis");
+    if (!scaling_known(s->op))
+        return broken(s, "6", "factor stands alone or with low, high and original; all are above 0, high above low");
     return check(s, 0, *x);
 }
 

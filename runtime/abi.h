@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SETUN_ABI 1u
+#define SETUN_ABI 2u
 
 /* ---- a step ---- */
 
@@ -103,11 +103,13 @@ struct setun_model {
     uint64_t scratch_bytes;              /* of a thread, plus ... */
     uint64_t scratch_bytes_per_position; /* ... this times the positions */
     uint64_t state_block_bytes;          /* of one slot, 64 positions */
-    uint64_t logits_offset;              /* in the arena; a row a live row */
+    uint64_t logits_offset;              /* of what the entry emits, in the arena; a row a live row */
     uint64_t logits_stride;              /* bytes */
     uint64_t weight_bytes;               /* size of the data section */
     uint64_t ternary_bytes;              /* of it, read by one token's ternary matmuls */
     uint64_t pack_id;                    /* equals setun_pack.id: code and weights belong together */
+    const char *out_name;                /* what the entry emits: "logits", "embedding" */
+    uint32_t out_elems, pad;             /* of one row of it: vocab for logits */
 };
 
 /* The symbol that the generated object defines and the runtime reads. */
@@ -131,6 +133,7 @@ enum setun_section {
     SETUN_SEC_CONFIG,    /* config values as "name = value" lines */
     SETUN_SEC_IR,        /* the IR that was compiled */
     SETUN_SEC_TOKENIZER, /* struct setun_tok and what it points to */
+    SETUN_SEC_CHAT,      /* the chat template: Jinja text */
     SETUN_SEC_TENSORS,   /* struct setun_tensor[], then at once their names: the first one's place tells the number */
     SETUN_SEC_LICENSES,
     SETUN_N_SECTIONS
@@ -229,7 +232,7 @@ _Static_assert(sizeof(struct setun_step) == 120, "abi");
 _Static_assert(sizeof(struct setun_level) == 24, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
 _Static_assert(sizeof(struct setun_kernel) == 32, "abi");
-_Static_assert(sizeof(struct setun_model) == 128, "abi");
+_Static_assert(sizeof(struct setun_model) == 144, "abi");
 _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");
 _Static_assert(sizeof(struct setun_tensor) == 72, "abi");

@@ -19,6 +19,7 @@
 /* The quantiser: s = CODE_MAX / max(m, QUANT_FLOOR). */
 #define SETUN_CODE_MAX    127.0f
 #define SETUN_QUANT_FLOOR 1e-5f
+#define SETUN_NORM_FLOOR  1e-12f /* of l2norm */
 #define SETUN_F16_MAX     65504.0f
 
 /* clang-format off */

@@ -127,8 +127,8 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                  .max_rows = m->max_rows,
                                  .out = (const float *)(at + m->logits_offset),
                                  .stride = m->logits_stride / sizeof(float),
-                                 .out_elems = m->vocab,
-                                 .out_name = "logits",
+                                 .out_elems = m->out_elems,
+                                 .out_name = m->out_name,
                                  .state = at + l.state,
                                  .block_bytes = m->state_block_bytes};
     return EXIT_OK;

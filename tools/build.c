@@ -144,6 +144,8 @@ static void fill_sections(struct command_ctx *cx, struct pack_source *p, const s
     p->section[SETUN_SEC_TENSORS].n = text[2].n;
     p->section[SETUN_SEC_TOKENIZER].at = c->tokenizer;
     p->section[SETUN_SEC_TOKENIZER].n = c->tokenizer_n;
+    p->section[SETUN_SEC_CHAT].at = NULL; /* no template yet */
+    p->section[SETUN_SEC_CHAT].n = 0;
     p->section[SETUN_SEC_LICENSES].at = setun_notices;
     p->section[SETUN_SEC_LICENSES].n = setun_notices_n;
 }

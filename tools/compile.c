@@ -46,24 +46,18 @@ bool compile_may_write(struct command_ctx *cx, const struct model_args *args, co
 
 void compile_close(struct compiled *c) { frontend_close(&c->front); }
 
-static bool emits_logits(struct ir_func *f) {
-    for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
-        if (op->code == IR_OP_emit && !strcmp(ir_name_attr(op, IR_ATTR_name), "logits")) return true;
-    return false;
-}
-
 struct ir_func *compile_entry(struct command_ctx *cx, const struct ir_module *m) {
     struct ir_func *found = NULL;
     unsigned entries = 0;
     for (size_t i = 0; i < m->funcs.n; i++) {
         if (!m->funcs.at[i]->entry) continue;
         entries++;
-        if (emits_logits(m->funcs.at[i])) found = m->funcs.at[i];
+        if (ir_emitted(m->funcs.at[i])) found = m->funcs.at[i];
     }
     if (found && entries == 1) return found;
     diag_in(cx->diag, m->name, DIAG_NO_ENTRY,
             entries == 0  ? "no entry"
             : entries > 1 ? "several entries"
-                          : "an entry without 'logits'");
+                          : "an entry that emits nothing");
     return NULL;
 }

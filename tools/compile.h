@@ -28,7 +28,7 @@ void compile_close(struct compiled *c);
 /* false: reported; path is the name of something that was read. */
 bool compile_may_write(struct command_ctx *cx, const struct model_args *args, const struct compiled *c,
                        const char *path);
-/* The one entry that emits logits. */
+/* The one entry; it emits something (ir_emitted). */
 struct ir_func *compile_entry(struct command_ctx *cx, const struct ir_module *m);
 
 #endif

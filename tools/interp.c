@@ -54,15 +54,17 @@ static bool engine_open(struct interp_engine *e, struct command_ctx *cx, const s
     struct arena *a = cx->arena;
     e->entry = entry;
     e->rows = arena_array(a, struct ir_row, m->max_rows);
-    e->logits = arena_array(a, float, (size_t)m->max_rows * m->vocab);
+    const struct ir_op *answer = ir_emitted(entry);
+    uint32_t elems = (uint32_t)ir_type_elems(&answer->in[0]->type);
+    e->logits = arena_array(a, float, (size_t)m->max_rows *elems);
     e->e = (struct setun_engine){.step = engine_step,
                                  .vocab = m->vocab,
                                  .context = context,
                                  .max_rows = m->max_rows,
-                                 .stride = m->vocab,
+                                 .stride = elems,
                                  .out = e->logits,
-                                 .out_elems = m->vocab,
-                                 .out_name = "logits"};
+                                 .out_elems = elems,
+                                 .out_name = ir_name_attr(answer, IR_ATTR_name)};
     e->it = interp_new(cx->diag, m, w, 1, context);
     if (e->it) interp_set_trace(e->it, record, e);
     return e->it != NULL;

@@ -95,17 +95,18 @@ static void print_stats(const struct ir_module *m) {
 static int interpret(struct diag *d, struct arena *a, struct ir_module *m, const struct request *r) {
     struct ir_func *entry = entry_of(m);
     uint32_t *tokens, n;
-    if (!entry || !r->tokens) return usage("--interp needs an entry and", "--tokens");
+    const struct ir_op *answer = entry ? ir_emitted(entry) : NULL;
+    if (!answer || !r->tokens) return usage("--interp needs an entry and", "--tokens");
     if (m->vocab == 0 || !read_ids(a, r->tokens, m->vocab - 1, &tokens, &n)) return usage("bad token list", r->tokens);
     struct ir_row *rows = arena_array(a, struct ir_row, n);
     for (uint32_t i = 0; i < n; i++) rows[i] = (struct ir_row){.token = tokens[i], .pos = i, .live = true};
     struct ir_weights w = ir_weights_random(a, r->seed);
     struct interp *it = interp_new(d, m, &w, 1, n);
     if (!it) return (int)diag_exit_code(d);
-    float *out = arena_array(a, float, (size_t)n * m->vocab);
-    bool ok = interp_step(it, entry, rows, n, "logits", out);
-    for (size_t i = 0; ok && i < (size_t)n * m->vocab; i++)
-        printf("%08x%c", bits_of_f32(out[i]), (i + 1) % m->vocab ? ' ' : '\n');
+    size_t elems = (size_t)ir_type_elems(&answer->in[0]->type);
+    float *out = arena_array(a, float, n *elems);
+    bool ok = interp_step(it, entry, rows, n, ir_name_attr(answer, IR_ATTR_name), out);
+    for (size_t i = 0; ok && i < n * elems; i++) printf("%08x%c", bits_of_f32(out[i]), (i + 1) % elems ? ' ' : '\n');
     interp_free(it);
     return ok ? EXIT_OK : (int)diag_exit_code(d);
 }

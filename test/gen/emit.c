@@ -102,6 +102,11 @@ struct val gen_reshape(struct gen *g, struct val x, uint32_t rank, const uint32_
     return made(g, op, x.log2);
 }
 
+struct val gen_l2norm(struct gen *g, struct val x) {
+    gen_note(g, GEN_L2NORM);
+    return made(g, gen_op(g, IR_OP_l2norm, NULL, 1, &x.v), 0.1);
+}
+
 /* |x_i| / sqrt(mean) is at most sqrt(n); gains are below 1.11. */
 struct val gen_norm(struct gen *g, struct val x, const char *gain, uint32_t over) {
     static const float eps[] = {1e-5f, 1e-6f, 0.01f};
@@ -113,7 +118,12 @@ struct val gen_norm(struct gen *g, struct val x, const char *gain, uint32_t over
     for (uint32_t i = 0; i < over; i++) n *= dim[i];
     struct ir_op *op = gen_op(g, IR_OP_rmsnorm, w, 1, &x.v);
     ir_set_f32(op, IR_ATTR_eps, eps[gen_pick(g, "", "eps", 3)]);
-    return made(g, op, 0.5 * log2(n) + 0.2);
+    bool plus = !gen_pick(g, gain, "plus", 5);
+    if (plus) {
+        ir_set_f32(op, IR_ATTR_plus, gen_pick(g, "", "plus", 2) ? 1.0f : 0.3f);
+        gen_note(g, GEN_GAIN_PLUS);
+    }
+    return made(g, op, 0.5 * log2(n) + (plus ? 1.2 : 0.2));
 }
 
 struct val gen_tame(struct gen *g, struct val x, double limit) {

@@ -64,6 +64,8 @@ struct val gen_live(struct gen *g, struct val x);
 struct val gen_reshape(struct gen *g, struct val x, uint32_t rank, const uint32_t *dim);
 /* A norm over the last `over` axes, with a gain of that name. */
 struct val gen_norm(struct gen *g, struct val x, const char *gain, uint32_t over);
+/* Over the last axis. */
+struct val gen_l2norm(struct gen *g, struct val x);
 struct codes gen_quant(struct gen *g, struct val x);
 /* Sums of codes and their scaling. */
 struct val gen_matmul(struct gen *g, struct codes x, const struct ir_weight *w);

@@ -121,6 +121,25 @@ static struct val heads_of(struct gen *g, struct attention *t, const char *name,
     return gen_reshape(g, project(g, codes, name, 1, &flat), 2, shape);
 }
 
+/* Frequencies divided, all or by their turns in `original` positions; and only the first part of a head turned. */
+static void scale_rope(struct gen *g, struct ir_op *op) {
+    static const double factors[] = {8, 32, 2.5};
+    uint32_t d = op->in[0]->type.dim[op->in[0]->type.rank - 1], scaling = PICK("rope scaling", 5);
+    if (scaling < 2) {
+        ir_set_f64(op, IR_ATTR_factor, factors[PICK("rope factor", 3)]);
+        gen_note(g, scaling ? GEN_ROPE_BY_PARTS : GEN_ROPE_SCALED);
+    }
+    if (scaling == 1) {
+        ir_set_f64(op, IR_ATTR_low, 1);
+        ir_set_f64(op, IR_ATTR_high, 4);
+        ir_set_f64(op, IR_ATTR_original, PICK("rope original", 2) ? 64 : 8192);
+    }
+    if (d >= 4 && !PICK("rope part", 4)) {
+        ir_set_i64(op, IR_ATTR_dims, 2 + 2 * PICK("rope dims", d / 2 - 1));
+        gen_note(g, GEN_ROPE_PARTIAL);
+    }
+}
+
 static struct val rope(struct gen *g, struct val x) {
     static const double thetas[] = {10000, 500000, 100, 1000000.5};
     uint32_t kind = PICK("rope", 3);
@@ -128,16 +147,18 @@ static struct val rope(struct gen *g, struct val x) {
     struct ir_op *op = gen_op(g, IR_OP_rope, NULL, 2, (struct ir_val *[]){x.v, g->rows});
     ir_set_f64(op, IR_ATTR_theta, thetas[PICK("theta", 4)]);
     ir_set_name(op, IR_ATTR_pairing, name_of(g->m->names, kind ? "adjacent" : "half"));
+    scale_rope(g, op);
     gen_note(g, kind ? GEN_ROPE_ADJACENT : GEN_ROPE_HALF);
     gen_append(g, op);
     return (struct val){op->out[0], x.log2 + 0.5};
 }
 
 static struct val placed(struct gen *g, struct val x, const char *gain) {
-    uint32_t norm = PICK("qk norm", 6);
+    uint32_t norm = PICK("qk norm", 8);
     bool late = PICK("late norm", 3) == 0;
     if (norm < 2) gen_note(g, norm ? GEN_QK_NORM_ALL : GEN_QK_NORM);
     if (norm < 2 && !late) x = gen_norm(g, x, gain, 1 + norm);
+    if (norm == 2) x = gen_l2norm(g, x);
     x = rope(g, gen_noise(g, x));
     return norm < 2 && late ? gen_norm(g, x, gain, 1 + norm) : x;
 }
@@ -291,6 +312,7 @@ static struct val branch_in(struct gen *g, struct val x, const char *gain) {
         gen_note(g, GEN_NO_PRE_NORM);
         return x;
     }
+    if (!gen_pick(g, gain, "l2norm", 8)) return gen_noise(g, gen_l2norm(g, x));
     return gen_noise(g, gen_norm(g, x, gain, 1));
 }
 

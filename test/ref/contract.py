@@ -139,23 +139,41 @@ def pi():
     return 4 * (4 * arctan_inverse(5) - arctan_inverse(239))
 
 
-def rope_freqs(theta, d):
-    """round(2^64 * theta^(-2i/d) / 2 pi), i < d/2."""
+def rope_scaled(f, scaling):
+    """A frequency in radians a position, by the scaling (factor,) or (factor, low, high, original)."""
+    if not scaling:
+        return f
+    factor = Decimal(scaling[0])
+    if len(scaling) == 1:
+        return f / factor
+    low, high, original = (Decimal(v) for v in scaling[1:])
+    wavelength = 2 * pi() / f
+    if wavelength < original / high:
+        return f
+    if wavelength > original / low:
+        return f / factor
+    s = (original / wavelength - low) / (high - low)
+    return (1 - s) * f / factor + s * f
+
+
+def rope_freqs(theta, d, scaling):
+    """round(2^64 * f_i / 2 pi), f_i = theta^(-2i/d) scaled, i < d/2."""
     ln = Decimal(theta).ln()
     full = Decimal(2) ** 64 / (2 * pi())
-    return [int(((-2 * i * ln / d).exp() * full).to_integral_value()) % (1 << 64) for i in range(d // 2)]
+    return [int((rope_scaled((-2 * i * ln / d).exp(), scaling) * full).to_integral_value()) % (1 << 64)
+            for i in range(d // 2)]
 
 
-def rope(x, pos, theta, pairing):
-    """x: [rows, ..., d], pos: one a row."""
-    d = x.shape[-1]
-    phase = np.array([[p * f % (1 << 64) >> 32 for f in rope_freqs(theta, d)] for p in pos], dtype=np.int64)
+def rope(x, pos, theta, pairing, dims=None, scaling=()):
+    """x: [rows, ..., d], pos: one a row; the first dims of d elements are turned."""
+    d = dims or x.shape[-1]
+    phase = np.array([[p * f % (1 << 64) >> 32 for f in rope_freqs(theta, d, scaling)] for p in pos], dtype=np.int64)
     c, s = cossin(phase)
     shape = (len(pos),) + (1,) * (x.ndim - 2) + (d // 2,)
     c, s = c.reshape(shape), s.reshape(shape)
     ia, ib = (slice(0, d // 2), slice(d // 2, d)) if pairing == "half" else (slice(0, d, 2), slice(1, d, 2))
     a, b = x[..., ia], x[..., ib]
-    y = np.empty_like(x)
+    y = x.copy()
     y[..., ia] = fma(-b, s, a * c)
     y[..., ib] = fma(a, s, b * c)
     return y
@@ -197,6 +215,12 @@ def dot1024(a, b):
     for j in range(a.shape[-2]):
         acc = fma(a[..., j, :], b[..., j, :], acc)
     return fold(acc)
+
+
+def l2norm(x):
+    length = np.sqrt(dot1024(x, x))
+    length = np.where(length < F32(1e-12), F32(1e-12), length)
+    return x / length[..., None]
 
 
 def rmsnorm(x, gain, eps):

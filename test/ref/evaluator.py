@@ -81,8 +81,13 @@ class Evaluator:
     def op_rmsnorm(self, op, ins, env, layer):
         g = self.weight(op, layer, "real")
         x = ins[0]
+        if "plus" in op.attrs:
+            g = g + contract.f32(op.attrs["plus"])
         y = contract.rmsnorm(x.reshape(x.shape[:x.ndim - g.ndim] + (-1,)), g.reshape(-1), contract.f32(op.attrs["eps"]))
         return [y.reshape(x.shape)]
+
+    def op_l2norm(self, op, ins, env, layer):
+        return [contract.l2norm(ins[0])]
 
     def op_quant(self, op, ins, env, layer):
         return list(contract.quant(ins[0]))
@@ -107,7 +112,10 @@ class Evaluator:
         return [ins[0] + self.weight(op, layer, "real")]
 
     def op_rope(self, op, ins, env, layer):
-        return [contract.rope(ins[0], [r.pos for r in ins[1]], float(op.attrs["theta"]), op.attrs["pairing"])]
+        a = op.attrs
+        scaling = tuple(float(a[k]) for k in ("factor", "low", "high", "original") if k in a)
+        return [contract.rope(ins[0], [r.pos for r in ins[1]], float(a["theta"]), a["pairing"], int(a.get("dims", 0)),
+                              scaling)]
 
     def op_state(self, op, ins, env, layer):
         return [self.cache(op.refs[0], layer)]

@@ -187,4 +187,6 @@ const struct setun_model setun_model = {
     .weight_bytes = 4 * WEIGHTS,
     .ternary_bytes = 4 * VOCAB,
     .pack_id = 0x5eed5eed5eed5eedu,
+    .out_name = "logits",
+    .out_elems = VOCAB,
 };

@@ -127,7 +127,7 @@ def pack(broken, elf, flags=2, pattern=LLAMA3):
     data = struct.pack("<%dI" % WEIGHTS, *weights())
     sections = [b"model fake;\n", b"layers = 1\nhidden = 16\n", b"func @generate\n",
                 b"" if broken == "no-tokenizer" else tokenizer(flags, pattern, broken),
-                tensors(broken), b"Licences of what is inside.\n"]
+                b"", tensors(broken), b"Licences of what is inside.\n"]
     size = 56 + 16 * len(sections)
     body, spans, at = b"", [], (size + 63) // 64 * 64
     for s in sections:
@@ -149,7 +149,7 @@ def pack(broken, elf, flags=2, pattern=LLAMA3):
     header_hash = hash64(hashed) ^ (broken == "header-hash")
     ident = ID ^ (broken == "id")
     head = struct.pack("<Q2I3Q", 0x4B43415055544554 if broken == "magic" else 0x4B43415055544553,
-                       2 if broken == "abi" else 1, 7 if broken == "sections" else 6, ident, header_hash, hash64(data))
+                       1 if broken == "abi" else 2, 6 if broken == "sections" else 7, ident, header_hash, hash64(data))
     out = head + hashed
     if broken == "header":
         out = out[:200] + bytes([out[200] ^ 1]) + out[201:]

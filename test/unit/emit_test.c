@@ -81,6 +81,7 @@ static void check_model(struct jit *j) {
     EXPECT(m->levels[0].step && m->levels[0].step != m->levels[1].step);
     EXPECT(m->levels[1].needs == (SETUN_F_V3 | SETUN_F_AVXVNNI));
     EXPECT(m->weight_bytes == r.plan.bytes && m->ternary_bytes == 3 * 2 * mm_tile_bytes(70));
+    EXPECT(!strcmp(m->out_name, "logits") && m->out_elems == 16);
     EXPECT(m->logits_stride == 128 && m->logits_offset % 64 == 0 && m->logits_offset < m->arena_bytes);
     EXPECT(m->n_kernels > 0);
     for (uint32_t i = 0; i < m->n_kernels; i++)

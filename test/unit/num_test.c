@@ -78,12 +78,24 @@ static void circle(void) {
 
 static void rope(void) {
     uint64_t f[64];
-    num_rope_freqs(500000, 128, f);
+    num_rope_freqs(&(struct num_rope){.theta = 500000, .dims = 128}, f);
     /* 2^64 / 2pi; then theta^(-1/64), ..., as a fraction of it */
     EXPECT(f[0] == 2935890503282001226u);
     EXPECT(fabs((double)f[1] / (double)f[0] - 0.814617234) < 1e-9);
     EXPECT(fabs((double)f[32] / (double)f[0] - 0.00141421356) < 1e-11);
     EXPECT(fabs((double)f[63] / (double)f[0] - 2.45514079e-6) < 1e-14);
+    /* one factor for all; and the scaling of Llama 3: turns in 8192 positions above 4 kept, below 1 divided by 8 */
+    uint64_t g[64];
+    num_rope_freqs(&(struct num_rope){.theta = 500000, .dims = 128, .factor = 4}, g);
+    EXPECT(g[0] == (f[0] + 2) / 4 && g[63] == (f[63] + 2) / 4);
+    num_rope_freqs(&(struct num_rope){.theta = 500000, .dims = 128, .factor = 8, .low = 1, .high = 4, .original = 8192},
+                   g);
+    for (int i = 0; i < 64; i++) {
+        double turns = ldexp((double)f[i], -64) * 8192, s = (turns - 1) / 3;
+        double want = turns > 4 ? 1 : turns < 1 ? 0.125 : (1 - s) * 0.125 + s;
+        EXPECT(fabs((double)g[i] / (double)f[i] - want) < 1e-12);
+    }
+    EXPECT(g[28] == f[28] && g[29] < f[29] && g[34] > f[34] / 8 && g[35] == (f[35] + 4) / 8);
 }
 
 static void half(void) {
