@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "runtime/session.h"
+#include "runtime/cache.h"
 
 /* When what began, in seconds. */
 struct times {
@@ -28,10 +28,12 @@ static int check_prompt(const struct setun_engine *e, const struct setun_ids *id
 }
 
 static int run_session(struct setun_session *s, const struct setun_ids *prompt, struct times *times) {
+    int code = s->o->prompt_cache ? setun_cache_load(s, s->o->prompt_cache) : EXIT_OK;
+    if (code != EXIT_OK) return code;
     setun_session_set(s, prompt->at, (uint32_t)prompt->n);
     for (size_t i = 0; s->o->echo && i < prompt->n; i++) setun_printer_prompt(&s->printer, prompt->at[i]);
     times->prompt_begin = setun_now();
-    int code = setun_session_feed(s);
+    code = setun_session_feed(s);
     times->prompt_end = setun_now();
     return code == EXIT_OK ? setun_session_generate(s, s->o->predict) : code;
 }
@@ -44,9 +46,12 @@ static void end_text(struct setun_session *s) {
 }
 
 static void say_speed(const struct setun_session *s, size_t prompt_n, const struct times *t) {
-    char speed[256];
-    int n = snprintf(speed, sizeof speed, "prompt: %zu tokens, %.1f tok/s", prompt_n,
-                     (double)prompt_n / (t->prompt_end - t->prompt_begin));
+    char speed[256], cached[64] = "";
+    if (s->fed < prompt_n && s->o->prompt_cache) {
+        snprintf(cached, sizeof cached, " (%zu from the prompt cache)", prompt_n - s->fed);
+    }
+    int n = snprintf(speed, sizeof speed, "prompt: %zu tokens%s, %.1f tok/s", prompt_n, cached,
+                     s->fed / (t->prompt_end - t->prompt_begin));
     if (s->generated > 0 && n > 0) {
         double seconds = s->end - s->first;
         snprintf(speed + n, sizeof speed - (size_t)n, "; generation: %u tokens, %.1f tok/s; first token after %.1f ms",
@@ -55,24 +60,40 @@ static void say_speed(const struct setun_session *s, size_t prompt_n, const stru
     setun_say("%s", speed);
 }
 
+/* The files that a run writes. */
+struct files {
+    struct setun_out logits, cache;
+};
+
+static int open_files(struct files *f, const struct setun_opts *o) {
+    int code = o->logits ? setun_out_open(&f->logits, o->logits) : EXIT_OK;
+    if (code == EXIT_OK && o->prompt_cache && !o->prompt_cache_ro) code = setun_out_open(&f->cache, o->prompt_cache);
+    return code;
+}
+
+static int close_files(struct files *f, int code) {
+    int logits = setun_out_close(&f->logits, code == EXIT_OK), cache = setun_out_close(&f->cache, code == EXIT_OK);
+    return code != EXIT_OK ? code : logits != EXIT_OK ? logits : cache;
+}
+
 int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin) {
     struct setun_session s = {.ids = NULL};
     struct times times = {.begin = begin};
-    struct setun_out logits = {.fd = -1};
+    struct files files = {.logits = {.fd = -1}, .cache = {.fd = -1}};
     struct setun_ids prompt;
     int code = setun_prompt(t, o, true, &prompt);
     if (code == EXIT_OK) code = check_prompt(e, &prompt);
-    if (code == EXIT_OK && o->logits) code = setun_out_open(&logits, o->logits);
+    if (code == EXIT_OK) code = open_files(&files, o);
     if (code == EXIT_OK) {
-        code = setun_session_open(&s, e, t, o, prompt.n + (uint64_t)o->predict, o->logits ? &logits : NULL);
+        code = setun_session_open(&s, e, t, o, prompt.n + (uint64_t)o->predict, o->logits ? &files.logits : NULL);
         if (code == EXIT_OK) code = run_session(&s, &prompt, &times);
         end_text(&s);
+        if (code == EXIT_OK && files.cache.buf) code = setun_cache_save(&s, &files.cache);
         int closed = setun_session_close(&s);
         if (code == EXIT_OK) code = closed;
         if (code == EXIT_OK && s.ending == SETUN_END_FULL) setun_say("the context of %u positions is full", e->context);
         if (code == EXIT_OK && !o->quiet) say_speed(&s, prompt.n, &times);
     }
-    int kept = setun_out_close(&logits, code == EXIT_OK);
     setun_ids_free(&prompt);
-    return code != EXIT_OK ? code : kept;
+    return close_files(&files, code);
 }

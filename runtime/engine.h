@@ -15,6 +15,17 @@
 
 enum { SETUN_BLOCK = 64 };
 
+/* Whose caches they are: equal in all three means that the bits are. */
+struct setun_origin_ids {
+    uint64_t pack;    /* setun_pack.id: model text, IR, tensors */
+    uint64_t weights; /* setun_pack.data_hash */
+    uint64_t code;    /* compiler, contract */
+};
+struct setun_origin {
+    const char *name; /* of the model */
+    struct setun_origin_ids ids;
+};
+
 struct setun_engine {
     /* Computes n rows (1 <= n <= max_rows); returns an exit code. */
     int (*step)(struct setun_engine *e, const struct setun_row *rows, uint32_t n);
@@ -28,6 +39,7 @@ struct setun_engine {
     const char *out_name; /* "logits" or "embedding" */
     uint8_t *state;       /* of slot 0, in blocks of SETUN_BLOCK positions; NULL: it cannot be had */
     uint64_t block_bytes;
+    struct setun_origin origin;
 };
 
 /* ---- the engine of the generated code ---- */
@@ -47,6 +59,7 @@ struct setun_native_config {
     const struct setun_model *model;
     const struct setun_level *level;
     const uint8_t *weights;
+    uint64_t weights_hash; /* what the pack says of them */
     uint32_t threads;
     uint32_t context; /* positions asked for */
     struct setun_trace *trace;

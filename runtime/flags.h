@@ -22,7 +22,7 @@ struct setun_texts {
 };
 
 struct setun_opts {
-    const char *prompt, *file, *logits, *trace;
+    const char *prompt, *file, *logits, *trace, *prompt_cache;
     struct setun_ids tokens, thread_list;
     struct setun_texts stop;
     uint32_t predict, threads, context, window, chunk; /* threads, context, chunk: 0 is the default */
@@ -32,7 +32,7 @@ struct setun_opts {
     uint32_t top_k, repeat_last;
     uint64_t seed;
     bool has_tokens; /* --tokens was given, maybe empty */
-    bool ignore_eos, echo, ids, special, no_bos, quiet, help;
+    bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
     bool model, ir, tensors, licenses, verify;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/contract.h"
 #include "runtime/cpu.h"
 #include "runtime/engine.h"
 #include "runtime/rt.h"
@@ -130,7 +131,12 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                  .out_elems = m->out_elems,
                                  .out_name = m->out_name,
                                  .state = at + l.state,
-                                 .block_bytes = m->state_block_bytes};
+                                 .block_bytes = m->state_block_bytes,
+                                 .origin = {.name = m->name,
+                                            .ids = {.pack = m->pack_id,
+                                                    .weights = c->weights_hash,
+                                                    .code = setun_hash(m->compiler, strlen(m->compiler)) ^
+                                                            (uint64_t)SETUN_CONTRACT << 32 ^ SETUN_ABI}}};
     return EXIT_OK;
 }
 

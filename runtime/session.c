@@ -51,6 +51,7 @@ static int feed(struct setun_session *s, uint32_t to) {
 
 int setun_session_feed(struct setun_session *s) {
     if (s->held == s->n) s->held--;
+    s->fed = s->n - s->held;
     return feed(s, s->n);
 }
 

@@ -6,7 +6,8 @@
  * reference.py computes its logits again.
  *
  * Variants: -DFAKE_SLOW sleeps 20 ms a step; -DFAKE_NEEDS=bits asks that of every level; -DFAKE_WRONG lets level
- * "plain" compute other bits; -DFAKE_COUNT ends with code 99 if anything is allocated between two steps.
+ * "plain" compute other bits; -DFAKE_COUNT ends with code 99 if anything is allocated between two steps; -DFAKE_ID=n
+ * is for another pack.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 
 #include "runtime/abi.h"
 
+#ifndef FAKE_ID
+#define FAKE_ID 0x5eed5eed5eed5eedu
+#endif
 #ifndef FAKE_NEEDS
 #define FAKE_NEEDS 0
 #endif
@@ -186,7 +190,7 @@ const struct setun_model setun_model = {
     .logits_stride = LOGITS_STRIDE,
     .weight_bytes = 4 * WEIGHTS,
     .ternary_bytes = 4 * VOCAB,
-    .pack_id = 0x5eed5eed5eed5eedu,
+    .pack_id = FAKE_ID,
     .out_name = "logits",
     .out_elems = VOCAB,
 };

@@ -123,7 +123,7 @@ def pad(data, n):
     return data + bytes(-len(data) % n)
 
 
-def pack(broken, elf, flags=2, pattern=LLAMA3):
+def pack(broken, elf, flags=2, pattern=LLAMA3, ident=ID):
     data = struct.pack("<%dI" % WEIGHTS, *weights())
     sections = [b"model fake;\n", b"layers = 1\nhidden = 16\n", b"func @generate\n",
                 b"" if broken == "no-tokenizer" else tokenizer(flags, pattern, broken),
@@ -147,7 +147,7 @@ def pack(broken, elf, flags=2, pattern=LLAMA3):
     end = spans[-1][0] + spans[-1][1]
     hashed = hashed[:end - 40]  # the field `data` is at 40
     header_hash = hash64(hashed) ^ (broken == "header-hash")
-    ident = ID ^ (broken == "id")
+    ident ^= broken == "id"
     head = struct.pack("<Q2I3Q", 0x4B43415055544554 if broken == "magic" else 0x4B43415055544553,
                        1 if broken == "abi" else 2, 6 if broken == "sections" else 7, ident, header_hash, hash64(data))
     out = head + hashed
@@ -176,12 +176,13 @@ def main():
     p.add_argument("out")
     p.add_argument("--break", dest="broken")
     p.add_argument("--pattern", default=LLAMA3)
+    p.add_argument("--id", type=int, default=ID)
     p.add_argument("--tok-flags", type=int, default=2)
     o = p.parse_args()
     with open(o.elf, "rb") as f:
         elf = f.read()
     with open(o.out, "wb") as f:
-        f.write(pack(o.broken, elf, o.tok_flags, o.pattern))
+        f.write(pack(o.broken, elf, o.tok_flags, o.pattern, o.id))
     os.chmod(o.out, 0o755)
 
 
