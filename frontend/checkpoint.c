@@ -283,13 +283,28 @@ bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *wei
     return false;
 }
 
-void checkpoint_warn_unused(struct checkpoint *cp) {
-    const struct tensor *first = NULL;
+static bool ends_in_one(const char *name, const char *const *ends, size_t n_ends) {
+    size_t n = strlen(name);
+    for (size_t i = 0; i < n_ends; i++) {
+        size_t k = strlen(ends[i]);
+        if (k <= n && strcmp(name + n - k, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
+size_t checkpoint_unused(const struct checkpoint *cp, const char *const *ignore, size_t n_ignore, const char **first) {
     size_t n = 0;
+    *first = NULL;
     for (size_t i = 0; i < cp->tensors.n; i++) {
-        if (cp->tensors.at[i]->used) continue;
-        if (!first) first = cp->tensors.at[i];
+        if (cp->tensors.at[i]->used || ends_in_one(cp->tensors.at[i]->name, ignore, n_ignore)) continue;
+        if (!*first) *first = cp->tensors.at[i]->name;
         n++;
     }
-    if (first) diag_in(cp->diag, cp->folder, DIAG_TENSOR_UNUSED, n, first->name);
+    return n;
+}
+
+void checkpoint_warn_unused(struct checkpoint *cp, const char *const *ignore, size_t n_ignore) {
+    const char *first;
+    size_t n = checkpoint_unused(cp, ignore, n_ignore, &first);
+    if (n) diag_in(cp->diag, cp->folder, DIAG_TENSOR_UNUSED, n, first);
 }

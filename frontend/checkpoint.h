@@ -45,6 +45,7 @@ struct weight_source {
     uint32_t n;              /* layers of the stack; 1 for a global */
     const char *const *name; /* n names as the text writes them, first alternative: what synth calls tensors */
     struct weight_at *at;    /* n; NULL if nothing was looked up (synth) */
+    bool paired;             /* rows of a head stand in pairs in the file: paired.c puts them in the text's order */
 };
 
 enum checkpoint_found {
@@ -65,8 +66,10 @@ enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *ba
 /* Reports that none of the names exists, at the place of the text that asked. */
 bool checkpoint_missing(struct checkpoint *cp, struct loc where, const char *weight, const char *const *names,
                         size_t n);
-/* One warning that names tensors nobody asked for, if there are any. */
-void checkpoint_warn_unused(struct checkpoint *cp);
+/* How many tensors nobody asked for, not counting those whose names end in one of `ignore`; *first: one of them. */
+size_t checkpoint_unused(const struct checkpoint *cp, const char *const *ignore, size_t n_ignore, const char **first);
+/* One warning that names them, if there are any. */
+void checkpoint_warn_unused(struct checkpoint *cp, const char *const *ignore, size_t n_ignore);
 
 /*
  * Values of the weights of m; sources[w->id] belongs to weight w and must be found.  Masters are read once here

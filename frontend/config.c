@@ -174,6 +174,18 @@ static bool divides(struct reader *r, const char *whole, const char *part) {
            diag_in(r->j.diag, jfile_where(&r->j, w->key, NULL), DIAG_CONFIG_DIVIDES, w->i, p->key, p->i);
 }
 
+/* architectures is a list, of one name in all that is published; model_type is a second-best name. */
+static bool read_arch(struct reader *r) {
+    const struct jfile *j = &r->j;
+    const char *text = json_string_value(json_array_get(json_object_get(j->root, "architectures"), 0));
+    if (!text) {
+        enum jgot got = jfile_text(j, j->root, NULL, "model_type", &text);
+        if (got != JGOT_VALUE) return got == JGOT_ABSENT;
+    }
+    r->c->arch = arena_strdup(j->arena, text);
+    return true;
+}
+
 static bool read_all(struct reader *r) {
     const struct jfile *j = &r->j;
     const char *text;
@@ -186,7 +198,7 @@ static bool read_all(struct reader *r) {
     if (got == JGOT_VALUE) r->c->hidden_act = arena_strdup(j->arena, text);
     const struct config_value *tied = config_find(r->c, "tied");
     r->c->tied = tied && tied->i;
-    return read_rope(r, "rope_parameters") && read_rope(r, "rope_scaling") && read_linear_class(r) &&
+    return read_arch(r) && read_rope(r, "rope_parameters") && read_rope(r, "rope_scaling") && read_linear_class(r) &&
            read_special_ids(r) && divides(r, "heads", "kv_heads") &&
            (config_find(r->c, "head") || divides(r, "hidden", "heads"));
 }

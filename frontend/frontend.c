@@ -23,6 +23,13 @@ static struct ast_model *read_model(struct diag *d, struct arena *a, struct name
     return lang_parse(d, a, names, diag_add_text(d, path, text, n), text, n);
 }
 
+/* Of the text given, or of the file. */
+static struct ast_model *read_input(const struct frontend_input *in) {
+    if (!in->text) return read_model(in->diag, in->arena, in->names, in->model);
+    uint32_t file = diag_add_text(in->diag, in->model, in->text, in->n_text);
+    return lang_parse(in->diag, in->arena, in->names, file, in->text, in->n_text);
+}
+
 bool frontend_check(struct diag *d, struct arena *a, struct names *names, const char *model) {
     struct ast_model *ast = read_model(d, a, names, model);
     struct sema_input in = {.diag = d, .arena = a, .names = names, .ast = ast};
@@ -90,18 +97,23 @@ static enum checkpoint_found find_tensor(struct finder *f, const struct sema_wei
                       : checkpoint_find_real(f->cp, name, w->rank, dim, at);
 }
 
-/* One layer of a weight, under the first of its names that the checkpoint has. */
+/* One layer of a weight, under the first of its names that the checkpoint has: every prefix with every alternative. */
 static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim,
-                                        int64_t layer, struct weight_at *at) {
+                                        int64_t layer, struct weight_at *at, bool *paired) {
     VEC(const char *) names = {0};
-    const struct ast_alt *alt = w->sources;
+    const struct ast_alt *prefix = sema_prefixes(w);
     do {
-        const char *name = sema_tensor_name(f->in->arena, w, alt, layer);
-        enum checkpoint_found got = find_tensor(f, w, dim, name, at);
-        if (got != CHECKPOINT_ABSENT) return got;
-        *vec_push(f->in->arena, &names) = name;
-        if (alt) alt = alt->next;
-    } while (alt);
+        const struct ast_alt *alt = w->sources;
+        do {
+            const char *name = sema_tensor_name(f->in->arena, w, prefix, alt, layer);
+            enum checkpoint_found got = find_tensor(f, w, dim, name, at);
+            *paired = sema_is_paired(alt);
+            if (got != CHECKPOINT_ABSENT) return got;
+            *vec_push(f->in->arena, &names) = name;
+            alt = alt ? alt->next : NULL;
+        } while (alt);
+        prefix = prefix ? prefix->next : NULL;
+    } while (prefix);
     if (!w->optional) checkpoint_missing(f->cp, w->loc, w->full, names.at, names.n);
     return CHECKPOINT_ABSENT;
 }
@@ -134,7 +146,8 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
     while (f->found.n <= w->id) *vec_push(f->in->arena, &f->found) = (struct weight_source){0};
     if (!weight_dims(f, m, w, dim)) return false;
     const char **names = arena_array(f->in->arena, const char *, n);
-    for (uint32_t i = 0; i < n; i++) names[i] = sema_tensor_name(f->in->arena, w, w->sources, first + i);
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = sema_tensor_name(f->in->arena, w, sema_prefixes(w), w->sources, first + i);
     struct weight_source *src = &f->found.at[w->id];
     *src = (struct weight_source){.n = n, .name = names};
     if (!f->cp) {
@@ -143,8 +156,10 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
     }
     src->at = arena_array(f->in->arena, struct weight_at, n);
     for (uint32_t i = 0; i < n; i++) {
-        enum checkpoint_found got = find_layer(f, w, dim, first + i, &src->at[i]);
+        bool paired;
+        enum checkpoint_found got = find_layer(f, w, dim, first + i, &src->at[i], &paired);
         if (got == CHECKPOINT_BAD || (got == CHECKPOINT_ABSENT && !w->optional)) return false;
+        src->paired |= got == CHECKPOINT_FOUND && paired;
         present += got == CHECKPOINT_FOUND;
     }
     w->present = present ? SEMA_YES : SEMA_NO;
@@ -155,7 +170,7 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
 
 bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
-    struct ast_model *ast = read_model(in->diag, in->arena, in->names, in->model);
+    struct ast_model *ast = read_input(in);
     if (!ast || !check_sets(in, ast)) return false;
     if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights))) return false;
     struct config_values config;
@@ -175,7 +190,9 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     if (!f->module) return false;
     f->config = m->config;
     f->tokenizer = m->tokenizer;
-    if (f->checkpoint) checkpoint_warn_unused(f->checkpoint);
+    f->chat = m->chat;
+    struct sema_serves serves = sema_serves(in->arena, ast);
+    if (f->checkpoint) checkpoint_warn_unused(f->checkpoint, serves.ignore.at, serves.ignore.n);
     return ir_verify(in->diag, f->module, "lowering the model text");
 }
 

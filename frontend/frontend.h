@@ -14,7 +14,9 @@ struct frontend_input {
     struct diag *diag;
     struct arena *arena;
     struct names *names;
-    const char *model;   /* path of the .stn */
+    const char *model; /* path of the .stn, or what messages call it */
+    const char *text;  /* of the .stn, n_text bytes; NULL: the file is read */
+    size_t n_text;
     const char *weights; /* checkpoint folder or file; NULL: numbers come from sets and defaults alone, as for synth */
     const char *const *sets; /* "name=value", stronger than config.json */
     size_t n_sets;
@@ -26,6 +28,7 @@ struct frontend_model {
     struct config_values config;         /* every value, defaults included */
     struct checkpoint *checkpoint;       /* NULL without weights */
     const char *tokenizer;               /* file name the model text names, or NULL */
+    const struct ast_node *chat;         /* section `chat` of the text (lang/ast.h), or NULL */
 };
 
 /* Reads, checks and lowers.  false: reported. */

@@ -77,11 +77,11 @@ static bool stack_range(struct sema *s, struct sema_stack *st) {
 static void check_hole(struct sema *s, const struct sema_weight *w) {
     const struct ast_node *st = w->stack->ast;
     const char *hole = arena_printf(s->arena, "{%s}", st->var.text);
-    if (st->tag && strstr(st->tag->text, hole)) return;
-    const struct ast_alt *alt = w->sources;
+    const struct ast_alt *prefix = st->tag, *alt = w->sources;
+    while (prefix && strstr(prefix->text, hole)) prefix = prefix->next;
     while (alt && strstr(alt->text, hole)) alt = alt->next;
-    if (w->sources && !alt) return;
-    diag_at(s->diag, st->tag ? st->tag->loc : w->loc, DIAG_NO_LAYER_IN_NAME, hole, w->name);
+    if ((st->tag && !prefix) || (w->sources && !alt)) return;
+    diag_at(s->diag, prefix ? prefix->loc : w->loc, DIAG_NO_LAYER_IN_NAME, hole, w->name);
 }
 
 static void declare_stack(struct sema *s, const struct ast_node *n) {
@@ -184,17 +184,62 @@ static void section_tokenizer(struct sema *s, const struct ast_node *n) {
         s->m->tokenizer = n->tag->text;
 }
 
-/* Data for conversations: checked, but nothing uses it yet. */
-static void section_chat(struct sema *s, const struct ast_node *n) {
-    static const char *const keys[] = {"system", "user", "reply", "stop"};
+/* Every key is one of these, and stands once. */
+static void check_keys(struct sema *s, const struct ast_node *n, const char *const *keys, size_t n_keys) {
     for (const struct ast_field *f = n->fields; f; f = f->next) {
         bool known = false;
-        for (size_t i = 0; i < COUNT_OF(keys); i++) known |= strcmp(keys[i], f->names->text) == 0;
-        if (known) continue;
-        diag_at(s->diag, f->names->loc, DIAG_UNKNOWN_KEY, n->name.text, f->names->text);
-        note_nearest(s, f->names->loc, f->names->text, keys, COUNT_OF(keys));
+        for (size_t i = 0; i < n_keys; i++) known |= strcmp(keys[i], f->names->text) == 0;
+        if (!known) {
+            diag_at(s->diag, f->names->loc, DIAG_UNKNOWN_KEY, n->name.text, f->names->text);
+            note_nearest(s, f->names->loc, f->names->text, keys, n_keys);
+        }
+        for (const struct ast_field *g = n->fields; g != f; g = g->next)
+            if (g->names->text == f->names->text) diag_at(s->diag, f->names->loc, DIAG_DUPLICATE_NAME, f->names->text);
     }
-    diag_at(s->diag, n->loc, DIAG_UNUSED_SECTION, n->name.text);
+}
+
+/* A text, or a list of texts. */
+static void check_texts(struct sema *s, const struct ast_expr *e) {
+    bool list = e->kind == AST_LIST;
+    for (const struct ast_expr *x = list ? e->args : e; x; x = list ? x->next : NULL)
+        if (x->kind != AST_STR) diag_at(s->diag, x->loc, DIAG_WRONG_KIND, "a text", expr_label(s, x, "another value"));
+}
+
+/* Data for conversations: how it is used is chat.c's matter. */
+static void section_chat(struct sema *s, const struct ast_node *n) {
+    static const char *const keys[] = {"system", "user", "reply", "stop"};
+    check_keys(s, n, keys, COUNT_OF(keys));
+    if (s->m->chat) diag_at(s->diag, n->loc, DIAG_DUPLICATE_NAME, n->name.text);
+    s->m->chat = n;
+}
+
+/* Whose checkpoints the text is for: data for page.c. */
+static const char *const serves_keys[] = {"arch", "act", "ignore"};
+
+static void section_serves(struct sema *s, const struct ast_node *n) {
+    check_keys(s, n, serves_keys, COUNT_OF(serves_keys));
+    for (const struct ast_field *f = n->fields; f; f = f->next) check_texts(s, f->value);
+    for (const struct ast_node *x = s->in->ast->items; x != n; x = x->next)
+        if (x->kind == AST_SECTION && x->name.text == n->name.text)
+            diag_at(s->diag, n->loc, DIAG_DUPLICATE_NAME, n->name.text);
+}
+
+struct sema_serves sema_serves(struct arena *a, const struct ast_model *ast) {
+    struct sema_serves out = {0};
+    for (const struct ast_node *n = ast->items; n; n = n->next) {
+        if (n->kind != AST_SECTION || strcmp(n->name.text, "serves") != 0) continue;
+        out.any = true;
+        for (const struct ast_field *f = n->fields; f; f = f->next) {
+            bool list = f->value->kind == AST_LIST;
+            for (const struct ast_expr *x = list ? f->value->args : f->value; x; x = list ? x->next : NULL) {
+                if (x->kind != AST_STR) continue;
+                if (strcmp(f->names->text, "arch") == 0) *vec_push(a, &out.arch) = x->text;
+                if (strcmp(f->names->text, "act") == 0) *vec_push(a, &out.act) = x->text;
+                if (strcmp(f->names->text, "ignore") == 0) *vec_push(a, &out.ignore) = x->text;
+            }
+        }
+    }
+    return out;
 }
 
 static void section_later(struct sema *s, const struct ast_node *n) {
@@ -206,10 +251,8 @@ static void check_section(struct sema *s, const struct ast_node *n) {
         const char *name;
         void (*check)(struct sema *s, const struct ast_node *n);
     } sections[] = {
-        {"tokenizer", section_tokenizer},
-        {"chat", section_chat},
-        {"elastic", section_later},
-        {"decode", section_later},
+        {"tokenizer", section_tokenizer}, {"chat", section_chat},    {"serves", section_serves},
+        {"elastic", section_later},       {"decode", section_later},
     };
     const char *names[COUNT_OF(sections)];
     for (size_t i = 0; i < COUNT_OF(sections); i++) {

@@ -113,6 +113,7 @@ struct sema_model {
     VEC(struct sema_stack *) stacks;
     VEC(struct sema_entry *) entries;
     const char *tokenizer;       /* NULL: not named */
+    const struct ast_node *chat; /* its section, fields checked; NULL: none */
     struct config_values config; /* with a config: every value, defaults included */
 };
 
@@ -131,8 +132,21 @@ struct sema_input {
 /* NULL: reported. */
 struct sema_model *sema_check(const struct sema_input *in);
 
-/* Name of the tensor of layer i: prefix and alternative put together, {i} replaced. */
-const char *sema_tensor_name(struct arena *a, const struct sema_weight *w, const struct ast_alt *alt, int64_t layer);
+/* The prefixes of a weight's stack; NULL: none. */
+const struct ast_alt *sema_prefixes(const struct sema_weight *w);
+/* Name of the tensor of layer i: a prefix (or NULL) and an alternative (or NULL) put together, {i} replaced. */
+const char *sema_tensor_name(struct arena *a, const struct sema_weight *w, const struct ast_alt *prefix,
+                             const struct ast_alt *alt, int64_t layer);
+/* Does a file of this alternative hold the rows of each head in pairs: row i and row i + half of them side by side? */
+bool sema_is_paired(const struct ast_alt *alt);
+
+/* What a page says of the checkpoints it is for: its section `serves`. */
+struct sema_serves {
+    bool any; /* there is one */
+    VEC(const char *) arch, act, ignore;
+};
+/* Reads the sections of a tree; what is wrong in them sema_check reports. */
+struct sema_serves sema_serves(struct arena *a, const struct ast_model *ast);
 
 /* The table of builtins as docs/language.md shows it. */
 void sema_list_builtins(struct buf *out);

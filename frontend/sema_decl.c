@@ -177,23 +177,47 @@ static const char *full_name(struct sema *s, const struct sema_stack *stack, con
     return stack ? arena_printf(s->arena, "%s.%s", stack->name, name) : name;
 }
 
+bool sema_is_paired(const struct ast_alt *alt) { return alt && alt->word; }
+
+/* The axis whose elements stand in pairs: the rows of a head, or the elements of a bias. */
+static bool check_paired(struct sema *s, const struct ast_alt *alt, const struct stype *t) {
+    static const char *const words[] = {"paired"};
+    if (strcmp(alt->word, words[0]) != 0) {
+        diag_at(s->diag, alt->word_loc, DIAG_UNKNOWN_WORD, "the order in a file", "'paired'", alt->word);
+        note_nearest(s, alt->word_loc, alt->word, words, 1);
+        return false;
+    }
+    int64_t d;
+    uint32_t least = t->of == TYPE_TERNARY ? 3 : 2, axis = t->rank - (least - 1);
+    if (t->rank < least)
+        return diag_at(s->diag, alt->loc, DIAG_WRONG_KIND, "axes [heads, head, ...] of a paired weight",
+                       dims_text(s, t->rank, t->dim));
+    if (dim_value(t->dim[axis], &d) != DIM_OK || d % 2 == 0) return true;
+    return diag_at(s->diag, alt->loc, DIAG_ODD_LENGTH, "a head", dim_text(s->dims, t->dim[axis]));
+}
+
 /* As many sources as names, or none. */
-static bool check_sources(struct sema *s, const struct ast_node *n) {
+static bool check_sources(struct sema *s, const struct ast_node *n, const struct stype *t) {
     uint32_t names = 0, sources = 0;
+    bool ok = true;
     for (const struct ast_name *x = n->names; x; x = x->next) names++;
-    for (const struct ast_source *x = n->sources; x; x = x->next) sources++;
-    if (!sources || names == sources) return true;
+    for (const struct ast_source *x = n->sources; x; x = x->next) {
+        sources++;
+        for (const struct ast_alt *alt = x->alts; alt; alt = alt->next)
+            if (alt->word) ok &= check_paired(s, alt, t);
+    }
+    if (!sources || names == sources) return ok;
     return diag_at(s->diag, n->loc, DIAG_BAD_SOURCES, names, sources);
 }
 
 void declare_weights(struct sema *s, const struct ast_node *n, struct scope *sc, struct sema_stack *stack) {
     struct stype t = {0};
     bool ok = sema_type(s, n->type, &t);
-    ok &= check_sources(s, n);
     if (ok && t.of != TYPE_REAL && t.of != TYPE_TERNARY)
         ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_TYPE, n->type->name);
     if (ok && t.rank < (t.of == TYPE_TERNARY ? 2u : 1u))
         ok = diag_at(s->diag, n->type->loc, DIAG_WEIGHT_RANK, n->type->name, t.of == TYPE_TERNARY ? 2 : 1);
+    ok = ok && check_sources(s, n, &t);
     const struct ast_source *source = n->sources;
     for (const struct ast_name *x = n->names; x; x = x->next) {
         struct sval v = sv_error();
@@ -219,10 +243,13 @@ void declare_weights(struct sema *s, const struct ast_node *n, struct scope *sc,
     }
 }
 
-const char *sema_tensor_name(struct arena *a, const struct sema_weight *w, const struct ast_alt *alt, int64_t layer) {
+const struct ast_alt *sema_prefixes(const struct sema_weight *w) { return w->stack ? w->stack->ast->tag : NULL; }
+
+const char *sema_tensor_name(struct arena *a, const struct sema_weight *w, const struct ast_alt *prefix,
+                             const struct ast_alt *alt, int64_t layer) {
     struct buf b = {0};
     const struct ast_node *stack = w->stack ? w->stack->ast : NULL;
-    if (stack && stack->tag) buf_printf(&b, "%s.", stack->tag->text);
+    if (prefix) buf_printf(&b, "%s.", prefix->text);
     buf_printf(&b, "%s", alt ? alt->text : w->name);
     if (!stack) {
         const char *name = arena_strndup(a, b.at, b.n);

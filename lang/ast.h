@@ -81,10 +81,12 @@ struct ast_param {
     struct ast_param *next;
 };
 
-/* "a" or "b": the names under which a file may hold one tensor. */
+/* "a" or paired "b": the names under which a file may hold one tensor, or the prefixes of a stack. */
 struct ast_alt {
     const char *text;
     struct loc loc;
+    const char *word; /* how that file orders it, before the name; NULL: as the text does */
+    struct loc word_loc;
     struct ast_alt *next;
 };
 struct ast_source {
@@ -108,7 +110,7 @@ enum ast_kind {
     AST_WEIGHT,  /* weight names : type ? from sources;                                      */
     AST_STATE,   /* state names : kind(args) type;                                           */
     AST_FN,      /* fn name(params) -> type = expr;   or a block                             */
-    AST_STACK,   /* stack name(params) -> type for var in range at "prefix" { body }         */
+    AST_STACK,   /* stack name(params) -> type for var in range at "a" or "b" { body }       */
     AST_ENTRY,   /* entry name(params) { body }                                              */
     AST_LET,     /* let names = expr;                                                        */
     AST_WRITE,   /* name[args] = expr;                                                       */
@@ -133,7 +135,7 @@ struct ast_node {
     struct ast_name kind_name;  /* state */
     struct ast_source *sources; /* weight */
     struct ast_field *fields;   /* config, section */
-    struct ast_alt *tag;        /* section's string; stack's prefix */
+    struct ast_alt *tag;        /* section's string; stack's prefixes */
     struct ast_param *params;   /* fn, stack, entry */
     struct ast_name var;        /* stack */
     struct ast_expr *range;     /* stack */

@@ -90,10 +90,10 @@ static struct ast_name named(const char *text, struct loc at) {
 %type <type> type ret
 %type <node> item decl fn entry stack section stmt bind
 %type <list> items fields config_fields idlist dims args cargs kind_args params plist
-%type <list> block other stmts binds sources alts from
+%type <list> block other stmts binds sources alts from prefix prefixes
 %type <field> field config_field
 %type <param> param
-%type <alt> tag prefix string
+%type <alt> tag string alt
 %type <flag> optional
 
 %%
@@ -223,8 +223,12 @@ sources: alts {
     }
     ;
 
-alts: string                { $$ = (struct list){0}; LIST_ADD($$, struct ast_alt, $1); }
-    | alts "or" string      { $$ = $1; LIST_ADD($$, struct ast_alt, $3); }
+alts: alt                   { $$ = (struct list){0}; LIST_ADD($$, struct ast_alt, $1); }
+    | alts "or" alt         { $$ = $1; LIST_ADD($$, struct ast_alt, $3); }
+    ;
+
+alt: string
+    | ID string             { $$ = $string; $$->word = $ID; $$->word_loc = @ID; }
     ;
 
 type: ID dims {
@@ -278,13 +282,17 @@ stack: "stack" ID '(' params ')' ret "for" ID[var] "in" range prefix block {
         $$->type = $ret;
         $$->var = named($var, @var);
         $$->range = $range;
-        $$->tag = $prefix;
+        $$->tag = $prefix.first;
         $$->body = $block.first;
     }
     ;
 
-prefix: %empty              { $$ = NULL; }
-    | "at" string           { $$ = $string; }
+prefix: %empty              { $$ = (struct list){0}; }
+    | "at" prefixes         { $$ = $prefixes; }
+    ;
+
+prefixes: string            { $$ = (struct list){0}; LIST_ADD($$, struct ast_alt, $1); }
+    | prefixes "or" string  { $$ = $1; LIST_ADD($$, struct ast_alt, $3); }
     ;
 
 entry: "entry" ID '(' params ')' block {

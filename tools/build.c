@@ -21,10 +21,11 @@ struct build_args {
     struct backend_options backend;
     const char *out, *linker, *print_after;
     enum emit_kind emit;
-    bool quiet;
 };
 
 static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
+                                        {"model", required_argument, NULL, 'm'},
+                                        {"tokenizer", required_argument, NULL, 't'},
                                         {"set", required_argument, NULL, 's'},
                                         {"cpu", required_argument, NULL, 'c'},
                                         {"emit", required_argument, NULL, 'e'},
@@ -63,6 +64,8 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
     while (code == EXIT_OK && (c = command_option("build", argc, argv, ":o:q", options)) != -1) {
         switch (c) {
         case 'w': b->model.weights = optarg; break;
+        case 'm': b->model.model = optarg; break;
+        case 't': b->model.tokenizer = optarg; break;
         case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
         case 'c': b->backend.levels = optarg; break;
         case 'e': code = find_emit(optarg, &b->emit); break;
@@ -71,15 +74,15 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
         case 'p': code = find_pass(optarg, &b->print_after); break;
         case 'o': b->out = optarg; break;
-        case 'q': b->quiet = true; break;
+        case 'q': b->model.quiet = true; break;
         default: return EXIT_USAGE;
         }
     }
     if (code) return code;
-    if (!command_words("build", argc, 1, "MODEL.stn")) return EXIT_USAGE;
-    b->model.model = argv[optind];
+    if (!command_words("build", argc, 1, "PATH or MODEL.stn")) return EXIT_USAGE;
+    code = compile_word("build", &b->model, argv[optind], b->emit == EMIT_EXE);
+    if (code) return code;
     if (!b->out && b->emit != EMIT_IR && b->emit != EMIT_SIR) return command_usage("build", "-o FILE is missing");
-    if (!b->model.weights && b->emit == EMIT_EXE) return command_usage("build", "--weights DIR is missing");
     return EXIT_OK;
 }
 
@@ -155,7 +158,7 @@ static bool finish(struct command_ctx *cx, const struct build_args *b, struct pa
     const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
     if (!link_executable(cx->diag, cx->arena, b->linker, object, exe)) return false;
     struct out *o = out_open(cx->diag, b->out, true);
-    struct progress bar = {.last = -1, .bar = !b->quiet && isatty(2)};
+    struct progress bar = {.last = -1, .bar = !b->model.quiet && isatty(2)};
     clock_gettime(CLOCK_MONOTONIC, &bar.start);
     if (!o) return false;
     if (out_append_file(o, exe) && pack_append(cx->diag, o, p, id, show_progress, &bar)) return out_commit(o);

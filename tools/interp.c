@@ -84,18 +84,21 @@ static bool own_flag(int argc, char **argv, int *at, const char *flag, const cha
     return true;
 }
 
-/* MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's `run`. */
+/* PATH or MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's `run`. */
 static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args, char **rest,
                       int *n_rest) {
     bool interp = false;
-    if (argc < 2 || argv[1][0] == '-') return command_usage("run", "MODEL.stn is missing; it comes first");
-    args->model = argv[1];
+    if (argc < 2 || argv[1][0] == '-') return command_usage("run", "PATH or MODEL.stn is missing; it comes first");
     for (int i = 2; i < argc; i++) {
         const char *flag = argv[i], *value = "";
         if (!strcmp(flag, "--interp")) {
             interp = true;
         } else if (own_flag(argc, argv, &i, "--weights", &value)) {
             args->weights = value;
+        } else if (own_flag(argc, argv, &i, "--model", &value)) {
+            args->model = value;
+        } else if (own_flag(argc, argv, &i, "--tokenizer", &value)) {
+            args->tokenizer = value;
         } else if (own_flag(argc, argv, &i, "--set", &value)) {
             *vec_push(cx->arena, &args->sets) = value;
         } else {
@@ -103,7 +106,8 @@ static int split_args(struct command_ctx *cx, int argc, char **argv, struct mode
         }
         if (!value) return command_usage("run", "'%s' needs a value", flag);
     }
-    if (!args->weights) return command_usage("run", "--weights DIR is missing");
+    int code = compile_word("run", args, argv[1], true);
+    if (code) return code;
     if (!interp) return command_usage("run", "--interp is missing: build makes the executable that runs on its own");
     return EXIT_OK;
 }

@@ -15,20 +15,25 @@ static int code_of(struct command_ctx *cx, bool ok) {
 /* ---- check ---- */
 
 int command_check(struct command_ctx *cx, int argc, char **argv) {
-    static const struct option options[] = {
-        {"weights", required_argument, NULL, 'w'}, {"set", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
+                                            {"model", required_argument, NULL, 'm'},
+                                            {"set", required_argument, NULL, 's'},
+                                            {NULL, 0, NULL, 0}};
     struct model_args args = {0};
     struct compiled c = {0};
     for (int o; (o = command_option("check", argc, argv, ":", options)) != -1;) {
         if (o == 'w')
             args.weights = optarg;
+        else if (o == 'm')
+            args.model = optarg;
         else if (o == 's')
             *vec_push(cx->arena, &args.sets) = optarg;
         else
             return EXIT_USAGE;
     }
-    if (!command_words("check", argc, 1, "MODEL.stn")) return EXIT_USAGE;
-    args.model = argv[optind];
+    if (!command_words("check", argc, 1, "PATH or MODEL.stn")) return EXIT_USAGE;
+    int code = compile_word("check", &args, argv[optind], false);
+    if (code) return code;
     bool ok = args.weights || args.sets.n ? compile_load(cx, &args, false, &c)
                                           : frontend_check(cx->diag, cx->arena, cx->names, args.model);
     compile_close(&c);

@@ -105,7 +105,7 @@ static void good_values(void) {
     EXPECT(weight[4]->scale == IR_SCALE_ROW && w.scales(w.self, weight[4], 0, s) && s[1] == 2 && s[2] == 4);
     EXPECT(w.trits(w.self, weight[4], 0, 0, 3, t) && t[0] == -1 && t[1] == 0 && t[2] == 1 && t[3] == -1 && t[4] == 0 &&
            t[5] == 1);
-    checkpoint_warn_unused(cp);
+    checkpoint_warn_unused(cp, NULL, 0);
     EXPECT(strstr(heard_text(&h), "1 tensors are not used by the model, 'lone.weight' is the first [tensor-unused]"));
     heard_none(&h, "good");
     checkpoint_close(cp);

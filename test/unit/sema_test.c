@@ -127,18 +127,22 @@ static void exit_codes(void) {
 }
 
 static void tensor_names(void) {
-    static const char text[] =
-        "model m; weight w : real[4, 4] from \"w.weight\" or \"other\"; weight v : real[4, 4];\n"
-        "stack s(x: f32[4]) for i in 2..4 at \"l.{i}\" { weight a : real[4] from \"{i}.a{j}\"; yield x + a; }\n"
-        "entry e(t: id[4]) { emit y = s(w[t]); emit z = v[t]; }";
+    static const char text[] = "model m; weight w : real[4, 4] from \"w.weight\" or \"other\"; weight v : real[4, 4];\n"
+                               "stack s(x: f32[4]) for i in 2..4 at \"l.{i}\" or \"m.{i}\" {\n"
+                               "weight a : real[4] from \"{i}.a{j}\" or paired \"b\"; yield x + a; }\n"
+                               "entry e(t: id[4]) { emit y = s(w[t]); emit z = v[t]; }";
     struct config_values config = {.bos = -1};
     struct run r = check(text, sizeof text - 1, &config, stderr);
     if (EXPECT(r.m != NULL)) {
         struct sema_weight **w = r.m->weights.at;
-        EXPECT_STR(sema_tensor_name(r.a, w[0], w[0]->sources, 0), "w.weight");
-        EXPECT_STR(sema_tensor_name(r.a, w[0], w[0]->sources->next, 0), "other");
-        EXPECT_STR(sema_tensor_name(r.a, w[1], w[1]->sources, 0), "v");
-        EXPECT_STR(sema_tensor_name(r.a, w[2], w[2]->sources, 3), "l.3.3.a{j}");
+        EXPECT_STR(sema_tensor_name(r.a, w[0], NULL, w[0]->sources, 0), "w.weight");
+        EXPECT_STR(sema_tensor_name(r.a, w[0], NULL, w[0]->sources->next, 0), "other");
+        EXPECT_STR(sema_tensor_name(r.a, w[1], NULL, w[1]->sources, 0), "v");
+        const struct ast_alt *prefix = sema_prefixes(w[2]);
+        EXPECT_STR(sema_tensor_name(r.a, w[2], prefix, w[2]->sources, 3), "l.3.3.a{j}");
+        EXPECT_STR(sema_tensor_name(r.a, w[2], prefix->next, w[2]->sources->next, 2), "m.2.b");
+        EXPECT(sema_is_paired(w[2]->sources->next) && !sema_is_paired(w[2]->sources));
+        EXPECT(sema_prefixes(w[0]) == NULL);
         EXPECT_STR(w[2]->full, "s.a");
     }
     arena_free(r.a);

@@ -94,7 +94,7 @@ static void round_trip(void) {
         const struct config_values *c = checkpoint_config(cp);
         EXPECT(config_find(c, "hidden")->i == 24 && c->bos == 298 && c->n_eos == 1 && c->eos[0] == 299 &&
                !c->scale_divides);
-        checkpoint_warn_unused(cp);
+        checkpoint_warn_unused(cp, NULL, 0);
         EXPECT_STR(heard_text(&h), "");
         checkpoint_close(cp);
     }
