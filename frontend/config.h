@@ -28,7 +28,7 @@ enum { CONFIG_MAX_EOS = 8 };
 struct config_values {
     const char *path; /* of config.json; NULL: made from --set alone */
     VEC(struct config_value) values;
-    const char *arch;       /* what the model calls itself: BitNetForCausalLM; NULL: nothing */
+    const char *arch;       /* what the model calls itself, by architectures or model_type; NULL: nothing */
     const char *hidden_act; /* NULL: not given */
     bool tied;              /* tie_word_embeddings */
     bool scale_divides;     /* packed weight scales hold 1/alpha: linear_class is not autobitlinear */

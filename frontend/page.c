@@ -62,7 +62,7 @@ static const char *first_error(struct quiet *q, struct arena *a) {
 
 /* ---- names ---- */
 
-/* "bitnet, BitNetForCausalLM or bitnet-25"; NULL without any. */
+/* "a, b or c"; NULL without any. */
 static const char *list_names(struct arena *a, const char *const *names, size_t n, const char *last) {
     const char *text = n ? "" : NULL;
     for (size_t i = 0; i < n; i++)

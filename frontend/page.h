@@ -13,14 +13,14 @@
 #include "frontend/frontend.h"
 
 struct page {
-    const char *name; /* "bitnet-b1.58": its file without .stn */
+    const char *name; /* its file without .stn */
     const char *text;
     size_t n;
 };
 
 struct page_found {
     const struct page *page;
-    const char *why; /* "config.json: BitNetForCausalLM" */
+    const char *why; /* "config.json: ARCHITECTURE" */
 };
 
 /*

@@ -1,8 +1,8 @@
 /*
  * paired.c -- see paired.h.
  *
- * Rotary positions turn pairs of elements of a head.  The text pairs element i with i + d/2 (rotate-half); GGUF files
- * of the llama family pair neighbours, so their converter moves the rows of the query and key matrices:
+ * Rotary positions turn pairs of elements of a head.  The text pairs element i with i + d/2 (rotate-half); some GGUF
+ * files pair neighbours, so their converter moves the rows of the query and key matrices:
  *
  *     text   0 1 2 3 | 4 5 6 7        one head, d = 8: row i and row i + 4 turn together
  *     file   0 4 1 5   2 6 3 7        they stand side by side

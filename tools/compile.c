@@ -68,6 +68,7 @@ static const char *tokenizer_path(struct command_ctx *cx, const struct model_arg
 static bool load_tokenizer(struct command_ctx *cx, const struct model_args *args, struct compiled *c) {
     const struct frontend_model *f = &c->front;
     const char *path = tokenizer_path(cx, args, f);
+    if (!path) diag_in(cx->diag, checkpoint_folder(f->checkpoint), DIAG_NO_TOKENIZER);
     return !path ||
            tokenizer_read(cx->diag, cx->arena, path, &f->config, f->module->vocab, &c->tokenizer, &c->tokenizer_n);
 }

@@ -20,6 +20,7 @@ def write(name, header=header, body=body, **changes):
         f.write(struct.pack("<Q", len(text)) + text + body)
 
 
+write("tokens")
 write("arch", architectures=["BitNetForCasualLM"])
 write("act", hidden_act="swish")
 renamed = {k.replace("layers.2.mlp.ffn_sub_norm", "layers.2.mlp.other_norm"): v for k, v in header.items()}

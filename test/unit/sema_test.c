@@ -129,7 +129,7 @@ static void exit_codes(void) {
 static void tensor_names(void) {
     static const char text[] = "model m; weight w : real[4, 4] from \"w.weight\" or \"other\"; weight v : real[4, 4];\n"
                                "stack s(x: f32[4]) for i in 2..4 at \"l.{i}\" or \"m.{i}\" {\n"
-                               "weight a : real[4] from \"{i}.a{j}\" or paired \"b\"; yield x + a; }\n"
+                               "weight a : real[2, 2] from \"{i}.a{j}\" or paired \"b\"; yield x; }\n"
                                "entry e(t: id[4]) { emit y = s(w[t]); emit z = v[t]; }";
     struct config_values config = {.bos = -1};
     struct run r = check(text, sizeof text - 1, &config, stderr);
