@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "codec/absmean.h"
-#include "codec/hf_u8.h"
+#include "codec/ternary.h"
 #include "frontend/checkpoint_impl.h"
 
 enum { GIVE_BACK = 32 << 20, PIECE = 2048 };
@@ -70,10 +70,11 @@ static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, ui
     const struct weight_at *at = weight_at(p, w, layer);
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
     if (at->scale) {
-        struct hf_u8_bad bad;
-        if (!hf_u8_decode(tensor_data(at->data), rows, cols, row, n, out, &bad))
-            return diag_in(p->cp->diag, tensor_where(p->cp->arena, at->data, bad.byte), DIAG_TENSOR_CODE_3, bad.row,
-                           bad.col);
+        struct ternary_shape shape = {.rows = rows, .cols = cols};
+        struct ternary_bad bad;
+        if (!ternary_of(TYPE_U8)->decode(&shape, tensor_data(at->data), row, n, out, &bad))
+            return diag_in(p->cp->diag, tensor_where(p->cp->arena, at->data, bad.byte), DIAG_TENSOR_BAD_TRITS, bad.why,
+                           bad.row, bad.col);
         give_back(p->cp, n * cols);
         return true;
     }

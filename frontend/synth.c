@@ -64,7 +64,7 @@ static void put_weight(struct header *h, const struct ir_weight *w, const char *
     uint64_t dim[IR_MAX_RANK], bytes = ir_store_bytes(w->store), n;
     if (w->store == IR_STORE_TRIT) {
         uint64_t packed[] = {hf_u8_stored_rows(ir_weight_rows(w)), ir_weight_cols(w)};
-        h->fits = h->fits && hf_u8_bytes(ir_weight_rows(w), ir_weight_cols(w), &n);
+        h->fits = h->fits && ck_mul(&n, packed[0], packed[1]);
         put_entry(h, name, ".weight", IR_STORE_TRIT, 2, packed, packed[0] * packed[1]);
         n = scale_count(w);
         put_entry(h, name, ".weight_scale", IR_STORE_BF16, 1, &n, 2 * n);

@@ -203,7 +203,7 @@ static void hostile(const char *what, size_t at, unsigned high, unsigned low, co
 }
 
 static void hostile_values(void) {
-    hostile("code 3", 4, 0x5a, 0x3f, "tensor-code-3", "tensor 'w.weight', byte 0x");
+    hostile("code 3", 4, 0x5a, 0x3f, "tensor-bad-trits", "tensor 'w.weight', byte 0x");
     hostile("NaN scale", 8, 0x7f, 0xc0, "tensor-bad-scale", "tensor 'w.weight_scale'");
     hostile("infinite scale", 8, 0x7f, 0x80, "tensor-bad-scale", "tensor 'w.weight_scale'");
     hostile("zero scale", 8, 0, 0, "tensor-bad-scale", "scale 0 is");
