@@ -199,7 +199,7 @@ uint64_t setun_hash_end(struct setun_hasher *h);
 
 #define SETUN_TOK_MAGIC 0x4b4f5453u /* "STOK" */
 enum { SETUN_TOK_BYTE_BPE = 1 };
-enum { SETUN_TOK_IGNORE_MERGES = 1, SETUN_TOK_ADD_BOS = 2 };
+enum { SETUN_TOK_IGNORE_MERGES = 1, SETUN_TOK_ADD_BOS = 2, SETUN_TOK_ADD_EOS = 4 };
 #define SETUN_NO_TOKEN 0xffffffffu
 
 struct setun_tok_merge {

@@ -1,6 +1,6 @@
 /*
- * cmd.h -- the commands.  run and ppl work on any engine, so the compiler's interpreter shares them; the others
- * are about the executable itself.  All return exit codes.
+ * cmd.h -- the commands.  run, ppl and embed work on any engine, so the compiler's interpreter shares them; the
+ * others are about the executable itself.  All return exit codes.
  */
 #ifndef SETUN_RUNTIME_CMD_H
 #define SETUN_RUNTIME_CMD_H
@@ -14,6 +14,7 @@
 /* t: NULL if the model has no tokenizer; begin: setun_now() when the program began. */
 int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
 int setun_ppl(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
+int setun_embed(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
 
 /* ---- the executable ---- */
 
@@ -32,22 +33,30 @@ int setun_selftest(struct setun_app *app);
 
 /* ---- shared by commands ---- */
 
-/* The text or the ids that the flags name, as ids; bos: with the beginning token where the tokenizer wants it. */
-int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, bool bos, struct setun_ids *ids);
+/* EXIT_OK if the engine emits what a command is for: "logits" or "embedding". */
+int setun_emits(const struct setun_engine *e, const char *wanted);
+
+/* Ends of a text that get a token where the tokenizer wants one. */
+enum { SETUN_TEXT_BOS = 1, SETUN_TEXT_EOS = 2 };
+/* The text or the ids that the flags name, as ids. */
+int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, struct setun_ids *ids);
+/* Appends the ids of one text. */
+int setun_text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, const void *text,
+                   size_t n, struct setun_ids *ids);
 
 /* Tokens into an engine, chunk by chunk. */
 struct setun_feed {
     struct setun_engine *e;
     struct setun_row *rows;
     uint32_t chunk;
-    struct setun_out *logits; /* every live row's logits go there too; NULL: nowhere */
+    struct setun_out *logits; /* what every live row emits goes there too; NULL: nowhere */
 };
-typedef void setun_row_fn(void *arg, uint32_t row, const float *logits);
+typedef void setun_row_fn(void *arg, uint32_t row, const float *out);
 /* chunk 0: as many rows as the engine takes. */
 int setun_feed_open(struct setun_feed *f, struct setun_engine *e, uint32_t chunk, struct setun_out *logits);
 void setun_feed_close(struct setun_feed *f);
 /* n tokens from position pos on; the last row is live, or all are.  fn (or NULL) sees each live row in order;
- * afterwards the engine's logits are those of the last chunk.  Stops between chunks when a signal came. */
+ * afterwards what the engine has is of the last chunk.  Stops between chunks when a signal came. */
 int setun_feed_tokens(struct setun_feed *f, const uint32_t *tokens, uint32_t n, uint32_t pos, bool all_live,
                       setun_row_fn *fn, void *arg);
 

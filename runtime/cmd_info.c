@@ -64,6 +64,7 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
     const struct setun_model *m = app->model;
     const struct setun_mapped_pack *p = &app->pack;
     setun_out_printf(out, "model: %s\ncompiler: %s\n", m->name, m->compiler);
+    setun_out_printf(out, "emits: %s, %u numbers\n", m->out_name, m->out_elems);
     setun_out_printf(out, "vocabulary: %u\ncontext: %u\nrows in a step: %u\n", m->vocab, m->context, m->max_rows);
     print_levels(out, app);
     uint64_t behind = sizeof(struct setun_footer) + p->bytes;

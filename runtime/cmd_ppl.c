@@ -68,13 +68,14 @@ static int print(const struct sum *sum, const struct setun_opts *o, size_t token
 }
 
 int setun_ppl(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin) {
-    struct setun_ids ids;
+    struct setun_ids ids = {.at = NULL};
     struct setun_out logits = {.fd = -1};
     struct setun_feed feed = {0};
     uint32_t bos = t ? t->tok->bos : SETUN_NO_TOKEN, *fed = NULL;
     uint32_t window = o->window ? o->window : e->context < USUAL_WINDOW ? e->context : USUAL_WINDOW;
     struct sum sum = {.vocab = e->vocab};
-    int code = setun_prompt(t, o, false, &ids);
+    int code = setun_emits(e, "logits");
+    if (code == EXIT_OK) code = setun_prompt(t, o, 0, &ids);
     if (code == EXIT_OK) code = check(e, window, &ids, bos != SETUN_NO_TOKEN);
     if (code == EXIT_OK && o->logits) code = setun_out_open(&logits, o->logits);
     if (code == EXIT_OK) code = setun_feed_open(&feed, e, o->chunk, o->logits ? &logits : NULL);

@@ -80,8 +80,9 @@ int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const str
     struct setun_session s = {.ids = NULL};
     struct times times = {.begin = begin};
     struct files files = {.logits = {.fd = -1}, .cache = {.fd = -1}};
-    struct setun_ids prompt;
-    int code = setun_prompt(t, o, true, &prompt);
+    struct setun_ids prompt = {.at = NULL};
+    int code = setun_emits(e, "logits");
+    if (code == EXIT_OK) code = setun_prompt(t, o, SETUN_TEXT_BOS, &prompt);
     if (code == EXIT_OK) code = check_prompt(e, &prompt);
     if (code == EXIT_OK) code = open_files(&files, o);
     if (code == EXIT_OK) {

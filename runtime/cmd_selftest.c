@@ -14,23 +14,23 @@ struct selftest {
     struct setun_out out;
     uint32_t tokens[PROMPT], n;
     bool have;
-    uint64_t hash; /* of the first run's logits */
+    uint64_t hash; /* of what the first run emitted */
 };
 
 struct hashing {
     struct setun_hasher h;
-    uint32_t vocab;
+    uint32_t elems;
 };
 
-static void add_row(void *arg, uint32_t row, const float *logits) {
+static void add_row(void *arg, uint32_t row, const float *out) {
     struct hashing *h = arg;
     (void)row;
-    setun_hash_add(&h->h, logits, h->vocab * sizeof *logits);
+    setun_hash_add(&h->h, out, h->elems * sizeof *out);
 }
 
 static int one_run(struct selftest *s, struct setun_engine *e, const char *level, uint32_t threads, uint32_t chunk) {
     struct setun_feed f;
-    struct hashing h = {.vocab = e->vocab};
+    struct hashing h = {.elems = e->out_elems};
     setun_hash_init(&h.h);
     int code = setun_feed_open(&f, e, chunk, NULL);
     uint32_t rows = f.chunk < s->n ? f.chunk : s->n;
@@ -41,13 +41,13 @@ static int one_run(struct selftest *s, struct setun_engine *e, const char *level
     bool same = !s->have || hash == s->hash;
     if (!s->have) s->hash = hash;
     s->have = true;
-    setun_out_printf(&s->out, "%s, %u thread%s, %u row%s together: logits %016llx%s\n", level, threads,
-                     threads > 1 ? "s" : "", rows, rows > 1 ? "s" : "", (unsigned long long)hash,
+    setun_out_printf(&s->out, "%s, %u thread%s, %u row%s together: %s %016llx%s\n", level, threads,
+                     threads > 1 ? "s" : "", rows, rows > 1 ? "s" : "", e->out_name, (unsigned long long)hash,
                      same ? "" : ", DIFFERENT");
     setun_out_flush(&s->out);
     return same ? EXIT_OK
-                : setun_fail(EXIT_VERIFY, "level '%s' with %u threads and %u rows gives other logits", level, threads,
-                             rows);
+                : setun_fail(EXIT_VERIFY, "level '%s' with %u threads and %u rows gives other %s", level, threads, rows,
+                             e->out_name);
 }
 
 static int one_engine(struct selftest *s, const struct setun_level *level, uint32_t threads, bool chunks) {

@@ -1,7 +1,20 @@
-/* feed.c -- tokens into an engine, chunk by chunk (cmd.h). */
+/* feed.c -- tokens into an engine, chunk by chunk, and what it emits (cmd.h). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/cmd.h"
+
+int setun_emits(const struct setun_engine *e, const char *wanted) {
+    if (strcmp(e->out_name, wanted) == 0) return EXIT_OK;
+    if (strcmp(e->out_name, "logits") == 0) {
+        return setun_fail(EXIT_UNSUPPORTED,
+                          "this model emits logits of a next token, not '%s': run, chat and ppl are "
+                          "the commands for it",
+                          wanted);
+    }
+    return setun_fail(EXIT_UNSUPPORTED, "this model emits '%s', not '%s': embed is the command for it", e->out_name,
+                      wanted);
+}
 
 int setun_feed_open(struct setun_feed *f, struct setun_engine *e, uint32_t chunk, struct setun_out *logits) {
     if (chunk == 0 || chunk > e->max_rows) chunk = e->max_rows;

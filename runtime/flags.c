@@ -23,6 +23,7 @@ static const struct flag flags[] = {
 #define PPL      SETUN_PPL
 #define BENCH    SETUN_BENCH
 #define INFO     SETUN_INFO
+#define EMBED    SETUN_EMBED
 #define SELFTEST SETUN_SELFTEST
 #define FLAG(commands, letter, name, kind, field, low, high, arg, initial, help)                                       \
     {commands, letter, name, KIND_##kind, offsetof(struct setun_opts, field), low, high, arg, initial, help},
@@ -31,6 +32,7 @@ static const struct flag flags[] = {
 #undef PPL
 #undef BENCH
 #undef INFO
+#undef EMBED
 #undef SELFTEST
 };
 enum { N_FLAGS = sizeof flags / sizeof flags[0] };
@@ -41,6 +43,7 @@ static const struct {
 } commands[] = {
     {SETUN_RUN, "run", "go on from a prompt"},
     {SETUN_PPL, "ppl", "how well the model predicts a text"},
+    {SETUN_EMBED, "embed", "a vector for each text"},
     {SETUN_BENCH, "bench", "measure the speed, and the machine's"},
     {SETUN_INFO, "info", "what is in this file"},
     {SETUN_SELFTEST, "selftest", "check the weights, and that all levels and thread counts agree"},
@@ -247,7 +250,8 @@ void setun_flags_free(struct setun_opts *o) {
     setun_ids_free(&o->tokens);
     setun_ids_free(&o->thread_list);
     free(o->stop.at);
-    o->stop = (struct setun_texts){0};
+    free(o->texts.at);
+    o->stop = o->texts = (struct setun_texts){0};
 }
 
 int setun_command_find(const char *name) {

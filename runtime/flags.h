@@ -14,6 +14,8 @@ enum setun_command {
     SETUN_BENCH = 4,
     SETUN_INFO = 8,
     SETUN_SELFTEST = 16,
+    SETUN_CHAT = 32,
+    SETUN_EMBED = 64,
 };
 
 struct setun_texts {
@@ -24,15 +26,16 @@ struct setun_texts {
 struct setun_opts {
     const char *prompt, *file, *logits, *trace, *prompt_cache;
     struct setun_ids tokens, thread_list;
-    struct setun_texts stop;
+    struct setun_texts stop, texts;
     uint32_t predict, threads, context, window, chunk; /* threads, context, chunk: 0 is the default */
     uint32_t bench_prompt, bench_predict, reps;
-    const char *format;
+    const char *format, *vectors;
     float temp, top_p, min_p, repeat_penalty;
     uint32_t top_k, repeat_last;
     uint64_t seed;
     bool has_tokens; /* --tokens was given, maybe empty */
     bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
+    bool similarity;
     bool model, ir, tensors, licenses, verify;
 };
 

@@ -41,36 +41,45 @@ static int read_file(struct bytes *b, const char *path) {
     return code;
 }
 
-static int encode(const struct setun_tokenizer *t, const struct setun_opts *o, const uint8_t *text, size_t n,
-                  struct setun_ids *ids) {
-    char why[256];
-    if (setun_encode(t, text, n, o->special, ids, why, sizeof why)) return EXIT_OK;
-    return setun_fail(EXIT_REJECTED, "the text cannot be turned into tokens: %s", why);
+static int push(struct setun_ids *ids, uint32_t id) {
+    return setun_ids_push(ids, id) ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
 }
 
-static int text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, bool bos, struct setun_ids *ids) {
+int setun_text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, const void *text,
+                   size_t n, struct setun_ids *ids) {
+    const struct setun_tok *k = t->tok;
+    bool bos = (ends & SETUN_TEXT_BOS) && (k->flags & SETUN_TOK_ADD_BOS) && k->bos != SETUN_NO_TOKEN && !o->no_bos;
+    bool eos = (ends & SETUN_TEXT_EOS) && (k->flags & SETUN_TOK_ADD_EOS) && k->n_eos > 0;
+    char why[256];
+    int code = bos ? push(ids, k->bos) : EXIT_OK;
+    if (code == EXIT_OK && !setun_encode(t, text, n, o->special, ids, why, sizeof why)) {
+        code = setun_fail(EXIT_REJECTED, "the text cannot be turned into tokens: %s", why);
+    }
+    return code == EXIT_OK && eos ? push(ids, k->eos[0]) : code;
+}
+
+static int text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, struct setun_ids *ids) {
     if (!t) return setun_fail(EXIT_UNSUPPORTED, "this model has no tokenizer: give token ids with --tokens");
-    if (!o->prompt && !o->file && isatty(STDIN_FILENO)) {
+    if (o->prompt) return setun_text_ids(t, o, ends, o->prompt, strlen(o->prompt), ids);
+    if (!o->file && isatty(STDIN_FILENO)) {
         return setun_fail(EXIT_USAGE, "no text: give it with -f, or on standard input");
     }
-    bool wanted = bos && (t->tok->flags & SETUN_TOK_ADD_BOS) && !o->no_bos && t->tok->bos != SETUN_NO_TOKEN;
-    if (wanted && !setun_ids_push(ids, t->tok->bos)) return setun_fail(EXIT_MEMORY, "out of memory");
-    if (o->prompt) return encode(t, o, (const uint8_t *)o->prompt, strlen(o->prompt), ids);
     struct bytes b = {0};
     int code = read_file(&b, o->file);
-    if (code == EXIT_OK) code = encode(t, o, b.at, b.n, ids);
+    if (code == EXIT_OK) code = setun_text_ids(t, o, ends, b.at, b.n, ids);
     free(b.at);
     return code;
 }
 
-int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, bool bos, struct setun_ids *ids) {
+int setun_prompt(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, struct setun_ids *ids) {
     *ids = (struct setun_ids){0};
     if ((o->prompt != NULL) + (o->file != NULL) + o->has_tokens > 1) {
         return setun_fail(EXIT_USAGE, "--prompt, --file and --tokens exclude each other");
     }
-    if (!o->has_tokens) return text_ids(t, o, bos, ids);
+    if (!o->has_tokens) return text_ids(t, o, ends, ids);
     for (size_t i = 0; i < o->tokens.n; i++) {
-        if (!setun_ids_push(ids, o->tokens.at[i])) return setun_fail(EXIT_MEMORY, "out of memory");
+        int code = push(ids, o->tokens.at[i]);
+        if (code != EXIT_OK) return code;
     }
     return EXIT_OK;
 }

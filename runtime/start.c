@@ -19,6 +19,13 @@ static int open_tokenizer(struct setun_app *app) {
     return setun_fail(EXIT_REJECTED, "%s: weight pack: tokenizer: %s", app->pack.path, why);
 }
 
+static int on_engine(enum setun_command command, struct setun_engine *e, const struct setun_tokenizer *t,
+                     const struct setun_opts *o, double begin) {
+    if (command == SETUN_PPL) return setun_ppl(e, t, o, begin);
+    if (command == SETUN_EMBED) return setun_embed(e, t, o, begin);
+    return setun_run(e, t, o, begin);
+}
+
 static int with_engine(struct setun_app *app, enum setun_command command, const struct setun_level *level) {
     const struct setun_opts *o = &app->o;
     const struct setun_model *m = app->model;
@@ -40,7 +47,7 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
     if (code == EXIT_OK) {
         const struct setun_tokenizer *t = app->tok.tok ? &app->tok : NULL;
         setun_pack_populate(&app->pack);
-        code = command == SETUN_RUN ? setun_run(&n.e, t, o, app->begin) : setun_ppl(&n.e, t, o, app->begin);
+        code = on_engine(command, &n.e, t, o, app->begin);
         uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
         if (unpacked) setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
     }
@@ -54,7 +61,7 @@ static int dispatch(struct setun_app *app, enum setun_command command, const cha
     int code = EXIT_OK;
     const char *wanted = getenv("SETUN_CPU");
     if (wanted && *wanted == 0) wanted = NULL;
-    if (command == SETUN_RUN || command == SETUN_PPL || command == SETUN_BENCH) {
+    if (command != SETUN_INFO && command != SETUN_SELFTEST) {
         code = setun_level_choose(app->model, setun_cpu_features(), wanted, &level);
     }
     if (code == EXIT_OK) code = setun_pack_open(&app->pack, app->model, argv0);
@@ -62,7 +69,9 @@ static int dispatch(struct setun_app *app, enum setun_command command, const cha
     if (code != EXIT_OK) return code;
     switch (command) {
     case SETUN_RUN:
-    case SETUN_PPL: return with_engine(app, command, level);
+    case SETUN_CHAT:
+    case SETUN_PPL:
+    case SETUN_EMBED: return with_engine(app, command, level);
     case SETUN_BENCH: return setun_bench(app, level);
     case SETUN_INFO: return setun_info(app);
     case SETUN_SELFTEST: return setun_selftest(app);

@@ -189,7 +189,7 @@ bool setun_tok_open(struct setun_tokenizer *t, const void *section, uint64_t byt
         ok = wrong(&c, "its first bytes are not those of a tokenizer");
     } else if (k->kind != SETUN_TOK_BYTE_BPE) {
         ok = wrong(&c, "kind %u is not known", k->kind);
-    } else if ((k->flags & ~(uint32_t)(SETUN_TOK_IGNORE_MERGES | SETUN_TOK_ADD_BOS)) != 0) {
+    } else if ((k->flags & ~(uint32_t)(SETUN_TOK_IGNORE_MERGES | SETUN_TOK_ADD_BOS | SETUN_TOK_ADD_EOS)) != 0) {
         ok = wrong(&c, "flags 0x%x are not known", k->flags);
     } else {
         ok = check_index(&c) && check_sorted(&c) && check_merges(&c) && check_ids(&c) && compile_pattern(&c);

@@ -1,7 +1,8 @@
 """commands.py ROOT SCRATCH: runs the commands in the indented blocks of README.md and docs/*.md.
 
 A line of a block is a command if it begins with one of STARTS; two spaces and more end it, and what follows is said about
-it.  Names in capitals stand for what MEANING says.  `./dev` is not run (this is what it runs); its words must exist.
+it.  Names in capitals stand for what MEANING says.  `./dev` is not run (this is what it runs); its words must exist.  What
+the bundled model has nothing for (OTHERS) is run with --help: the command and its flags must exist.
 """
 import pathlib
 import re
@@ -12,6 +13,7 @@ import sys
 ROOT, SCRATCH = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 ARCHIVE = pathlib.Path(shutil.which("setun")).parent.parent / "runtime" / "libsetun_rt.a"
 STARTS = ("build/tools/setun ", "setun ", "setun-opt ", "setun-gen ", "./bitnet ", "EXE ", "cc ", "./dev ")
+OTHERS = r"(EXE|\./bitnet) (embed|chat)\b"
 MEANING = {
     r"build/tools/setun\b": "setun",
     r"\bmodels/": f"{ROOT}/models/",
@@ -34,6 +36,8 @@ def dev_has(word):
 
 
 def run(command):
+    if re.match(OTHERS, command):
+        command += " --help"
     for name, value in MEANING.items():
         command = re.sub(name, value, command)
     done = subprocess.run(["sh", "-c", command], cwd=SCRATCH, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

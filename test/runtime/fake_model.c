@@ -7,7 +7,7 @@
  *
  * Variants: -DFAKE_SLOW sleeps 20 ms a step; -DFAKE_NEEDS=bits asks that of every level; -DFAKE_WRONG lets level
  * "plain" compute other bits; -DFAKE_COUNT ends with code 99 if anything is allocated between two steps; -DFAKE_ID=n
- * is for another pack.
+ * is for another pack; -DFAKE_EMBED emits an embedding, the first 24 of the logits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +32,11 @@ enum { BAD_TOKEN = 299 }; /* its activation is not finite */
 
 enum {
     VOCAB = 300,
+#ifdef FAKE_EMBED
+    OUT = 24, /* numbers of an embedding */
+#else
+    OUT = VOCAB,
+#endif
     CONTEXT = 128,
     MAX_ROWS = 64,
     WEIGHTS = 65536, /* words */
@@ -76,9 +81,9 @@ static void embed(struct setun_step *s) {
 }
 
 static void head(struct setun_step *s, uint32_t tid, uint64_t salt) {
-    uint64_t all = (uint64_t)s->n_live * VOCAB, from = all * tid / s->n_threads, to = all * (tid + 1) / s->n_threads;
+    uint64_t all = (uint64_t)s->n_live * OUT, from = all * tid / s->n_threads, to = all * (tid + 1) / s->n_threads;
     for (uint64_t i = from; i < to; i++) {
-        uint32_t r = (uint32_t)(i / VOCAB), v = (uint32_t)(i % VOCAB), w;
+        uint32_t r = (uint32_t)(i / OUT), v = (uint32_t)(i % OUT), w;
         uint64_t h;
         memcpy(&h, s->arena + H_OFFSET + s->live[r] * H_STRIDE, 8);
         memcpy(&w, s->weights + 4 * ((h + v) % WEIGHTS), 4);
@@ -162,7 +167,7 @@ static const struct setun_value head_values[] = {
     {.name = "logits",
      .elem = SETUN_F32,
      .live = 1,
-     .elems = VOCAB,
+     .elems = OUT,
      .row_stride = LOGITS_STRIDE,
      .offset = LOGITS_OFFSET},
 };
@@ -191,6 +196,6 @@ const struct setun_model setun_model = {
     .weight_bytes = 4 * WEIGHTS,
     .ternary_bytes = 4 * VOCAB,
     .pack_id = FAKE_ID,
-    .out_name = "logits",
-    .out_elems = VOCAB,
+    .out_name = OUT == VOCAB ? "logits" : "embedding",
+    .out_elems = OUT,
 };

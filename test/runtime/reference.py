@@ -4,6 +4,7 @@
     reference.py logits IDS FILE     FILE holds the logits of every position of IDS, bit for bit
     reference.py greedy IDS N        prints the N ids that follow greedily
     reference.py ppl IDS N           prints what `ppl --window N` should: nats a token
+    reference.py embed IDS           prints the embedding of fake-embed
     reference.py trace IDS FILE      FILE is the trace of these ids, in any chunks
 """
 import math
@@ -106,6 +107,8 @@ def main():
         print(*greedy(ids, int(sys.argv[3])))
     elif what == "ppl":
         print(f"nats/token: {nats(ids, int(sys.argv[3])):.4f}")
+    elif what == "embed":
+        print(*("%.9g" % x for x in logits(states(ids)[-1])[:24]))
     elif what == "trace":
         check_trace(ids, sys.argv[3])
 
