@@ -195,30 +195,106 @@ void setun_hash_init(struct setun_hasher *h);
 void setun_hash_add(struct setun_hasher *h, const void *p, uint64_t n);
 uint64_t setun_hash_end(struct setun_hasher *h);
 
-/* ---- the tokenizer section: a flat table, checked whole when the executable starts ---- */
+/* ---- the tokenizer section: a flat table, checked whole when the executable starts (docs/tokenizers.md) ---- */
 
-#define SETUN_TOK_MAGIC 0x4b4f5453u /* "STOK" */
-enum { SETUN_TOK_BYTE_BPE = 1 };
-enum { SETUN_TOK_IGNORE_MERGES = 1, SETUN_TOK_ADD_BOS = 2, SETUN_TOK_ADD_EOS = 4 };
-#define SETUN_NO_TOKEN 0xffffffffu
+#define SETUN_TOK_MAGIC 0x32544f53u /* "SOT2" */
+#define SETUN_NO_TOKEN  0xffffffffu
+
+/* How a piece becomes tokens.  SentencePiece's BPE and tiktoken's ranks are BPE too: their merges are the pairs of
+ * tokens whose concatenation is a token, ranked by its score (equal scores, equal rank). */
+enum setun_tok_kind { SETUN_TOK_BPE = 1, SETUN_TOK_UNIGRAM };
+enum setun_tok_flag {
+    SETUN_TOK_IGNORE_MERGES = 1,  /* a piece that is a token is that token */
+    SETUN_TOK_ADD_BOS = 2,        /* `bos` in front of a text */
+    SETUN_TOK_ADD_EOS = 4,        /* `end` behind a text */
+    SETUN_TOK_CHARS = 8,          /* BPE starts from characters, not bytes */
+    SETUN_TOK_BYTE_FALLBACK = 16, /* a character that is no token becomes the tokens of its bytes */
+    SETUN_TOK_FUSE_UNK = 32,      /* neighbouring unknown characters are one unknown token */
+    SETUN_TOK_SUM_F32 = 64,       /* UNIGRAM: scores of paths are added in float, not double */
+    SETUN_TOK_SPACE_MARK = 128,   /* U+2581 in a token is printed as a space */
+    SETUN_TOK_STRIP_ONE = 256,    /* one space at the start of a printed text is dropped */
+    SETUN_TOK_STRIP_MARKS = 512,  /* the marks of the first token of a printed text are dropped */
+    SETUN_TOK_FLAGS = 1023
+};
+
+/* What is done to a text, in order. */
+enum setun_tok_step_kind {
+    SETUN_STEP_NFC = 1,
+    SETUN_STEP_NFD,
+    SETUN_STEP_NFKC,
+    SETUN_STEP_NFKD,
+    SETUN_STEP_LOWER,
+    SETUN_STEP_PREPEND,   /* a in front; flags: enum setun_tok_prepend */
+    SETUN_STEP_REPLACE,   /* every a becomes b */
+    SETUN_STEP_REGEX,     /* every match of the pattern a becomes b */
+    SETUN_STEP_STRIP,     /* white space off the ends; flags: 1 left, 2 right */
+    SETUN_STEP_CHARSMAP,  /* a: SentencePiece's compiled map; the longest entry at each place */
+    SETUN_STEP_GRAPHEMES, /* the same map as the tokenizers library applies it, grapheme by grapheme */
+    SETUN_STEP_CUT,       /* into matches of the pattern a and what lies between them; flags: enum setun_tok_cut */
+    SETUN_N_STEPS
+};
+enum setun_tok_prepend {
+    SETUN_PREPEND_UNLESS = 1, /* not if the text begins with a already */
+    SETUN_PREPEND_FIRST = 2,  /* only what lies at the very start of the text */
+};
+/* One of the five, or'ed with INVERT: what lies between takes the place of the matches. */
+enum setun_tok_cut {
+    SETUN_CUT_ISOLATED = 1, /* a match is a piece */
+    SETUN_CUT_REMOVED,      /* a match is dropped */
+    SETUN_CUT_PREVIOUS,     /* a match belongs to what is before it, */
+    SETUN_CUT_NEXT,         /* behind it */
+    SETUN_CUT_CONTIGUOUS,   /* neighbouring matches are one piece */
+    SETUN_CUT_INVERT = 8
+};
+struct setun_tok_step {
+    uint32_t kind, flags;
+    uint32_t a, a_bytes, b, b_bytes; /* offsets in the section */
+};
 
 struct setun_tok_merge {
     uint32_t left, right; /* token ids; the table is sorted by (left, right) */
-    uint32_t rank;        /* lower merges first */
+    uint32_t rank;        /* lower merges first, the leftmost among equals */
     uint32_t result;
+};
+
+/* Special and added tokens: their texts are found before anything else, at each place the longest. */
+enum setun_tok_special_flag {
+    SETUN_SPECIAL_ALWAYS = 1,      /* also where special tokens are not allowed: an added word */
+    SETUN_SPECIAL_LSTRIP = 2,      /* white space on the left belongs to it */
+    SETUN_SPECIAL_RSTRIP = 4,      /* on the right */
+    SETUN_SPECIAL_WORD = 8,        /* not next to a word character */
+    SETUN_SPECIAL_NORMALIZED = 16, /* its normalised text is found in the normalised text */
+    SETUN_SPECIAL_FLAGS = 31
+};
+struct setun_tok_special {
+    uint32_t id, flags;
+    uint32_t text, text_bytes; /* offset in the section */
+};
+
+/* What a token is besides its bytes. */
+enum setun_tok_attr {
+    SETUN_ATTR_NEVER = 1,  /* no text becomes it by its bytes: special, unused, of a single byte among characters */
+    SETUN_ATTR_HIDDEN = 2, /* printed only where special tokens are */
+    SETUN_ATTRS = 3
 };
 
 struct setun_tok {
     uint32_t magic, kind, flags, n_tokens;
-    uint32_t n_merges, n_specials, n_eos, bos; /* bos: SETUN_NO_TOKEN if none */
-    uint32_t eos[8];
-    uint32_t byte_token[256];        /* id of each single byte, or SETUN_NO_TOKEN */
-    uint32_t pattern, pattern_bytes; /* offset in the section; the pre-tokenizer's regular expression */
-    uint32_t index;                  /* u32[n_tokens + 1]: where each token's bytes begin in `bytes` */
-    uint32_t bytes, bytes_len;       /* the raw bytes that each token stands for */
-    uint32_t merges;                 /* struct setun_tok_merge[n_merges] */
-    uint32_t sorted;                 /* u32[n_tokens]: ids by their bytes (memcmp, shorter first, id) */
-    uint32_t specials;               /* u32[n_specials]: ids, longest bytes first */
+    uint32_t n_merges, n_specials, n_eos;
+    uint32_t n_norms, n_cuts; /* steps before and after the NORMALIZED specials are found */
+    uint32_t bos, end, unk;   /* SETUN_NO_TOKEN if none */
+    uint32_t eos[8];          /* that end a text */
+    uint32_t byte_token[256]; /* of each single byte, or SETUN_NO_TOKEN */
+    /* Offsets in the section. */
+    uint32_t steps;            /* struct setun_tok_step[n_norms + n_cuts] */
+    uint32_t index;            /* u32[n_tokens + 1]: where each token's bytes begin in `bytes` */
+    uint32_t bytes, bytes_len; /* what each token stands for, in a piece */
+    uint32_t attrs;            /* u8[n_tokens]: enum setun_tok_attr */
+    uint32_t sorted;           /* u32[n_tokens]: ids by bytes (memcmp, shorter first), NEVER last among equals, id */
+    uint32_t merges;           /* struct setun_tok_merge[n_merges] */
+    uint32_t scores;           /* f64[n_tokens], a multiple of 8, UNIGRAM only: log probabilities */
+    uint32_t specials;         /* struct setun_tok_special[n_specials] */
+    uint32_t pad;
 };
 
 _Static_assert(sizeof(void *) == 8, "64-bit machines only");
@@ -236,6 +312,7 @@ _Static_assert(sizeof(struct setun_model) == 144, "abi");
 _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");
 _Static_assert(sizeof(struct setun_tensor) == 72, "abi");
-_Static_assert(sizeof(struct setun_tok) == 32 + 32 + 1024 + 32, "abi");
+_Static_assert(sizeof(struct setun_tok_step) == 24, "abi");
+_Static_assert(sizeof(struct setun_tok) == 48 + 32 + 1024 + 40, "abi");
 
 #endif

@@ -49,13 +49,13 @@ int setun_text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, 
                    size_t n, struct setun_ids *ids) {
     const struct setun_tok *k = t->tok;
     bool bos = (ends & SETUN_TEXT_BOS) && (k->flags & SETUN_TOK_ADD_BOS) && k->bos != SETUN_NO_TOKEN && !o->no_bos;
-    bool eos = (ends & SETUN_TEXT_EOS) && (k->flags & SETUN_TOK_ADD_EOS) && k->n_eos > 0;
+    bool eos = (ends & SETUN_TEXT_EOS) && (k->flags & SETUN_TOK_ADD_EOS) && k->end != SETUN_NO_TOKEN;
     char why[256];
     int code = bos ? push(ids, k->bos) : EXIT_OK;
     if (code == EXIT_OK && !setun_encode(t, text, n, o->special, ids, why, sizeof why)) {
         code = setun_fail(EXIT_REJECTED, "the text cannot be turned into tokens: %s", why);
     }
-    return code == EXIT_OK && eos ? push(ids, k->eos[0]) : code;
+    return code == EXIT_OK && eos ? push(ids, k->end) : code;
 }
 
 static int text_ids(const struct setun_tokenizer *t, const struct setun_opts *o, unsigned ends, struct setun_ids *ids) {

@@ -51,6 +51,7 @@ bool link_executable(struct diag *d, struct arena *a, const char *linker, const 
                     arena_strdup(a, object),
                     arena_printf(a, "%s/libsetun_rt.a", dir),
                     "-lpcre2-8",
+                    "-lutf8proc",
                     "-lm",
                     "-lpthread",
                     NULL};

@@ -86,23 +86,34 @@ def tokenizer(flags=2, pattern=LLAMA3, broken=None):
     byte_token[0] = NONE  # so that a text can have a byte without a token
     if broken == "tok-byte":
         byte_token[7] = 8
-    at = 1120  # sizeof(struct setun_tok)
+    attrs = bytes(3 if i in SPECIALS else 0 for i in range(N_TOKENS))
+    at = 1144  # sizeof(struct setun_tok)
     parts, offset = b"", {}
     for name, data in (("index", struct.pack("<%dI" % len(index), *index)),
                        ("merges", b"".join(struct.pack("<4I", *m) for m in merges)),
                        ("sorted", struct.pack("<%dI" % len(order), *order)),
-                       ("specials", struct.pack("<%dI" % len(specials), *specials)),
-                       ("bytes", blob), ("pattern", pattern.encode())):
+                       ("specials", b"".join(struct.pack("<4I", i, 0, 0, 0) for i in specials)),
+                       ("steps", bytes(24)), ("attrs", attrs), ("bytes", blob), ("pattern", pattern.encode())):
         offset[name] = at + len(parts)
         parts += data
+    found = b"".join(struct.pack("<4I", i, 0, offset["bytes"] + index[min(i, 299)], len(text[min(i, 299)]))
+                     for i in specials)
+    size = len(pattern.encode())
+    steps = struct.pack("<6I", 12, 7 if broken == "tok-step" else 1, offset["pattern"],
+                        size + 1 if broken == "tok-pattern-end" else size, 0, 0)
+    steps = steps[:16] + struct.pack("<2I", offset["bytes"], 0)
+    for name, data in (("specials", found), ("steps", steps)):
+        begin = offset[name] - at
+        parts = parts[:begin] + data + parts[begin + len(data):]
     if broken == "tok-offset":
         offset["merges"] = 0xFFFFFF00
-    head = struct.pack("<8I", 0x4B4F5453, 7 if broken == "tok-kind" else 1, flags, N_TOKENS, len(merges),
-                       len(specials), 9 if broken == "tok-eos" else 1, 300 if broken == "tok-bos" else 297)
+    head = struct.pack("<12I", 0x32544F53, 7 if broken == "tok-kind" else 1, flags, N_TOKENS, len(merges),
+                       len(specials), 9 if broken == "tok-eos" else 1, 0, 1 if size else 0,
+                       300 if broken == "tok-bos" else 297, 298, 300 if broken == "tok-unknown" else NONE)
     head += struct.pack("<8I", 298, *[0] * 7) + struct.pack("<256I", *byte_token)
-    head += struct.pack("<8I", offset["pattern"], len(pattern.encode()), offset["index"], offset["bytes"], len(blob),
-                        offset["merges"], offset["sorted"], offset["specials"])
-    assert len(head) == 1120
+    head += struct.pack("<10I", offset["steps"], offset["index"], offset["bytes"], len(blob), offset["attrs"],
+                        offset["sorted"], offset["merges"], 0, offset["specials"], 0)
+    assert len(head) == 1144
     return head + parts
 
 

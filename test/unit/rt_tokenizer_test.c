@@ -79,23 +79,22 @@ static int by_pair(const void *pa, const void *pb) {
     if (a->left != b->left) return a->left < b->left ? -1 : 1;
     return (a->right > b->right) - (a->right < b->right);
 }
-static int by_length(const void *pa, const void *pb) {
-    uint32_t a = sorting->len[*(const uint32_t *)pa], b = sorting->len[*(const uint32_t *)pb];
-    return (a < b) - (a > b);
-}
 
 /* Returns the size of the section. */
 static uint32_t table(const struct vocab *v, uint32_t flags, const char *pattern, uint8_t section[SECTION]) {
     struct setun_tok *k = (struct setun_tok *)section;
     memset(section, 0, SECTION);
+    uint32_t pattern_bytes = (uint32_t)strlen(pattern);
     *k = (struct setun_tok){.magic = SETUN_TOK_MAGIC,
-                            .kind = SETUN_TOK_BYTE_BPE,
+                            .kind = SETUN_TOK_BPE,
                             .flags = flags,
                             .n_tokens = v->n,
                             .n_merges = v->n_merges,
                             .n_specials = v->n_specials,
+                            .n_cuts = pattern_bytes > 0,
                             .bos = SETUN_NO_TOKEN,
-                            .pattern_bytes = (uint32_t)strlen(pattern)};
+                            .end = SETUN_NO_TOKEN,
+                            .unk = SETUN_NO_TOKEN};
     for (uint32_t b = 0; b < 256; b++) k->byte_token[b] = b;
     uint32_t at = sizeof *k;
     sorting = v;
@@ -108,20 +107,31 @@ static uint32_t table(const struct vocab *v, uint32_t flags, const char *pattern
     qsort(section + at, v->n, 4, by_bytes);
     at += 4 * v->n;
     k->specials = at;
-    memcpy(section + at, v->special, 4 * v->n_specials);
-    qsort(section + at, v->n_specials, 4, by_length);
-    at += 4 * v->n_specials;
+    at += v->n_specials * (uint32_t)sizeof(struct setun_tok_special);
+    k->steps = at;
+    at += k->n_cuts * (uint32_t)sizeof(struct setun_tok_step);
     k->index = at;
-    k->bytes = at + 4 * (v->n + 1);
+    k->attrs = at + 4 * (v->n + 1);
+    k->bytes = k->attrs + v->n;
     for (uint32_t i = 0; i < v->n; i++) {
         memcpy(section + k->index + 4 * i, &k->bytes_len, 4);
         memcpy(section + k->bytes + k->bytes_len, v->text[i], v->len[i]);
         k->bytes_len += v->len[i];
     }
     memcpy(section + k->index + 4 * v->n, &k->bytes_len, 4);
-    k->pattern = k->bytes + k->bytes_len;
-    memcpy(section + k->pattern, pattern, k->pattern_bytes);
-    return k->pattern + k->pattern_bytes;
+    for (uint32_t i = 0; i < v->n_specials; i++) {
+        uint32_t id = v->special[i], begin;
+        memcpy(&begin, section + k->index + 4 * id, 4);
+        struct setun_tok_special special = {.id = id, .text = k->bytes + begin, .text_bytes = v->len[id]};
+        memcpy(section + k->specials + i * sizeof special, &special, sizeof special);
+        section[k->attrs + id] = SETUN_ATTR_NEVER | SETUN_ATTR_HIDDEN;
+    }
+    at = k->bytes + k->bytes_len;
+    struct setun_tok_step cut = {
+        .kind = SETUN_STEP_CUT, .flags = SETUN_CUT_ISOLATED, .a = at, .a_bytes = pattern_bytes, .b = at};
+    if (k->n_cuts) memcpy(section + k->steps, &cut, sizeof cut);
+    memcpy(section + at, pattern, pattern_bytes);
+    return at + pattern_bytes;
 }
 
 /* ---- a slow BPE ---- */
