@@ -67,6 +67,7 @@ static uint64_t body_bytes(const struct setun_tensor *t) {
 }
 
 static uint64_t scale_bytes(const struct setun_tensor *t) {
+    if (t->group) return tile_rows(t) * mm_alpha_bytes(cols_of(t), t->group);
     return t->n_scales == 1 ? ALIGN : up(4 * (uint64_t)t->n_scales, 4 * IR_LANES);
 }
 
@@ -75,8 +76,8 @@ static void place_tensor(struct data_plan *p, const struct ir_module *m, const s
     *t = (struct setun_tensor){.offset = p->bytes, .store = w->store, .layers = w->layers, .rank = w->rank};
     memcpy(t->dim, w->dim, sizeof t->dim);
     t->layout = layout_of(m, w);
-    if (w->store == IR_STORE_TRIT && w->scale != IR_SCALE_NONE)
-        t->n_scales = w->scale == IR_SCALE_MATRIX ? 1 : (uint32_t)ir_weight_rows(w);
+    t->n_scales = (uint32_t)ir_weight_scales(w);
+    if (w->scale == IR_SCALE_GROUP) t->group = w->group;
     p->bytes += up(body_bytes(t), ALIGN);
     t->scale_offset = p->bytes;
     if (t->n_scales) p->bytes += up(scale_bytes(t), ALIGN);
@@ -200,10 +201,27 @@ static bool write_tiles(struct writer *w, const struct ir_weight *weight, const 
     return true;
 }
 
+/* The scales of 64 rows for one group of columns; rows beyond the matrix: 0. */
+static void tile_scales(const float *all, uint64_t rows, uint64_t groups, uint64_t tile, uint64_t group,
+                        float out[IR_TILE]) {
+    for (uint64_t r = 0; r < IR_TILE; r++) {
+        uint64_t row = tile * IR_TILE + r;
+        out[r] = row < rows ? all[row * groups + group] : 0.0f;
+    }
+}
+
 static bool write_scales(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
                          uint32_t layer) {
     if (!t->n_scales) return true;
-    return w->from->scales(w->from->self, weight, layer, w->floats) && put(w, w->floats, 4 * (uint64_t)t->n_scales);
+    if (!w->from->scales(w->from->self, weight, layer, w->floats)) return false;
+    if (!t->group) return put(w, w->floats, 4 * (uint64_t)t->n_scales);
+    uint64_t groups = cols_of(t) / t->group;
+    for (uint64_t i = 0; i < tile_rows(t) * groups; i++) {
+        float part[IR_TILE];
+        tile_scales(w->floats, rows_of(t), groups, i / groups, i % groups, part);
+        if (!put(w, part, sizeof part)) return false;
+    }
+    return true;
 }
 
 /* Rows as stored, each padded. */
@@ -328,7 +346,15 @@ static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, ui
 static bool read_scales(void *self, const struct ir_weight *w, uint32_t layer, float *out) {
     const struct source *s = self;
     const struct setun_tensor *t = &s->plan->tensor[w->id];
-    memcpy(out, s->data + t->scale_offset + layer * t->layer_stride, 4 * (size_t)t->n_scales);
+    const uint8_t *from = s->data + t->scale_offset + layer * t->layer_stride;
+    if (!t->group) {
+        memcpy(out, from, 4 * (size_t)t->n_scales);
+        return true;
+    }
+    uint64_t groups = cols_of(t) / t->group, rows = rows_of(t);
+    for (uint64_t r = 0; r < rows; r++)
+        for (uint64_t g = 0; g < groups; g++)
+            memcpy(out + r * groups + g, from + 4 * ((r / IR_TILE * groups + g) * IR_TILE + r % IR_TILE), 4);
     return true;
 }
 

@@ -36,11 +36,17 @@ static void call_matmul(struct kern *k, const struct part *p, const struct ir_op
                         LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
     struct cg *c = k->c;
     uint64_t K = ir_weight_cols(op->weight);
+    const struct ir_weight *w = op->weight;
+    bool groups = op->code == IR_OP_gmatmul;
     LLVMTypeRef type;
-    LLVMValueRef fn = mm_function(c, K, &type);
+    LLVMValueRef fn = groups ? mm_group_function(c, K, w->group, &type) : mm_function(c, K, &type);
     LLVMValueRef tile = LLVMBuildUDiv(c->b, first, cg_i64(c, IR_TILE), "");
     LLVMValueRef up = LLVMBuildAdd(c->b, count, cg_i64(c, IR_TILE - 1), "");
-    LLVMValueRef tiles = kern_weight(k, op->weight, c->plan->tensor[op->weight->id].offset);
+    LLVMValueRef tiles = kern_weight(k, w, c->plan->tensor[w->id].offset), alpha = NULL;
+    if (groups) {
+        LLVMValueRef at = LLVMBuildMul(c->b, tile, cg_i64(c, mm_alpha_bytes(K, w->group)), "");
+        alpha = cg_at(c, kern_weight(k, w, c->plan->tensor[w->id].scale_offset), at);
+    }
     LLVMValueRef args[] = {
         cg_at(c, tiles, LLVMBuildMul(c->b, tile, cg_i64(c, mm_tile_bytes(K)), "")),
         LLVMBuildUDiv(c->b, up, cg_i64(c, IR_TILE), ""),
@@ -51,8 +57,9 @@ static void call_matmul(struct kern *k, const struct part *p, const struct ir_op
         cg_i64(c, p->unit),
         scratch,
         k->ctx,
+        alpha,
     };
-    LLVMBuildCall2(c->b, type, fn, args, 9, "");
+    LLVMBuildCall2(c->b, type, fn, args, groups ? 10 : 9, "");
 }
 
 static void call_dot(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
@@ -80,7 +87,10 @@ static uint64_t core_scratch(const struct kern *k, const struct ir_strand *s) {
     uint64_t most = 0;
     for (size_t i = 0; i < s->cores.n; i++) {
         const struct ir_op *op = s->cores.at[i];
-        uint64_t bytes = op->code == IR_OP_matmul ? mm_scratch_bytes(k->c, ir_weight_cols(op->weight)) : 0;
+        uint64_t bytes = 0;
+        if (op->code == IR_OP_matmul) bytes = mm_scratch_bytes(k->c, ir_weight_cols(op->weight));
+        if (op->code == IR_OP_gmatmul)
+            bytes = mm_group_scratch_bytes(k->c, ir_weight_cols(op->weight), k->c->ir->max_rows);
         if (bytes > most) most = bytes;
     }
     return most;
@@ -109,7 +119,7 @@ static void unit(struct kern *k, const struct part *p, LLVMValueRef u, LLVMValue
     }
     for (size_t i = 0; i < s->cores.n; i++) {
         const struct ir_op *op = s->cores.at[i];
-        if (op->code == IR_OP_matmul)
+        if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul)
             call_matmul(k, p, op, first, count, acc[i], scratch);
         else
             call_dot(k, p, op, first, count, acc[i]);

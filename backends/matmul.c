@@ -13,10 +13,15 @@
  *       for step of K/4 (unrolled):   w = load tile; x = 4 codes in every lane
  *                                     acc[plane] = dot(acc[plane], field(w, plane), x)
  *       sum over chains, undo the scales, minus sum(q), store 64 sums
+ *
+ * With scales of groups the same is done group by group, and what is kept from group to group is 64 floats:
+ *   y = fma(float(sums of the group), alpha of the group, y).
  */
 #include "backends/matmul.h"
 
 uint64_t mm_tile_bytes(uint64_t K) { return (K + 3) / 4 * MM_STEP; }
+
+uint64_t mm_alpha_bytes(uint64_t K, uint64_t group) { return K / group * IR_TILE * 4; }
 
 uint64_t mm_model_bytes(const struct ir_module *m) {
     uint64_t sum = 0;
@@ -24,7 +29,9 @@ uint64_t mm_model_bytes(const struct ir_module *m) {
         const struct ir_weight *w = m->weights.at[i];
         if (w->store != IR_STORE_TRIT) continue;
         uint64_t tiles = (ir_weight_rows(w) + IR_TILE - 1) / IR_TILE;
-        sum += tiles * mm_tile_bytes(ir_weight_cols(w)) * (w->layers ? w->layers : 1);
+        uint64_t bytes = mm_tile_bytes(ir_weight_cols(w));
+        if (w->scale == IR_SCALE_GROUP) bytes += mm_alpha_bytes(ir_weight_cols(w), w->group);
+        sum += tiles * bytes * (w->layers ? w->layers : 1);
     }
     return sum;
 }
@@ -85,15 +92,71 @@ LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K) {
     return cg_splat(c, cg_load(c, c->i32, cg_at_const(c, row, offset), 4), c->level->mm->bytes / 4);
 }
 
-LLVMTypeRef mm_type(struct cg *c) {
-    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->i64, c->ptr, c->i64, c->ptr, c->ptr};
-    return LLVMFunctionType(c->void_, in, COUNT_OF(in), false);
+enum { MM_ARGS = 9 }; /* without groups */
+
+LLVMTypeRef mm_type(struct cg *c, uint64_t group) {
+    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->i64, c->ptr, c->i64, c->ptr, c->ptr, c->ptr};
+    return LLVMFunctionType(c->void_, in, group ? MM_ARGS + 1 : MM_ARGS, false);
 }
 
 struct mm_args mm_params(LLVMValueRef fn) {
-    LLVMValueRef p[9];
+    LLVMValueRef p[MM_ARGS + 1] = {NULL};
     LLVMGetParams(fn, p);
-    return (struct mm_args){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]};
+    return (struct mm_args){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9]};
+}
+
+/* ---- groups of columns ---- */
+
+/* In whole registers, through the dot instruction; each of at most 8 of them takes two products a lane, so that narrow
+ * accumulators hold them. */
+static LLVMValueRef sum_registers(struct cg *c, LLVMValueRef p, uint64_t n) {
+    const struct mm_target *t = c->level->mm;
+    LLVMValueRef ones = cg_splat(c, cg_i8(c, 1), t->bytes), sum = LLVMConstNull(mm_sum_type(c));
+    uint64_t at_once = 8;
+    while (n % at_once) at_once--;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, n * t->bytes), cg_i64(c, at_once * t->bytes), "codes");
+    unsigned slot = cg_carry(c, &l, sum);
+    LLVMValueRef acc = LLVMConstNull(mm_acc_type(c));
+    for (uint64_t i = 0; i < at_once; i++) {
+        LLVMValueRef q =
+            cg_load(c, mm_byte_type(c), cg_at(c, p, LLVMBuildAdd(c->b, l.i, cg_i64(c, i * t->bytes), "")), 4);
+        acc = t->dot(c, acc, ones, q);
+    }
+    cg_next(&l, slot, LLVMBuildAdd(c->b, l.phi[slot], t->widen ? t->widen(c, acc) : acc, ""));
+    cg_loop_end(c, &l);
+    return cg_result(&l, slot);
+}
+
+static LLVMValueRef sum_lanes(struct cg *c, LLVMValueRef p, uint64_t group) {
+    unsigned n = 4;
+    while (n < 32 && group % (2 * n) == 0) n *= 2;
+    LLVMTypeRef wide = LLVMVectorType(c->i32, n);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, group), cg_i64(c, n), "codes");
+    unsigned slot = cg_carry(c, &l, LLVMConstNull(wide));
+    LLVMValueRef q = LLVMBuildSExt(c->b, cg_load(c, LLVMVectorType(c->i8, n), cg_at(c, p, l.i), 4), wide, "");
+    cg_next(&l, slot, LLVMBuildAdd(c->b, l.phi[slot], q, ""));
+    cg_loop_end(c, &l);
+    return cg_result(&l, slot);
+}
+
+LLVMValueRef mm_group_sum(struct cg *c, LLVMValueRef p, uint64_t group) {
+    unsigned bytes = c->level->mm->bytes;
+    LLVMValueRef sums = group % bytes ? sum_lanes(c, p, group) : sum_registers(c, p, group / bytes);
+    LLVMTypeRef type = LLVMTypeOf(sums);
+    return cg_splat(c, cg_intrinsic(c, "llvm.vector.reduce.add", &type, 1, &sums, 1), bytes / 4);
+}
+
+void mm_add_group(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum,
+                  LLVMValueRef alpha, unsigned v, LLVMValueRef y[MM_PLANES]) {
+    unsigned bytes = c->level->mm->bytes;
+    LLVMTypeRef floats = LLVMVectorType(c->f32, bytes / 4);
+    mm_finish(c, p, sum, code_sum);
+    for (unsigned i = 0; i < MM_PLANES; i++) {
+        LLVMValueRef a = cg_load(c, floats, cg_at_const(c, alpha, i * 4 * MM_LANES + v * bytes), bytes);
+        y[i] = cg_fma(c, LLVMBuildSIToFP(c->b, sum[i], floats, ""), a, y[i]);
+    }
 }
 
 /* ---- one row ---- */
@@ -174,10 +237,51 @@ static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
     if (done < steps) stream_block(s, cg_i64(c, done), steps - done, sum);
 }
 
-LLVMValueRef mm_stream_function(struct cg *c, uint64_t K) {
+/* A row's 64 results of a tile, at out. */
+static void store_tile(struct stream *s, LLVMValueRef *result, LLVMValueRef out) {
+    for (unsigned v = 0; v < s->vectors; v++)
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(s->c, result[v * MM_PLANES + i], cg_at_const(s->c, out, i * 4 * MM_LANES + v * s->t->bytes), 4);
+}
+
+static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
+    LLVMValueRef sum[MAX_SETS] = {NULL};
+    stream_sums(s, (K + 3) / 4, sum);
+    LLVMValueRef code_sum = mm_code_sum(s->c, s->codes, K);
+    for (unsigned v = 0; v < s->vectors; v++) mm_finish(s->c, &s->t->stream, sum + v * MM_PLANES, code_sum);
+    store_tile(s, sum, out);
+}
+
+/* The same, group by group, each with 64 floats of alpha. */
+static void stream_groups(struct stream *s, uint64_t K, uint64_t group, LLVMValueRef alpha, LLVMValueRef out) {
+    struct cg *c = s->c;
+    LLVMTypeRef floats = LLVMVectorType(c->f32, s->t->bytes / 4);
+    LLVMValueRef tile = s->tile, codes = s->codes, y[MAX_SETS] = {NULL}, sum[MAX_SETS] = {NULL};
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, K / group), cg_i64(c, 1), "group");
+    for (unsigned a = 0; a < s->sets; a++) y[a] = l.phi[cg_carry(c, &l, LLVMConstNull(floats))];
+    s->tile = cg_at(c, tile, LLVMBuildMul(c->b, l.i, cg_i64(c, group / 4 * MM_STEP), ""));
+    s->codes = cg_at(c, codes, LLVMBuildMul(c->b, l.i, cg_i64(c, group), ""));
+    LLVMValueRef scales = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
+    stream_sums(s, group / 4, sum);
+    LLVMValueRef code_sum = mm_group_sum(c, s->codes, group);
+    for (unsigned v = 0; v < s->vectors; v++)
+        mm_add_group(c, &s->t->stream, sum + v * MM_PLANES, code_sum, scales, v, y + v * MM_PLANES);
+    for (unsigned a = 0; a < s->sets; a++) cg_next(&l, a, y[a]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < s->sets; a++) y[a] = cg_result(&l, a);
+    s->tile = tile, s->codes = codes;
+    store_tile(s, y, out);
+}
+
+const char *mm_name(struct cg *c, const char *form, uint64_t K, uint64_t group) {
+    if (!group) return arena_printf(c->arena, "%s_k%llu", form, (unsigned long long)K);
+    return arena_printf(c->arena, "%s_k%llu_g%llu", form, (unsigned long long)K, (unsigned long long)group);
+}
+
+LLVMValueRef mm_stream_function(struct cg *c, uint64_t K, uint64_t group) {
     const struct mm_target *t = c->level->mm;
-    const char *name = arena_printf(c->arena, "mm_stream_k%llu", (unsigned long long)K);
-    LLVMValueRef fn = cg_function(c, name, mm_type(c), true);
+    LLVMValueRef fn = cg_function(c, mm_name(c, "mm_stream", K, group), mm_type(c, group), true);
     struct mm_args a = mm_params(fn);
     struct stream s = {.c = c, .t = t, .codes = a.codes, .vectors = mm_vectors(t), .prefetch = streams_from_memory(c)};
     s.sets = s.vectors * MM_PLANES;
@@ -185,15 +289,12 @@ LLVMValueRef mm_stream_function(struct cg *c, uint64_t K) {
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), a.n_tiles, cg_i64(c, 1), "tile");
     s.tile = cg_at(c, a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
-    LLVMValueRef sum[MAX_SETS] = {NULL};
-    stream_sums(&s, (K + 3) / 4, sum);
-    LLVMValueRef code_sum = mm_code_sum(c, a.codes, K);
-    LLVMValueRef out = cg_at(c, a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 sums of 4 bytes */
-    for (unsigned v = 0; v < s.vectors; v++) {
-        mm_finish(c, &t->stream, sum + v * MM_PLANES, code_sum);
-        for (unsigned i = 0; i < MM_PLANES; i++)
-            cg_store(c, sum[v * MM_PLANES + i], cg_at_const(c, out, i * 4 * MM_LANES + v * t->bytes), 4);
-    }
+    LLVMValueRef out = cg_at(c, a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
+    if (group)
+        stream_groups(&s, K, group, cg_at(c, a.alpha, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_alpha_bytes(K, group)), "")),
+                      out);
+    else
+        stream_tile(&s, K, out);
     cg_loop_end(c, &l);
     LLVMBuildRetVoid(c->b);
     return fn;
@@ -201,30 +302,37 @@ LLVMValueRef mm_stream_function(struct cg *c, uint64_t K) {
 
 /* ---- both ---- */
 
-static void call(struct cg *c, LLVMValueRef fn, LLVMValueRef from) {
-    LLVMValueRef p[9];
+static void call(struct cg *c, LLVMValueRef fn, LLVMValueRef from, uint64_t group) {
+    LLVMValueRef p[MM_ARGS + 1];
     LLVMGetParams(from, p);
-    LLVMBuildCall2(c->b, mm_type(c), fn, p, COUNT_OF(p), "");
+    LLVMBuildCall2(c->b, mm_type(c, group), fn, p, group ? MM_ARGS + 1 : MM_ARGS, "");
 }
 
-LLVMValueRef mm_function(struct cg *c, uint64_t K, LLVMTypeRef *type) {
-    const char *name = arena_printf(c->arena, "mm_k%llu", (unsigned long long)K);
-    *type = mm_type(c);
+static LLVMValueRef function(struct cg *c, uint64_t K, uint64_t group, LLVMTypeRef *type) {
+    const char *name = mm_name(c, "mm", K, group);
+    *type = mm_type(c, group);
     LLVMValueRef fn = LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
-    LLVMValueRef stream = mm_stream_function(c, K), tile = mm_tile_function(c, K);
+    LLVMValueRef stream = mm_stream_function(c, K, group), tile = mm_tile_function(c, K, group);
     fn = cg_function(c, name, *type, true);
     LLVMValueRef n_rows = mm_params(fn).n_rows;
     struct cg_if one, many;
     cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, n_rows, cg_i64(c, 1), ""));
-    call(c, stream, fn);
+    call(c, stream, fn, group);
     cg_else(c, &one);
     cg_if_begin(c, &many, LLVMBuildICmp(c->b, LLVMIntSGT, n_rows, cg_i64(c, 1), ""));
-    call(c, tile, fn);
+    call(c, tile, fn, group);
     cg_if_end(c, &many);
     cg_if_end(c, &one);
     LLVMBuildRetVoid(c->b);
     cg_place_restore(c, back);
     return fn;
+}
+
+LLVMValueRef mm_function(struct cg *c, uint64_t K, LLVMTypeRef *type) { return function(c, K, 0, type); }
+
+LLVMValueRef mm_group_function(struct cg *c, uint64_t K, uint64_t group, LLVMTypeRef *type) {
+    if (!group || group % 4 || K % group) BUG("groups of %llu columns", (unsigned long long)group);
+    return function(c, K, group, type);
 }

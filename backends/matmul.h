@@ -39,7 +39,9 @@ struct mm_target {
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
 };
 
-/* Bytes of all tiles of a module: what one token reads of ternary weights. */
+const char *mm_name(struct cg *c, const char *form, uint64_t K, uint64_t group);
+
+/* Bytes of all tiles of a module, and of the scales of groups: what one token reads of ternary weights. */
 uint64_t mm_model_bytes(const struct ir_module *m);
 
 /* ---- shared by the two forms (matmul.c) ---- */
@@ -58,13 +60,21 @@ LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p);
 /* The int32 behind a row of K codes, in every lane. */
 LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K);
 
+/* The sum of `group` codes at p, in every lane. */
+LLVMValueRef mm_group_sum(struct cg *c, LLVMValueRef p, uint64_t group);
+/* y + float(sums) * alpha, from 64 sums of one group; v counts vectors of a plane.  sum is used up. */
+void mm_add_group(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum,
+                  LLVMValueRef alpha, unsigned v, LLVMValueRef y[MM_PLANES]);
+
 struct mm_args {
     LLVMValueRef tiles, n_tiles, codes, code_stride, n_rows, acc, acc_stride, scratch, ctx;
+    LLVMValueRef alpha; /* of groups: 64 floats a group, tile after tile; NULL without groups */
 };
 struct mm_args mm_params(LLVMValueRef fn);
-LLVMTypeRef mm_type(struct cg *c);
+/* group 0: the whole row is one sum. */
+LLVMTypeRef mm_type(struct cg *c, uint64_t group);
 /* The two forms, each a function of mm_type. */
-LLVMValueRef mm_stream_function(struct cg *c, uint64_t K);
-LLVMValueRef mm_tile_function(struct cg *c, uint64_t K);
+LLVMValueRef mm_stream_function(struct cg *c, uint64_t K, uint64_t group);
+LLVMValueRef mm_tile_function(struct cg *c, uint64_t K, uint64_t group);
 
 #endif

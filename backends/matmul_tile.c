@@ -12,6 +12,9 @@
  *               for vector of a step:  acc[rows] += scratch . codes[rows]     (the micro kernel)
  *       undo the scales, minus sum(q)
  *
+ * With scales of groups of columns a panel ends where a group does; the group's sums, in scratch, go into the results
+ * as fma(float(sums), alpha, y).
+ *
  * Scratch holds, for each vector of a step, its operands of all steps in order, so that a micro kernel
  * reads one stream.  Micro kernels do not depend on K: a level has one for each number of rows.
  */
@@ -21,6 +24,10 @@ uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K) {
     (void)c;
     uint64_t steps = (K + 3) / 4;
     return (steps < MM_PANEL ? steps : MM_PANEL) * MM_STEP * MM_PLANES;
+}
+
+uint64_t mm_group_scratch_bytes(const struct cg *c, uint64_t K, uint64_t max_rows) {
+    return mm_scratch_bytes(c, K) + 4 * IR_TILE * max_rows;
 }
 
 /* ---- the micro kernel ---- */
@@ -115,7 +122,11 @@ struct tile {
     struct mm_args a;
     uint64_t K;
     LLVMValueRef groups, group_rows, larger; /* rows: the first `larger` groups have one more */
-    LLVMValueRef tile, acc;                  /* of the tile at hand */
+    LLVMValueRef tile;                       /* the one at hand */
+    LLVMValueRef acc, acc_stride;            /* its sums: in the result, or in scratch if columns are grouped */
+    LLVMValueRef row;                        /* in each_row */
+    LLVMValueRef y, alpha, first;            /* columns grouped: results, scales and columns of the group */
+    uint64_t columns;                        /* of a group of columns; 0: not grouped */
 };
 
 /* for each row of the block: row pointer of codes and of sums */
@@ -123,9 +134,15 @@ static void each_row(struct tile *t, void (*body)(struct tile *t, LLVMValueRef c
     struct cg *c = t->c;
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), t->a.n_rows, cg_i64(c, 1), "row");
-    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, l.i, t->a.acc_stride, ""), cg_i64(c, 2), "");
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, l.i, t->acc_stride, ""), cg_i64(c, 2), "");
+    t->row = l.i;
     body(t, cg_at(c, t->a.codes, LLVMBuildMul(c->b, l.i, t->a.code_stride, "")), cg_at(c, t->acc, at));
     cg_loop_end(c, &l);
+}
+
+static LLVMValueRef result_row(struct tile *t) {
+    LLVMValueRef at = LLVMBuildMul(t->c->b, t->row, t->a.acc_stride, "");
+    return cg_at(t->c, t->y, LLVMBuildShl(t->c->b, at, cg_i64(t->c, 2), ""));
 }
 
 static void clear_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
@@ -145,6 +162,30 @@ static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
         mm_finish(c, &t->t->panel, sum, code_sum);
         for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], p[i], 4);
     }
+}
+
+static void clear_result(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
+    (void)acc;
+    clear_row(t, codes, result_row(t));
+}
+
+/* The group's sums into the results; the sums start anew. */
+static void add_group(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
+    struct cg *c = t->c;
+    LLVMTypeRef floats = LLVMVectorType(c->f32, t->t->bytes / 4);
+    LLVMValueRef code_sum = mm_group_sum(c, cg_at(c, codes, t->first), t->columns), sum[MM_PLANES], y[MM_PLANES];
+    LLVMValueRef row = result_row(t);
+    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
+        for (unsigned i = 0; i < MM_PLANES; i++) {
+            uint64_t at = i * 4 * MM_LANES + v * t->t->bytes;
+            sum[i] = cg_load(c, mm_sum_type(c), cg_at_const(c, acc, at), 4);
+            y[i] = cg_load(c, floats, cg_at_const(c, row, at), 4);
+        }
+        mm_add_group(c, &t->t->panel, sum, code_sum, t->alpha, v, y);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, y[i], cg_at_const(c, row, i * 4 * MM_LANES + v * t->t->bytes), 4);
+    }
+    clear_row(t, codes, acc);
 }
 
 /* Where the operands of vector v begin in scratch. */
@@ -205,24 +246,23 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
     LLVMValueRef n = LLVMBuildAdd(c->b, t->group_rows, LLVMBuildZExt(c->b, more, c->i64, ""), "");
     LLVMValueRef codes = cg_at(c, t->a.codes, LLVMBuildMul(c->b, row, t->a.code_stride, ""));
     codes = cg_at(c, codes, LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
-    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->a.acc_stride, ""), cg_i64(c, 2), "");
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->acc_stride, ""), cg_i64(c, 2), "");
     LLVMValueRef acc = cg_at(c, t->acc, at);
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
         LLVMValueRef arg[] = {
-            panel_of(t, steps, v), steps, codes, t->a.code_stride, cg_at_const(c, acc, v * t->t->bytes),
-            t->a.acc_stride};
+            panel_of(t, steps, v), steps, codes, t->a.code_stride, cg_at_const(c, acc, v * t->t->bytes), t->acc_stride};
         group(t, n, arg);
     }
     cg_next(&l, row_slot, LLVMBuildAdd(c->b, row, n, ""));
     cg_loop_end(c, &l);
 }
 
-static void panels(struct tile *t) {
+/* Steps [from, to) of the tile. */
+static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to) {
     struct cg *c = t->c;
-    LLVMValueRef all = cg_i64(c, (t->K + 3) / 4);
     struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), all, cg_i64(c, MM_PANEL), "panel");
-    LLVMValueRef left = LLVMBuildNSWSub(c->b, all, l.i, "");
+    cg_loop_begin(c, &l, from, to, cg_i64(c, MM_PANEL), "panel");
+    LLVMValueRef left = LLVMBuildNSWSub(c->b, to, l.i, "");
     LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntSLT, left, cg_i64(c, MM_PANEL), "");
     LLVMValueRef steps = LLVMBuildSelect(c->b, last, left, cg_i64(c, MM_PANEL), "");
     unpack(t, l.i, steps);
@@ -235,10 +275,38 @@ static void count_tile(struct cg *c, LLVMValueRef ctx) {
     LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpAdd, p, cg_i64(c, 1), LLVMAtomicOrderingMonotonic, false);
 }
 
-LLVMValueRef mm_tile_function(struct cg *c, uint64_t K) {
+/* The tile at hand, its columns in one sum. */
+static void whole(struct tile *t, LLVMValueRef out) {
+    t->acc = out;
+    t->acc_stride = t->a.acc_stride;
+    each_row(t, clear_row);
+    panels(t, cg_i64(t->c, 0), cg_i64(t->c, (t->K + 3) / 4));
+    each_row(t, finish_row);
+}
+
+/* The same, group after group of columns. */
+static void by_groups(struct tile *t, LLVMValueRef alpha, LLVMValueRef out) {
+    struct cg *c = t->c;
+    uint64_t steps = t->columns / 4;
+    struct cg_loop l;
+    t->acc = cg_at_const(c, t->a.scratch, mm_scratch_bytes(c, t->K));
+    t->acc_stride = cg_i64(c, IR_TILE);
+    t->y = out;
+    each_row(t, clear_row);
+    each_row(t, clear_result);
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, t->K / t->columns), cg_i64(c, 1), "columns");
+    t->first = LLVMBuildMul(c->b, l.i, cg_i64(c, t->columns), "");
+    t->alpha = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
+    LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, steps), "");
+    panels(t, from, LLVMBuildAdd(c->b, from, cg_i64(c, steps), ""));
+    each_row(t, add_group);
+    cg_loop_end(c, &l);
+}
+
+LLVMValueRef mm_tile_function(struct cg *c, uint64_t K, uint64_t columns) {
     const struct mm_target *target = c->level->mm;
-    LLVMValueRef fn = cg_function(c, arena_printf(c->arena, "mm_tile_k%llu", (unsigned long long)K), mm_type(c), true);
-    struct tile t = {.c = c, .t = target, .a = mm_params(fn), .K = K};
+    LLVMValueRef fn = cg_function(c, mm_name(c, "mm_tile", K, columns), mm_type(c, columns), true);
+    struct tile t = {.c = c, .t = target, .a = mm_params(fn), .K = K, .columns = columns};
     LLVMValueRef rows = cg_i64(c, target->rows);
     LLVMValueRef up = LLVMBuildAdd(c->b, t.a.n_rows, cg_i64(c, target->rows - 1), "");
     t.groups = LLVMBuildUDiv(c->b, up, rows, "");
@@ -247,10 +315,13 @@ LLVMValueRef mm_tile_function(struct cg *c, uint64_t K) {
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), t.a.n_tiles, cg_i64(c, 1), "tile");
     t.tile = cg_at(c, t.a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
-    t.acc = cg_at(c, t.a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 sums of 4 bytes */
-    each_row(&t, clear_row);
-    panels(&t);
-    each_row(&t, finish_row);
+    LLVMValueRef out = cg_at(c, t.a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
+    if (columns) {
+        LLVMValueRef at = LLVMBuildMul(c->b, l.i, cg_i64(c, mm_alpha_bytes(K, columns)), "");
+        by_groups(&t, cg_at(c, t.a.alpha, at), out);
+    } else {
+        whole(&t, out);
+    }
     if (c->opt->count) count_tile(c, t.a.ctx);
     cg_loop_end(c, &l);
     LLVMBuildRetVoid(c->b);

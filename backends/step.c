@@ -80,6 +80,8 @@ static uint64_t weight_bytes(const struct ir_op *op) {
     const struct ir_weight *w = op->weight;
     if (!w) return 0;
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
+    if (op->code == IR_OP_gmatmul)
+        return (rows + IR_TILE - 1) / IR_TILE * (mm_tile_bytes(cols) + mm_alpha_bytes(cols, w->group));
     if (op->code == IR_OP_matmul) return (rows + IR_TILE - 1) / IR_TILE * mm_tile_bytes(cols);
     if (op->code == IR_OP_dequant) return 4 * (w->scale == IR_SCALE_ROW ? rows : 1);
     if (op->code == IR_OP_embed) return dot_row_bytes(w->store, cols);

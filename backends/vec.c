@@ -100,13 +100,14 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     LLVMBuilderRef b = c->b;
     if (op->code == IR_OP_embed) return embedded(v, s, op, p);
     LLVMValueRef x = vec_at(v, op->in[0], p), y = NULL;
-    if (op->n_in == 2 && op->code != IR_OP_dequant) y = vec_at(v, op->in[1], p);
+    if (op->n_in == 2 && op->code != IR_OP_dequant && op->code != IR_OP_rescale) y = vec_at(v, op->in[1], p);
     switch (op->code) {
     case IR_OP_live:
     case IR_OP_reshape: return x;
     case IR_OP_rmsnorm: return norm(v, s, op, x, p);
     case IR_OP_l2norm: return LLVMBuildFDiv(b, x, s->once, "");
     case IR_OP_dequant: return dequant(v, s, x, p);
+    case IR_OP_rescale: return LLVMBuildFMul(b, x, s->once, "");
     case IR_OP_bias: return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");
     case IR_OP_add: return LLVMBuildFAdd(b, x, y, "");
     case IR_OP_sub: return LLVMBuildFSub(b, x, y, "");
@@ -125,6 +126,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_embed:
     case IR_OP_quant:
     case IR_OP_matmul:
+    case IR_OP_gmatmul:
     case IR_OP_dot:
     case IR_OP_rope:
     case IR_OP_state:
@@ -304,6 +306,11 @@ static void note_dequant(struct vec *v, const struct ir_op *op) {
     }
 }
 
+static void note_rescale(struct vec *v, const struct ir_op *op) {
+    LLVMValueRef r = vec_scalar(v, op->in[1]);
+    vec_slot(v, op->out[0])->once = r;
+}
+
 static void note_embed(struct vec *v, const struct ir_op *op) {
     struct cg *c = v->k->c;
     LLVMValueRef token = kern_info(v->k, &v->row, offsetof(struct setun_row, token));
@@ -342,6 +349,8 @@ void vec_op(struct vec *v, const struct ir_op *op) {
         rope_emit(v, op);
     else if (op->code == IR_OP_dequant)
         note_dequant(v, op);
+    else if (op->code == IR_OP_rescale)
+        note_rescale(v, op);
     else if (op->code == IR_OP_embed)
         note_embed(v, op);
     else if (op->code == IR_OP_bias)

@@ -2,7 +2,9 @@
  * mm_bench -- the ternary core alone: one row against the machine's read bandwidth over the same bytes in the
  * same run, and many rows in products a second.
  *
- *   mm_bench [level] [megabytes]       defaults: the best level of this machine, 500
+ *   mm_bench [level] [megabytes] [columns]     defaults: the best level of this machine, 500, one sum a row
+ *
+ * columns: of a group that has scales of its own (bytes of scales are not counted).
  *
  * Read passes and core passes alternate, so that a drift of the machine moves both; shares are medians.
  */
@@ -17,7 +19,7 @@
 #include "backends/x86/x86.h"
 
 typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
-                   int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx);
+                   int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx, const float *alpha);
 
 enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 128, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
 
@@ -29,6 +31,8 @@ struct work {
     int64_t n_tiles, n_rows;
     int32_t *acc;
     uint8_t *scratch;
+    const float *alpha; /* NULL: no groups, and the core does not look at it */
+    uint64_t columns;
     uint64_t sink;
 };
 
@@ -55,8 +59,9 @@ static void *one(void *self) {
     }
     for (int64_t t = 0; t < w->n_tiles; t += WINDOW) { /* as kernels do: an epilogue follows each window */
         int64_t n = w->n_tiles - t < WINDOW ? w->n_tiles - t : WINDOW;
+        const float *alpha = w->alpha ? w->alpha + (uint64_t)t * K / w->columns * IR_TILE : NULL;
         w->mm(w->tiles + (uint64_t)t * mm_tile_bytes(K), n, w->codes, STRIDE, w->n_rows, w->acc, WINDOW * IR_TILE,
-              w->scratch, NULL);
+              w->scratch, NULL, alpha);
     }
     return NULL;
 }
@@ -96,12 +101,15 @@ static void *take(size_t n) {
     return p;
 }
 
-static void split(struct work *w, int threads, const uint8_t *tiles, int64_t n_tiles, const int8_t *codes) {
+static void split(struct work *w, int threads, const uint8_t *tiles, int64_t n_tiles, const int8_t *codes,
+                  const float *alpha, uint64_t columns) {
     for (int i = 0; i < threads; i++) {
         int64_t from = n_tiles * i / threads, to = n_tiles * (i + 1) / threads;
         w[i].tiles = tiles + (uint64_t)from * mm_tile_bytes(K);
         w[i].n_tiles = to - from;
         w[i].codes = codes;
+        w[i].columns = columns;
+        w[i].alpha = alpha ? alpha + (uint64_t)from * K / columns * IR_TILE : NULL;
     }
 }
 
@@ -124,16 +132,18 @@ static void many_rows(struct work *w, int threads, mm_fn *mm, int64_t n_tiles, i
            macs / m * 1e-9, macs / run[0] * 1e-9);
 }
 
-static mm_fn *build(struct cg *c, const struct cg_level *level) {
+static mm_fn *build(struct cg *c, const struct cg_level *level, uint64_t columns) {
     const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir);
     const char *so = arena_printf(c->arena, "%s/mm.so", dir);
     LLVMTypeRef type;
     c->level = level;
-    LLVMSetLinkage(mm_function(c, K, &type), LLVMExternalLinkage);
+    LLVMValueRef fn = columns ? mm_group_function(c, K, columns, &type) : mm_function(c, K, &type);
+    LLVMSetLinkage(fn, LLVMExternalLinkage);
+    const char *name = arena_strdup(c->arena, LLVMGetValueName(fn)); /* the module goes into the object */
     if (!cg_write_object(c, o) || system(arena_printf(c->arena, "cc -shared -o %s %s", so, o))) exit(1);
     mm_fn *mm;
     void *lib = dlopen(so, RTLD_NOW);
-    *(void **)&mm = lib ? dlsym(lib, arena_printf(c->arena, "mm_k%d.%s", K, level->name)) : NULL;
+    *(void **)&mm = lib ? dlsym(lib, name) : NULL;
     if (!mm) exit(1);
     return mm;
 }
@@ -151,26 +161,28 @@ int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct cg c;
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
-    mm_fn *mm = build(&c, level);
+    uint64_t columns = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+    mm_fn *mm = build(&c, level, columns);
     int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / mm_tile_bytes(K));
     uint64_t bytes = (uint64_t)n_tiles * mm_tile_bytes(K);
     uint8_t *tiles = take(bytes);
     int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
+    float *alpha = columns ? take((size_t)n_tiles * mm_alpha_bytes(K, columns)) : NULL;
     struct work w[MAX_THREADS] = {{.n_rows = 1}};
     for (int i = 0; i < MAX_THREADS; i++) {
         w[i].acc = take((size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
-        w[i].scratch = take(mm_scratch_bytes(&c, K));
+        w[i].scratch = take(mm_group_scratch_bytes(&c, K, MAX_ROWS));
     }
     printf("%s, K %d, %.0f MB of tiles\n", level->name, K, (double)bytes * 1e-6);
     for (int threads = 1; threads <= MAX_THREADS; threads++) {
-        split(w, threads, tiles, n_tiles, codes);
+        split(w, threads, tiles, n_tiles, codes, alpha, columns);
         one_row(w, threads, mm, (double)bytes);
         int64_t few = n_tiles < 216 ? n_tiles : 216; /* gate and up of a model of 2e9 weights */
-        split(w, threads, tiles, few, codes);
+        split(w, threads, tiles, few, codes, alpha, columns);
         for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4) many_rows(w, threads, mm, few, rows);
     }
     for (int i = 0; i < MAX_THREADS; i++) free(w[i].acc), free(w[i].scratch);
-    free(tiles), free(codes);
+    free(tiles), free(codes), free(alpha);
     cg_close(&c);
     arena_free(a);
     return 0;

@@ -37,7 +37,8 @@ struct weight_at {
     const struct tensor *data;  /* trits: U8 packed, or a dense master; otherwise the values */
     const struct tensor *scale; /* trits packed: the stored scales; NULL for a master */
     enum ir_store store;        /* IR_STORE_TRIT, or how the values are stored */
-    enum ir_scale kind;         /* trits: one scale, or one a row */
+    enum ir_scale kind;         /* trits: one scale, one a row, or one for each group of columns of a row */
+    uint32_t group;             /* IR_SCALE_GROUP: columns that share a scale */
 };
 
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */

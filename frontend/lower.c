@@ -4,6 +4,7 @@
  * Most nodes are one op with the same code.  Four are more:
  *
  *   w @ int8      %s = matmul %a, @w; %y = dequant %s, %a_r, @w
+ *                 or, with scales of groups: %s = gmatmul %a, @w; %y = rescale %s, %a_r
  *   k[pos] = x    %k = state @k (once); %k.1 = write %k, %x, %rows
  *   body(x)       one `layer` for each layer
  *   emit l = y    %l = live %y; emit %l {name = l}
@@ -67,6 +68,14 @@ static struct ir_weight *weight_of(struct lower *lo, const struct sema_weight *w
     memcpy(out->dim, dim, w->rank * sizeof *dim);
     out->layers = layers_of(w->stack);
     out->loc = w->loc;
+    if (out->scale == IR_SCALE_GROUP) {
+        out->group = src->at[0].group;
+        uint32_t cols = dim[w->rank - 1];
+        if (!ir_group_allowed(out)) {
+            diag_at(lo->diag, w->loc, DIAG_GROUP_WIDTH, w->full, out->group, cols);
+            return NULL;
+        }
+    }
     *vec_push(lo->arena, &lo->sources) = *src;
     return out;
 }
@@ -130,13 +139,16 @@ static struct ir_val *lower_quant(struct lower *lo, struct sema_node *n) {
 
 static struct ir_val *lower_matmul(struct lower *lo, struct sema_node *n) {
     const char *sum = arena_printf(lo->arena, "%s_sum", n->weight->name);
-    struct ir_op *op = make(lo, IR_OP_matmul, n->loc, sum, 1, &n->in[0]->value);
-    op->weight = weight_of(lo, n->weight);
-    struct ir_val *acc = op->weight ? finish(lo, op) : NULL;
+    struct ir_weight *w = weight_of(lo, n->weight);
+    if (!w) return NULL;
+    bool groups = w->scale == IR_SCALE_GROUP;
+    struct ir_op *op = make(lo, groups ? IR_OP_gmatmul : IR_OP_matmul, n->loc, sum, 1, &n->in[0]->value);
+    op->weight = w;
+    struct ir_val *acc = finish(lo, op);
     if (!acc) return NULL;
-    struct ir_op *de = make(lo, IR_OP_dequant, n->loc, n->name ? n->name : n->weight->name, 2,
+    struct ir_op *de = make(lo, groups ? IR_OP_rescale : IR_OP_dequant, n->loc, n->name ? n->name : n->weight->name, 2,
                             (struct ir_val *[]){acc, n->in[0]->scale});
-    de->weight = op->weight;
+    de->weight = groups ? NULL : w;
     return finish(lo, de);
 }
 

@@ -71,7 +71,7 @@ void *eval_out(struct frame *f, const struct ir_op *op, uint32_t i) {
 static bool read_trits(struct interp *it, const struct ir_weight *w, uint32_t layer, struct held *h) {
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
     int8_t *trits = arena_array(it->arena, int8_t, rows *cols);
-    h->scales = arena_array(it->arena, float, w->scale == IR_SCALE_ROW ? rows : 1);
+    h->scales = arena_array(it->arena, float, ir_weight_scales(w));
     if (!it->w->trits(it->w->self, w, layer, 0, rows, trits)) return false;
     if (!it->w->scales(it->w->self, w, layer, h->scales)) return false;
     h->trits = trits;

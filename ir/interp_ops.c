@@ -126,6 +126,26 @@ bool eval_matmul(struct frame *f, const struct ir_op *op) {
     return true;
 }
 
+bool eval_gmatmul(struct frame *f, const struct ir_op *op) {
+    const struct held *w = eval_weight(f, op);
+    if (!w) return false;
+    const struct cell *in = eval_in(f, op, 0);
+    uint64_t rows = ir_weight_rows(op->weight), cols = ir_weight_cols(op->weight);
+    uint64_t groups = ir_weight_groups(op->weight), width = cols / groups;
+    const int8_t *q = in->data;
+    float *y = eval_out(f, op, 0);
+    for (uint32_t t = 0; t < in->n_rows; t++, q += cols, y += rows)
+        for (uint64_t i = 0; i < rows; i++) {
+            y[i] = 0.0f;
+            for (uint64_t g = 0; g < groups; g++) {
+                int32_t acc = 0;
+                for (uint64_t k = g * width; k < (g + 1) * width; k++) acc += q[k] * w->trits[i * cols + k];
+                y[i] = fmaf((float)acc, w->scales[i * groups + g], y[i]);
+            }
+        }
+    return true;
+}
+
 bool eval_dot(struct frame *f, const struct ir_op *op) {
     const struct held *w = eval_weight(f, op);
     if (!w) return false;
@@ -152,6 +172,14 @@ bool eval_dequant(struct frame *f, const struct ir_op *op) {
             float p = w->scales[by_row ? i : 0] * r[t];
             y[t * n + i] = (float)acc[t * n + i] * p;
         }
+    return true;
+}
+
+bool eval_rescale(struct frame *f, const struct ir_op *op) {
+    uint64_t n = elems_in(op, 0), total = eval_in(f, op, 0)->n_rows * n;
+    const float *x = eval_f32(f, op, 0), *r = eval_f32(f, op, 1);
+    float *y = eval_out(f, op, 0);
+    for (uint64_t i = 0; i < total; i++) y[i] = x[i] * r[i / n];
     return true;
 }
 

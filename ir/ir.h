@@ -74,7 +74,9 @@ enum ir_store {
     IR_STORE_Q6_K,
     IR_STORE_Q4_0,
     IR_STORE_Q4_K,
+    IR_N_STORES
 };
+extern const char *const ir_store_name[IR_N_STORES];
 /* GROUP: one for each `group` columns of a row, group by group inside a row. */
 enum ir_scale { IR_SCALE_NONE, IR_SCALE_MATRIX, IR_SCALE_ROW, IR_SCALE_GROUP };
 
@@ -187,8 +189,12 @@ bool ir_type_eq(const struct ir_type *a, const struct ir_type *b);
 uint64_t ir_type_elems(const struct ir_type *t); /* elements of one row */
 uint32_t ir_elem_bytes(enum ir_elem e);
 const char *ir_type_text(struct arena *a, const struct ir_type *t);
-uint64_t ir_weight_rows(const struct ir_weight *w); /* product of all dims but the last */
-uint64_t ir_weight_cols(const struct ir_weight *w); /* the last dim */
+uint64_t ir_weight_rows(const struct ir_weight *w);   /* product of all dims but the last */
+uint64_t ir_weight_cols(const struct ir_weight *w);   /* the last dim */
+uint64_t ir_weight_groups(const struct ir_weight *w); /* of columns, each with a scale of its own; 1 unless GROUP */
+/* Can the last dim be cut into groups of w->group columns, a multiple of 4, with fewer than 2^31 scales in all? */
+bool ir_group_allowed(const struct ir_weight *w);
+uint64_t ir_weight_scales(const struct ir_weight *w); /* of one layer; 0: none */
 
 /* ---- building (ir/build.c) ---- */
 struct ir_module *ir_module_new(struct arena *a, struct names *names, const char *name);

@@ -5,7 +5,7 @@
 #include "ir/kernel.h"
 
 bool ir_is_core(const struct ir_op *op) {
-    return op->code == IR_OP_matmul || op->code == IR_OP_dot || op->code == IR_OP_attend;
+    return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul || op->code == IR_OP_dot || op->code == IR_OP_attend;
 }
 
 static bool has_core(const struct ir_block *b) {

@@ -3,7 +3,7 @@
  *
  * Stages are derived from the dataflow of a region, never stored:
  *   PROLOGUE   a contraction of the region needs it
- *   CORE       matmul, dot, attend
+ *   CORE       matmul, gmatmul, dot, attend
  *   EPILOGUE   needs a contraction's result
  *   ROWS       the region has no contraction: everything is computed row by row
  */

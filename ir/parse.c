@@ -91,8 +91,15 @@ static bool parse_module(struct parser *s) {
 
 static bool parse_layers(struct lexer *l, uint32_t *layers) { return !lex_eat(l, "layers") || lex_want_u32(l, layers); }
 
+static bool parse_scale(struct lexer *l, struct ir_weight *w) {
+    w->scale = lex_is(l, "row") ? IR_SCALE_ROW : lex_is(l, "group") ? IR_SCALE_GROUP : IR_SCALE_MATRIX;
+    if (w->scale != IR_SCALE_GROUP) return lex_eat(l, "row") || lex_want(l, "matrix");
+    if (!lex_eat(l, "group") || !lex_want_u32(l, &w->group)) return false;
+    if (ir_group_allowed(w)) return true;
+    return lex_expected(l, "a group that is a multiple of 4 and divides the last dim before this");
+}
+
 static bool parse_weight(struct parser *s) {
-    static const char *const stores[] = {"trit", "f32", "f16", "bf16"};
     const char *name;
     struct loc loc = s->l.t.loc;
     enum ir_rowsym none = IR_NO_ROWS;
@@ -101,19 +108,15 @@ static bool parse_weight(struct parser *s) {
     struct ir_weight *w = ir_weight_add(s->m, name);
     w->loc = loc;
     if (!lex_want(&s->l, ":")) return false;
-    size_t i = 0;
-    while (i < COUNT_OF(stores) && !lex_is(&s->l, stores[i])) i++;
-    if (i == COUNT_OF(stores)) return lex_expected(&s->l, "trit, f32, f16 or bf16");
-    w->store = (enum ir_store)i;
+    w->store = IR_STORE_TRIT;
+    while (w->store < IR_N_STORES && !lex_is(&s->l, ir_store_name[w->store])) w->store++;
+    if (w->store == IR_N_STORES) return lex_expected(&s->l, "trit, a float type or a block type");
     lex_advance(&s->l);
     if (!parse_dims(&s->l, false, &none, &w->rank, w->dim) || !total_fits(&s->l, w->rank, w->dim) ||
         !parse_layers(&s->l, &w->layers))
         return false;
     if (w->rank == 0) return lex_expected(&s->l, "a weight of rank 1 or more before this");
-    if (lex_eat(&s->l, "scale")) {
-        w->scale = lex_is(&s->l, "row") ? IR_SCALE_ROW : IR_SCALE_MATRIX;
-        if (!lex_eat(&s->l, "row") && !lex_want(&s->l, "matrix")) return false;
-    }
+    if (lex_eat(&s->l, "scale") && !parse_scale(&s->l, w)) return false;
     if ((w->store == IR_STORE_TRIT) != (w->scale != IR_SCALE_NONE))
         return lex_expected(&s->l, "a scale for trits, and for nothing else");
     return true;

@@ -97,16 +97,16 @@ static void print_dims(struct buf *out, uint32_t rank, const uint32_t *dim) {
 }
 
 static void print_decls(struct printer *p, const struct ir_module *m) {
-    static const char *const stores[] = {"trit", "f32", "f16", "bf16"};
-    static const char *const scales[] = {"none", "matrix", "row"};
+    static const char *const scales[] = {"none", "matrix", "row", "group"};
     buf_printf(p->out, "module %s {context = %u, vocab = %u, max_rows = %u}\n\n", m->name, m->context, m->vocab,
                m->max_rows);
     for (size_t i = 0; i < m->weights.n; i++) {
         const struct ir_weight *w = m->weights.at[i];
-        buf_printf(p->out, "weight @%s : %s", w->name, stores[w->store]);
+        buf_printf(p->out, "weight @%s : %s", w->name, ir_store_name[w->store]);
         print_dims(p->out, w->rank, w->dim);
         if (w->layers) buf_printf(p->out, " layers %u", w->layers);
         if (w->scale != IR_SCALE_NONE) buf_printf(p->out, " scale %s", scales[w->scale]);
+        if (w->scale == IR_SCALE_GROUP) buf_printf(p->out, " %u", w->group);
         buf_printf(p->out, "\n");
     }
     for (size_t i = 0; i < m->states.n; i++) {

@@ -108,6 +108,18 @@ static bool shape_matmul(const struct shape *s) {
     return contract(s, IR_I32);
 }
 
+static bool shape_gmatmul(const struct shape *s) {
+    const struct ir_weight *w = s->op->weight;
+    if (is_real(w) || w->scale != IR_SCALE_GROUP) return broken(s, "1", "the weight is ternary with scales of groups");
+    if (in(s, 0)->dim[0] > IR_MAX_K) return broken(s, "4", "at most 65536 terms, as for matmul");
+    return contract(s, IR_F32_E);
+}
+
+static bool shape_rescale(const struct shape *s) {
+    if (in(s, 1)->rows != in(s, 0)->rows) return broken(s, "1", "values and factors have the same rows");
+    return check(s, 0, *in(s, 0));
+}
+
 static bool shape_dot(const struct shape *s) {
     if (!is_real(s->op->weight)) return broken(s, "1", "the weight is real");
     return contract(s, IR_F32_E);
@@ -119,6 +131,7 @@ static bool shape_dequant(const struct shape *s) {
     if (is_real(w) || t.rank + 1 != w->rank || memcmp(t.dim, w->dim, t.rank * sizeof t.dim[0]) != 0)
         return broken(s, "1", "the weight is ternary and its outputs are the operand's dims");
     if (in(s, 1)->rows != t.rows) return broken(s, "2", "sums and scales have the same rows");
+    if (w->scale == IR_SCALE_GROUP) return broken(s, "3", "the weight has one scale, or one a row");
     t.elem = IR_F32_E;
     return check(s, 0, t);
 }

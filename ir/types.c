@@ -81,3 +81,24 @@ uint64_t ir_weight_rows(const struct ir_weight *w) {
 }
 
 uint64_t ir_weight_cols(const struct ir_weight *w) { return w->rank ? w->dim[w->rank - 1] : 1; }
+
+uint64_t ir_weight_groups(const struct ir_weight *w) {
+    return w->scale == IR_SCALE_GROUP ? ir_weight_cols(w) / w->group : 1;
+}
+
+bool ir_group_allowed(const struct ir_weight *w) {
+    if (w->group == 0 || w->group % 4 || ir_weight_cols(w) % w->group) return false;
+    return ir_weight_rows(w) <= INT32_MAX / (ir_weight_cols(w) / w->group);
+}
+
+uint64_t ir_weight_scales(const struct ir_weight *w) {
+    switch (w->scale) {
+    case IR_SCALE_NONE: return 0;
+    case IR_SCALE_MATRIX: return 1;
+    case IR_SCALE_ROW:
+    case IR_SCALE_GROUP: return ir_weight_rows(w) * ir_weight_groups(w);
+    }
+    BUG("scale %d", (int)w->scale);
+}
+
+const char *const ir_store_name[IR_N_STORES] = {"trit", "f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k"};

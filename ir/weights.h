@@ -33,8 +33,9 @@ uint32_t ir_store_bytes(enum ir_store s); /* of one element: 2 or 4; 0 for trits
  *   base      mix(seed ^ mix(name + layer)), layer 0 for a global weight
  *   word(b,i) mix(b + 0x9E3779B97F4A7C15 * (i + 1))
  *   trit i    floor(3 * (word(base, i) >> 32) / 2^32) - 1, i counting all elements, row-major
- *   scale i   (1 + (word(mix(base), i) >> 59) / 32) * 2^-b, b the least with 4^b >= cols
- *   real i    rank 1: 0.875 + (word(base, i) >> 60) / 64;  else ((word(base, i) >> 56) - 128) / 128
+ *   scale i   of the matrix, row i, or i = row * groups + group: (1 + (word(mix(base), i) >> 59) / 32) * 2^-b, b the
+ * least with 4^b >= cols real i    rank 1: 0.875 + (word(base, i) >> 60) / 64;  else ((word(base, i) >> 56) - 128) /
+ * 128
  */
 struct ir_weights ir_weights_random(struct arena *a, uint64_t seed);
 

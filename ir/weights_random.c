@@ -62,7 +62,7 @@ static bool random_scales(void *self, const struct ir_weight *w, uint32_t layer,
     uint64_t base = mix(stream(self, w, layer)), cols = ir_weight_cols(w);
     float unit = 1.0f;
     for (uint64_t k = 1; k < cols; k *= 4) unit *= 0.5f;
-    uint64_t n = w->scale == IR_SCALE_ROW ? ir_weight_rows(w) : 1;
+    uint64_t n = ir_weight_scales(w);
     for (uint64_t i = 0; i < n; i++) out[i] = (1.0f + (float)(word(base, i) >> 59) / 32.0f) * unit;
     return true;
 }

@@ -14,7 +14,9 @@
 #include "passes/pass.h"
 
 static bool sibling(const struct ir_op *a, const struct ir_op *b) {
-    return a->code == b->code && a->code != IR_OP_attend && a->in[0] == b->in[0];
+    bool ternary = a->code == IR_OP_matmul || a->code == IR_OP_gmatmul;
+    bool alike = ternary ? b->code == IR_OP_matmul || b->code == IR_OP_gmatmul : b->code == a->code;
+    return alike && a->code != IR_OP_attend && a->in[0] == b->in[0];
 }
 
 bool pass_fuse_siblings(struct pass_ctx *cx, struct ir_module *m) {

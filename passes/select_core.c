@@ -71,7 +71,7 @@ static void copy_results(struct ir_func *f) {
 
 static const char *core_name(const struct ir_op *kernel) {
     for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
-        if (op->code == IR_OP_matmul) return "i2";
+        if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul) return "i2";
         if (op->code == IR_OP_dot) return "dot";
         if (op->code == IR_OP_attend) return "attend";
     }

@@ -165,7 +165,7 @@ struct setun_footer {
 enum setun_layout {
     SETUN_LAYOUT_RAW,  /* rows as stored, each padded to 64 bytes */
     SETUN_LAYOUT_F32,  /* one vector of floats, padded to 128 bytes */
-    SETUN_LAYOUT_I2_64 /* 2-bit tiles of 64 rows, docs/formats.md; scales behind it as F32 */
+    SETUN_LAYOUT_I2_64 /* 2-bit tiles of 64 rows, docs/formats.md; scales behind it as F32, or tile by tile */
 };
 
 /* One weight class in the data section; layer l of it lies at offset + l * layer_stride. */
@@ -176,7 +176,7 @@ struct setun_tensor {
     uint32_t layout, store;    /* enum setun_layout, enum ir_store */
     uint32_t layers, rank;
     uint32_t dim[4];
-    uint32_t n_scales, pad;
+    uint32_t n_scales, group; /* group: columns that share a scale; 0: one a matrix or a row */
 };
 
 /*

@@ -79,7 +79,7 @@ static void print_stats(const struct ir_module *m) {
     for (size_t i = 0; i < m->funcs.n; i++)
         for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
             kernels += op->code == IR_OP_kernel;
-            if (op->code != IR_OP_matmul && op->code != IR_OP_dot) continue;
+            if (!ir_is_core(op) || op->code == IR_OP_attend) continue;
             bool pro = false, epi = false;
             for (struct ir_op *o = op->block->owner ? op->block->first : NULL; o; o = o->next) {
                 pro |= ir_stage_of(o) == IR_STAGE_PROLOGUE;

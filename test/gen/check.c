@@ -81,7 +81,7 @@ static void count_cores(const struct ir_module *m, struct check_stats *st) {
         for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
             bool dot = op->code == IR_OP_dot, prologue = false, epilogue = false;
             st->kernels += op->code == IR_OP_kernel;
-            if (!dot && op->code != IR_OP_matmul) continue;
+            if (!ir_is_core(op) || op->code == IR_OP_attend) continue;
             for (struct ir_op *o = op->block->owner ? op->block->first : NULL; o; o = o->next) {
                 prologue |= ir_stage_of(o) == IR_STAGE_PROLOGUE;
                 epilogue |= ir_stage_of(o) == IR_STAGE_EPILOGUE && o->code != IR_OP_yield;

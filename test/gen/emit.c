@@ -38,6 +38,22 @@ struct val gen_param(struct gen *g, const char *name, uint32_t width, double log
     return (struct val){ir_param_add(g->f, name, ir_type_make(IR_F32_E, IR_T, 1, &width)), log2};
 }
 
+/* By draw, and if the columns can be cut: into groups as formats have them, or any others. */
+static void group_scales(struct gen *g, struct ir_weight *w) {
+    static const uint32_t usual[] = {256, 128, 64, 32};
+    uint32_t cols = w->dim[w->rank - 1], last = cols / 4;
+    if (cols % 4 || gen_pick(g, w->name, "groups", 3)) return;
+    w->scale = IR_SCALE_GROUP;
+    for (uint32_t i = 0; i < 4; i++)
+        if (cols % usual[i] == 0 && gen_pick(g, w->name, "usual group", 3)) {
+            w->group = usual[i];
+            return;
+        }
+    uint32_t parts = 1 + gen_pick(g, w->name, "parts", last);
+    while (last % parts) parts--;
+    w->group = cols / parts;
+}
+
 const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank,
                                    const uint32_t *dim) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
@@ -50,7 +66,10 @@ const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_stor
     w->layers = g->layers;
     if (store != IR_STORE_TRIT) return w;
     w->scale = gen_pick(g, full, "scale", 2) ? IR_SCALE_ROW : IR_SCALE_MATRIX;
-    gen_note(g, w->scale == IR_SCALE_ROW ? GEN_SCALE_ROW : GEN_SCALE_MATRIX);
+    group_scales(g, w);
+    gen_note(g, w->scale == IR_SCALE_ROW     ? GEN_SCALE_ROW
+                : w->scale == IR_SCALE_GROUP ? GEN_SCALE_GROUP
+                                             : GEN_SCALE_MATRIX);
     return w;
 }
 
@@ -145,10 +164,12 @@ struct codes gen_quant(struct gen *g, struct val x) {
 /* Scales of ir_weights_random are below 2 * 2^-b with 4^b >= K. */
 struct val gen_matmul(struct gen *g, struct codes x, const struct ir_weight *w) {
     double k = log2((double)ir_weight_cols(w)), b = ceil(k / 2);
-    struct ir_op *sums = gen_op(g, IR_OP_matmul, w, 1, &x.q);
+    bool groups = w->scale == IR_SCALE_GROUP;
+    struct ir_op *sums = gen_op(g, groups ? IR_OP_gmatmul : IR_OP_matmul, w, 1, &x.q);
     gen_append(g, sums);
     struct ir_val *in[] = {sums->out[0], x.r};
-    struct val y = made(g, gen_op(g, IR_OP_dequant, w, 2, in), x.log2 + k - b + 1);
+    struct ir_op *op = gen_op(g, groups ? IR_OP_rescale : IR_OP_dequant, groups ? NULL : w, 2, in);
+    struct val y = made(g, op, x.log2 + k - b + 1);
     return gen_tame(g, y, GEN_LIMIT);
 }
 

@@ -39,6 +39,7 @@ static struct val project(struct gen *g, struct codes x, const char *name, uint3
     const char *other = arena_printf(g->m->arena, "%s.other", name);
     if (dequant->code == IR_OP_dequant && !PICK(other, 30)) {
         const struct ir_weight *w = gen_weight(g, other, IR_STORE_TRIT, rank + 1, dim);
+        if (w->scale == IR_SCALE_GROUP) return with_bias(g, y, name);
         struct ir_op *op = gen_op(g, IR_OP_dequant, w, 2, dequant->in);
         gen_note(g, GEN_OTHER_SCALE);
         gen_append(g, op);

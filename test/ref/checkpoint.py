@@ -97,7 +97,7 @@ class Seed:
         return t.reshape(-1, w.dims[-1])
 
     def scales(self, w, layer):
-        n = int(np.prod(w.dims[:-1])) if w.scale == "row" else 1
+        n = 1 if w.scale == "matrix" else int(np.prod(w.dims[:-1])) * (w.dims[-1] // (w.group or w.dims[-1]))
         b = 0
         while 4 ** b < w.dims[-1]:
             b += 1

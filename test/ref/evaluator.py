@@ -97,6 +97,20 @@ class Evaluator:
         acc = ins[0].astype(np.float64) @ t.T.astype(np.float64)  # integers below 2^53: exact
         return [acc.astype(np.int64).reshape([len(ins[0])] + op.types[0][2])]
 
+    def op_gmatmul(self, op, ins, env, layer):
+        w = self.m.weights[op.refs[0]]
+        q, t = ins[0].astype(np.float64), self.weight(op, layer, "trits").astype(np.float64)
+        alpha = self.weight(op, layer, "scales").reshape(len(t), -1)
+        y = np.zeros((len(q), len(t)), dtype=F32)
+        for g in range(alpha.shape[1]):
+            part = slice(g * w.group, (g + 1) * w.group)
+            y = contract.fma((q[:, part] @ t[:, part].T).astype(F32), alpha[None, :, g], y)
+        return [y.reshape([len(q)] + op.types[0][2])]
+
+    def op_rescale(self, op, ins, env, layer):
+        x, r = ins
+        return [x * r.reshape((-1,) + (1,) * (x.ndim - 1))]
+
     def op_dot(self, op, ins, env, layer):
         w = self.weight(op, layer, "real").reshape(-1, ins[0].shape[-1])
         y = [contract.dot1024(w, x[None, :]) for x in ins[0]]

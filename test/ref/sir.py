@@ -15,8 +15,9 @@ class Func:
 
 
 class Weight:
-    def __init__(self, name, store, dims, layers, scale):
-        self.name, self.store, self.dims, self.layers, self.scale = name, store, dims, layers, scale
+    def __init__(self, name, store, dims, layers, scale, group):
+        self.name, self.store, self.dims, self.layers = name, store, dims, layers
+        self.scale, self.group = scale, group  # group: columns that share a scale, or None
 
 
 class State:
@@ -146,7 +147,8 @@ class Reader:
                 _, dims = self.dims()
                 layers = self.layers()
                 scale = self.take() if self.eat("scale") else None
-                m.weights[name] = Weight(name[1:], store, dims, layers, scale)
+                group = int(self.take()) if scale == "group" else None
+                m.weights[name] = Weight(name[1:], store, dims, layers, scale, group)
             elif word == "state":
                 name = self.take()
                 self.want(":")

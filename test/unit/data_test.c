@@ -50,6 +50,8 @@ static void make_module(struct fixture *f) {
     add_weight(f, "head", IR_STORE_TRIT, IR_SCALE_ROW, 0, 2, (uint32_t[]){1, 1});
     add_weight(f, "bias", IR_STORE_F32, IR_SCALE_NONE, 0, 1, (uint32_t[]){1});
     add_weight(f, "table", IR_STORE_F32, IR_SCALE_NONE, 0, 2, (uint32_t[]){3, 16});
+    add_weight(f, "body.up", IR_STORE_TRIT, IR_SCALE_GROUP, 3, 2, (uint32_t[]){70, 96});
+    ir_weight_find(f->m, "body.up")->group = 32;
     add_state(f, "body.k", 3, 48);
     add_state(f, "ring", 0, 10);
     add_state(f, "body.v", 3, 64);
@@ -71,6 +73,7 @@ static void check_plan(const struct fixture *f) {
     EXPECT(p->tensor[0].layout == SETUN_LAYOUT_RAW && p->tensor[7].layout == SETUN_LAYOUT_RAW);
     EXPECT(p->tensor[4].layout == SETUN_LAYOUT_F32 && p->tensor[6].layout == SETUN_LAYOUT_F32);
     EXPECT(p->tensor[3].layout == SETUN_LAYOUT_I2_64 && p->tensor[3].n_scales == 1 && p->tensor[2].n_scales == 130);
+    EXPECT(p->tensor[8].n_scales == 70 * 3 && p->tensor[8].group == 32 && p->tensor[2].group == 0);
     EXPECT(p->tensor[5].offset < p->tensor[1].offset); /* globals first */
     EXPECT(p->state_offset[1] == 0 && p->state_offset[0] == 64 * 64 && p->state_stride[0] == 64 * (128 + 128));
     EXPECT(p->state_offset[2] == p->state_offset[0] + 64 * 128);
@@ -81,7 +84,8 @@ static void check_trits(const struct fixture *f, const struct ir_weights *back, 
                         uint32_t layer) {
     uint64_t rows = ir_weight_rows(w), n = rows * ir_weight_cols(w);
     int8_t *a = malloc(n), *b = malloc(n);
-    float *s = calloc(rows, sizeof *s), *t = calloc(rows, sizeof *t);
+    size_t scales = (size_t)ir_weight_scales(w);
+    float *s = calloc(scales, sizeof *s), *t = calloc(scales, sizeof *t);
     if (!a || !b || !s || !t) abort();
     f->from.trits(f->from.self, w, layer, 0, rows, a);
     uint64_t half = rows / 3; /* a range that begins within a tile */
@@ -90,7 +94,7 @@ static void check_trits(const struct fixture *f, const struct ir_weights *back, 
     EXPECT(!memcmp(a, b, n));
     f->from.scales(f->from.self, w, layer, s);
     back->scales(back->self, w, layer, t);
-    EXPECT(!memcmp(s, t, rows * sizeof *s));
+    EXPECT(!memcmp(s, t, scales * sizeof *s));
     free(a), free(b), free(s), free(t);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "jit.h"
 
+#include <math.h>
 #include <stdint.h>
 
 #include "backends/x86/x86.h"
@@ -11,7 +12,14 @@
 typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
                    int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx);
 
+typedef void mm_group_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
+                         int64_t n_rows, float *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
+                         const float *alpha);
+
 static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2560, 6912, 65536};
+/* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */
+static const uint64_t grouped[][2] = {{256, 64}, {256, 128}, {512, 256}, {2560, 128},  {6912, 3456}, {4096, 1024},
+                                      {128, 4},  {240, 12},  {96, 32},   {1000, 1000}, {960, 96},    {65536, 16384}};
 static const int64_t row_counts[] = {1, 2, 5, 6, 7, 13, 64};
 enum { MAX_TILES = 3, MAX_ROWS = 64, ACC_STRIDE = MAX_TILES * IR_TILE + 32, LARGEST = 65536 };
 
@@ -92,6 +100,51 @@ static int run(const struct jit *j, struct problem *p, const char *level, int64_
     return 0;
 }
 
+/* As p->acc holds them, but floats: chains over the groups, with a scale for each output and group. */
+static int run_groups(const struct jit *j, struct problem *p, uint64_t group, const char *level, int64_t rows,
+                      uint64_t tiles) {
+    uint64_t G = p->K / group;
+    float *alpha = take(tiles * G * IR_TILE * sizeof *alpha), *got = (float *)p->acc;
+    mm_group_fn *mm;
+    struct setun_step ctx = {.unpacked_tiles = 0};
+    int bad = 0;
+    for (uint64_t i = 0; i < tiles * G * IR_TILE; i++) alpha[i] = (float)draw(1, 1000000) * 0x1p-20f;
+    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "mm_k%d_g%d.%s", (int)p->K, (int)group, level));
+    memset(p->acc, 0x55, sizeof p->acc);
+    mm(p->tiles, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, got, ACC_STRIDE, p->scratch, &ctx, alpha);
+    if (ctx.unpacked_tiles != (rows > 1 ? tiles : 0)) bad = printf("%s: unpacked a tile twice\n", level);
+    for (int64_t r = 0; r < rows && !bad; r++)
+        for (uint64_t n = 0; n < tiles * IR_TILE && !bad; n++) {
+            float y = 0;
+            for (uint64_t g = 0; g < G; g++) {
+                int32_t sum = 0;
+                for (uint64_t k = g * group; k < (g + 1) * group; k++)
+                    sum += p->codes[(uint64_t)r * p->stride + k] * p->trits[n * p->K + k];
+                y = fmaf((float)sum, alpha[(n / IR_TILE * G + g) * IR_TILE + n % IR_TILE], y);
+            }
+            if (memcmp(&y, &got[r * ACC_STRIDE + (int64_t)n], 4) != 0)
+                bad = printf("%s K %d group %d rows %d tiles %d: row %d, result %d is %g, not %g\n", level, (int)p->K,
+                             (int)group, (int)rows, (int)tiles, (int)r, (int)n,
+                             (double)got[r * ACC_STRIDE + (int64_t)n], (double)y);
+        }
+    for (int64_t r = 0; r < rows && !bad; r++)
+        if (p->acc[r * ACC_STRIDE + (int64_t)(tiles * IR_TILE)] != 0x55555555)
+            bad = printf("%s: wrote behind the results\n", level);
+    free(alpha);
+    return bad != 0;
+}
+
+static int check_groups(const struct jit *j, struct problem *p, uint64_t group, uint32_t features) {
+    int bad = 0;
+    for (unsigned l = 0; l < x86_n_levels; l++) {
+        if ((features & x86_levels[l].needs) != x86_levels[l].needs) continue;
+        for (size_t i = 0; i < COUNT_OF(row_counts); i++)
+            if (row_counts[i] <= p->n_rows)
+                bad += run_groups(j, p, group, x86_levels[l].name, row_counts[i], p->n_tiles);
+    }
+    return bad;
+}
+
 static int check(const struct jit *j, struct problem *p, uint32_t features) {
     int bad = 0;
     for (unsigned l = 0; l < x86_n_levels; l++) {
@@ -115,9 +168,11 @@ int main(void) {
         c.level = &x86_levels[l]; /* all are emitted, whatever runs here */
         LLVMTypeRef type;
         for (size_t i = 0; i < COUNT_OF(depths); i++) jit_export(mm_function(&c, depths[i], &type));
+        for (size_t i = 0; i < COUNT_OF(grouped); i++)
+            jit_export(mm_group_function(&c, grouped[i][0], grouped[i][1], &type));
     }
     jit_link(&j, &c);
-    p.scratch = take(mm_scratch_bytes(&c, LARGEST));
+    p.scratch = take(mm_group_scratch_bytes(&c, LARGEST, MAX_ROWS));
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         bool large = depths[i] == LARGEST;
         for (enum fill f = RANDOM; f < (large ? N_FILLS : ALL_PLUS); f++) {
@@ -125,6 +180,12 @@ int main(void) {
             bad += check(&j, &p, features);
             problem_free(&p);
         }
+    }
+    for (size_t i = 0; i < COUNT_OF(grouped); i++) {
+        uint64_t K = grouped[i][0];
+        problem_make(&p, K, K == LARGEST ? ALL_PLUS : RANDOM, K > 2000 ? 6 : 13, K > 2000 ? 1 : 2);
+        bad += check_groups(&j, &p, grouped[i][1], features);
+        problem_free(&p);
     }
     free(p.scratch);
     cg_close(&c);
