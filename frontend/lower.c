@@ -196,6 +196,18 @@ static struct ir_val *lower_emit(struct lower *lo, struct sema_node *n) {
     return finish(lo, op);
 }
 
+static void set_rope(struct ir_op *op, const struct sema_node *n) {
+    ir_set_f64(op, IR_ATTR_theta, n->theta);
+    ir_set_name(op, IR_ATTR_pairing, n->word);
+    if (n->turned) ir_set_i64(op, IR_ATTR_dims, n->turned);
+    if (n->factor == 0) return;
+    ir_set_f64(op, IR_ATTR_factor, n->factor);
+    if (n->original == 0) return;
+    ir_set_f64(op, IR_ATTR_low, n->low);
+    ir_set_f64(op, IR_ATTR_high, n->high);
+    ir_set_f64(op, IR_ATTR_original, n->original);
+}
+
 /* A node that is one op: operands, then rows where the op wants them, a weight, attributes. */
 static struct ir_val *lower_plain(struct lower *lo, struct sema_node *n) {
     struct ir_val *in[3];
@@ -208,13 +220,13 @@ static struct ir_val *lower_plain(struct lower *lo, struct sema_node *n) {
     case IR_OP_reshape:
         if (!set_type(lo, n, op->out[0])) return NULL;
         break;
-    case IR_OP_rmsnorm: ir_set_f32(op, IR_ATTR_eps, n->c); break;
+    case IR_OP_rmsnorm:
+        ir_set_f32(op, IR_ATTR_eps, n->c);
+        if (n->plus != 0) ir_set_f32(op, IR_ATTR_plus, n->plus);
+        break;
     case IR_OP_addc:
     case IR_OP_mulc: ir_set_f32(op, IR_ATTR_c, n->c); break;
-    case IR_OP_rope:
-        ir_set_f64(op, IR_ATTR_theta, n->theta);
-        ir_set_name(op, IR_ATTR_pairing, n->word);
-        break;
+    case IR_OP_rope: set_rope(op, n); break;
     default: break;
     }
     return finish(lo, op);

@@ -71,9 +71,12 @@ struct sema_node {
     struct sema_weight *weight;
     struct sema_state *state, *state2; /* write: state; attend: k and v */
     struct sema_stack *stack;
-    float c; /* addc, mulc: the constant; rmsnorm: eps; attend: scale */
+    float c;    /* addc, mulc: the constant; rmsnorm: eps; attend: scale */
+    float plus; /* rmsnorm: added to the gain; 0: nothing */
     double theta;
-    const char *word; /* pairing, mask, name of an emitted value */
+    double factor, low, high, original; /* rope: factor is 0 without scaling, the others where it is linear */
+    int64_t turned;                     /* rope: elements of the axis; 0: all */
+    const char *word;                   /* pairing, mask, name of an emitted value */
     int64_t window;
     const char *name; /* of the `let` that binds it, or NULL */
     struct loc loc;

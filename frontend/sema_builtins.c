@@ -77,6 +77,7 @@ static struct sval builtin_rmsnorm(struct sema *s, const struct builtin *b, cons
     }
     struct sema_node *n = node_of(s, b, call, &args[0]);
     n->weight = g->weight;
+    n->plus = args[1].plus ? real_f32(args[1].plus) : 0;
     n->c = sv_to_real(s, &args[2].v) ? real_f32(sv_to_real(s, &args[2].v)) : 0;
     return sv_of_node(n);
 }
@@ -124,6 +125,56 @@ static const char *word(struct sema *s, const struct ast_expr *e, const char *wh
     return NULL;
 }
 
+/* linear(factor), llama3(factor, low, high, original): sets them in the node; a factor of 1 changes nothing. */
+static bool check_scaling(struct sema *s, const struct ast_expr *e, struct sema_node *n) {
+    static const char *const names[] = {"linear", "llama3"};
+    static const char *const what[] = {"factor", "low", "high", "original"};
+    double *const to[] = {&n->factor, &n->low, &n->high, &n->original};
+    bool by_turns = e->kind == AST_CALL && strcmp(e->text, names[1]) == 0;
+    if (e->kind != AST_CALL || (!by_turns && strcmp(e->text, names[0]) != 0)) {
+        const char *word = e->kind == AST_NAME || e->kind == AST_CALL ? e->text : "";
+        diag_at(s->diag, e->loc, DIAG_UNKNOWN_WORD, "scaling",
+                "'linear(factor)' or 'llama3(factor, low, high, original)'", expr_label(s, e, "something else"));
+        if (*word) note_nearest(s, e->loc, word, names, COUNT_OF(names));
+        return false;
+    }
+    if (e->n_args != (by_turns ? 4 : 1)) return diag_at(s->diag, e->loc, DIAG_SCALING_ARGS, e->text, by_turns ? 4 : 1);
+    bool ok = true;
+    size_t i = 0;
+    for (const struct ast_expr *x = e->args; x; x = x->next, i++) {
+        struct arg a = {.e = x, .v = check_expr(s, x)};
+        if (a.v.kind == SV_ERROR) return false;
+        if (a.v.kind != SV_NUMBER) {
+            wrong_kind(s, x, "a number", &a.v);
+            return false;
+        }
+        ok &= constant(s, &a, what[i], "above 0", 1, to[i]);
+    }
+    if (ok && s->known && by_turns && n->high <= n->low)
+        return diag_at(s->diag, e->args->next->next->loc, DIAG_BAD_CONSTANT, "high", "above low",
+                       expr_label(s, e->args->next->next, "a smaller number"));
+    if (n->factor == 1) n->factor = 0;
+    return ok;
+}
+
+/* dims = n: an even number of elements of an axis. */
+static bool check_turned(struct sema *s, const struct ast_expr *e, const struct sval *v, const struct dim *axis,
+                         int64_t *turned) {
+    int64_t d;
+    if (!v->whole) {
+        wrong_kind(s, e, "a whole number", v);
+        return false;
+    }
+    if (dim_value(v->i, turned) != DIM_OK) return check_dim(s, e->loc, v->i);
+    bool fits = *turned >= 2 && *turned % 2 == 0 && (dim_value(axis, &d) != DIM_OK || *turned <= d);
+    if (!fits)
+        return diag_at(s->diag, e->loc, DIAG_BAD_CONSTANT, "dims",
+                       arena_printf(s->arena, "even, and from 2 to %s", dim_text(s->dims, axis)),
+                       dim_text(s->dims, v->i));
+    if (dim_value(axis, &d) == DIM_OK && *turned == d) *turned = 0;
+    return true;
+}
+
 static struct sval builtin_rope(struct sema *s, const struct builtin *b, const struct ast_expr *call,
                                 struct arg *args) {
     static const char *const pairings[] = {"half", "adjacent"};
@@ -140,7 +191,11 @@ static struct sval builtin_rope(struct sema *s, const struct builtin *b, const s
     if (args[3].e) pairing = word(s, args[3].e, "pairing", pairings, COUNT_OF(pairings));
     if (!pairing) return sv_error();
     if (x->rank == 0) return wrong_kind(s, args[0].e, "a value with an axis", x);
-    if (dim_value(x->dim[x->rank - 1], &d) == DIM_OK && d % 2) {
+    struct sema_node how = {0};
+    if (args[4].e && !check_scaling(s, args[4].e, &how)) return sv_error();
+    const struct dim *axis = x->dim[x->rank - 1];
+    if (args[5].e && !check_turned(s, args[5].e, &args[5].v, axis, &how.turned)) return sv_error();
+    if (!how.turned && dim_value(axis, &d) == DIM_OK && d % 2) {
         diag_at(s->diag, args[0].e->loc, DIAG_ODD_LENGTH, expr_label(s, args[0].e, "the value"),
                 dim_text(s->dims, x->dim[x->rank - 1]));
         return sv_error();
@@ -148,6 +203,11 @@ static struct sval builtin_rope(struct sema *s, const struct builtin *b, const s
     struct sema_node *n = node_of(s, b, call, &args[0]);
     n->theta = theta;
     n->word = pairing;
+    n->factor = how.factor;
+    n->low = how.low;
+    n->high = how.high;
+    n->original = how.original;
+    n->turned = how.turned;
     return sv_of_node(n);
 }
 

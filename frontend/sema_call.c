@@ -78,7 +78,8 @@ static void parse_params(struct sema *s, const struct builtin *b, struct params 
 static bool letter_accepts(char letter, const struct sval *v) {
     switch (letter) {
     case 'x': return v->kind == SV_F32;
-    case 'w': return v->kind == SV_WEIGHT && !v->weight->ternary;
+    case 'w':
+    case 'g': return v->kind == SV_WEIGHT && !v->weight->ternary;
     case 'n': return v->kind == SV_NUMBER;
     case 'c': return v->kind == SV_STATE;
     case 'p': return v->kind == SV_POS;
@@ -91,7 +92,8 @@ static bool letter_accepts(char letter, const struct sval *v) {
 static const char *letter_text(char letter) {
     switch (letter) {
     case 'x': return "an f32 value";
-    case 'w': return "a real weight";
+    case 'w':
+    case 'g': return "a real weight";
     case 'n': return "a number";
     case 'c': return "a state";
     case 'p': return "the position, 'pos'";
@@ -100,17 +102,32 @@ static const char *letter_text(char letter) {
     }
 }
 
-/* Words and masks are not expressions: their checks look at the syntax. */
-static struct sval check_arg(struct sema *s, char letter, const struct ast_expr *e) {
-    if (!e || letter == 'k' || letter == 'm') return (struct sval){.kind = SV_STRING};
-    struct sval v = check_expr(s, e);
+/* A gain: a real weight, or the sum of one and a number. */
+static struct sval check_gain(struct sema *s, const struct ast_expr *e, const struct real **plus) {
+    if (e->kind != AST_BINARY || e->op != AST_ADD) return check_expr(s, e);
+    struct sval a = check_expr(s, e->a), b = check_expr(s, e->b);
+    if (a.kind == SV_ERROR || b.kind == SV_ERROR) return sv_error();
+    bool left = a.kind == SV_NUMBER;
+    const struct sval *number = left ? &a : &b, *weight = left ? &b : &a;
+    if (number->kind != SV_NUMBER || weight->kind != SV_WEIGHT) {
+        diag_at(s->diag, e->loc, DIAG_BAD_OPERANDS, ast_op_text[e->op], sv_text(s, &a), sv_text(s, &b));
+        return sv_error();
+    }
+    *plus = sv_to_real(s, number);
+    return *weight;
+}
+
+/* Words, masks and scalings are not expressions: their checks look at the syntax. */
+static struct sval check_arg(struct sema *s, char letter, const struct ast_expr *e, const struct real **plus) {
+    if (!e || strchr("kms", letter)) return (struct sval){.kind = SV_STRING};
+    struct sval v = letter == 'g' ? check_gain(s, e, plus) : check_expr(s, e);
     if (v.kind == SV_ERROR) return v;
     if (!letter_accepts(letter, &v)) {
         wrong_kind(s, e, letter_text(letter), &v);
         if (letter == 'x' && v.kind == SV_CODES) diag_note(s->diag, e->loc, "int8 codes go into '@' only");
         return sv_error();
     }
-    if (letter == 'w' && !weight_usable(s, e, v.weight)) return sv_error();
+    if ((letter == 'w' || letter == 'g') && !weight_usable(s, e, v.weight)) return sv_error();
     return v;
 }
 
@@ -127,7 +144,8 @@ static struct sval call_builtin(struct sema *s, const struct builtin *b, const s
     if (!match(s, call, &p, slot)) return sv_error();
     bool ok = true;
     for (uint32_t i = 0; i < p.n; i++) {
-        args[i] = (struct arg){.e = slot[i], .v = check_arg(s, letter[i], slot[i])};
+        args[i].e = slot[i];
+        args[i].v = check_arg(s, letter[i], slot[i], &args[i].plus);
         ok &= args[i].v.kind != SV_ERROR;
     }
     return ok ? b->check(s, b, call, args) : sv_error();

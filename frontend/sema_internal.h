@@ -158,6 +158,7 @@ enum { MAX_PARAMS = 6 };
 struct arg {
     const struct ast_expr *e; /* NULL: left out */
     struct sval v;
+    const struct real *plus; /* of a gain: the number added to the weight; NULL: none, or not known */
 };
 struct builtin {
     const char *name;
