@@ -31,6 +31,7 @@ static int run_session(struct setun_session *s, const struct setun_ids *prompt, 
     int code = s->o->prompt_cache ? setun_cache_load(s, s->o->prompt_cache) : EXIT_OK;
     if (code != EXIT_OK) return code;
     setun_session_set(s, prompt->at, (uint32_t)prompt->n);
+    s->printer.decoder.first = s->o->echo; /* otherwise what is printed goes on where the prompt ends */
     for (size_t i = 0; s->o->echo && i < prompt->n; i++) setun_printer_prompt(&s->printer, prompt->at[i]);
     times->prompt_begin = setun_now();
     code = setun_session_feed(s);

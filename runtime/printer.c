@@ -10,7 +10,9 @@ int setun_printer_open(struct setun_printer *p, const struct setun_tokenizer *t,
     if (code != EXIT_OK) return code;
     bool ok = setun_stops_open(&p->stops, o->stop.at, o->stop.n, t ? t->longest : 0);
     p->clean = ok ? malloc(3 * (p->stops.cap + 3)) : NULL;
-    return p->clean ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
+    p->raw = p->clean ? malloc((t ? t->longest : 0) + (size_t)1) : NULL;
+    p->decoder = (struct setun_decoder){.t = t, .specials = o->special};
+    return p->raw ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
 }
 
 static void put_clean(struct setun_printer *p, size_t n) {
@@ -28,23 +30,24 @@ static void put(struct setun_printer *p, const uint8_t *bytes, size_t n) {
 
 static void put_id(struct setun_printer *p, uint32_t id) { setun_out_printf(&p->out, p->ids++ > 0 ? " %u" : "%u", id); }
 
+static uint32_t text_of(struct setun_printer *p, uint32_t id) {
+    p->decoder.specials = p->special;
+    return setun_decode(&p->decoder, id, p->raw);
+}
+
 void setun_printer_prompt(struct setun_printer *p, uint32_t id) {
     if (!p->t) {
         put_id(p, id);
-    } else if (p->special || !setun_tok_is_special(p->t, id)) {
-        uint32_t n;
-        const uint8_t *text = setun_tok_text(p->t, id, &n);
-        put(p, text, n);
+    } else {
+        put(p, p->raw, text_of(p, id));
     }
 }
 
 void setun_printer_token(struct setun_printer *p, uint32_t id) {
     if (!p->t) {
         put_id(p, id);
-    } else if (p->special || !setun_tok_is_special(p->t, id)) {
-        uint32_t n;
-        const uint8_t *text = setun_tok_text(p->t, id, &n);
-        size_t ready = setun_stops_push(&p->stops, text, n);
+    } else {
+        size_t ready = setun_stops_push(&p->stops, p->raw, text_of(p, id));
         put(p, p->stops.at, ready);
         setun_stops_take(&p->stops, ready);
     }
@@ -60,6 +63,7 @@ void setun_printer_end(struct setun_printer *p) {
 
 int setun_printer_close(struct setun_printer *p) {
     free(p->clean);
+    free(p->raw);
     setun_stops_close(&p->stops);
     return setun_out_close(&p->out, true);
 }

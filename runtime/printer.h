@@ -23,9 +23,10 @@ struct setun_printer {
     struct setun_out out;
     struct setun_stops stops; /* stops.hit: a stop text was complete, the text is over */
     struct setun_utf8 utf8;
-    struct setun_copy *copy; /* NULL: none */
-    uint8_t *clean;          /* one push made UTF-8 */
-    uint32_t ids;            /* printed so far */
+    struct setun_copy *copy;      /* NULL: none */
+    uint8_t *raw, *clean;         /* one token; one push made UTF-8 */
+    struct setun_decoder decoder; /* decoder.first: set it where the next token is the first of a text */
+    uint32_t ids;                 /* printed so far */
 };
 
 /* t: NULL for ids.  Returns an exit code. */

@@ -64,6 +64,17 @@ bool setun_tok_is_eos(const struct setun_tokenizer *t, uint32_t id);
  */
 bool setun_encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n, bool specials, struct setun_ids *ids,
                   char *why, size_t why_size);
+/* ---- ids to text ---- */
+
+/* The text of tokens as they come; UTF-8 characters may still be torn (text.h mends that).  Transparent. */
+struct setun_decoder {
+    const struct setun_tokenizer *t;
+    bool specials; /* special tokens are printed too */
+    bool first;    /* the next token is the first of a text: what the tokenizer put in front of it is dropped */
+};
+/* Bytes written to out, which has room for t->longest. */
+uint32_t setun_decode(struct setun_decoder *d, uint32_t id, uint8_t *out);
+
 bool setun_ids_push(struct setun_ids *ids, uint32_t id); /* false: no memory */
 void setun_ids_free(struct setun_ids *ids);
 
