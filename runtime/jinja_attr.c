@@ -10,20 +10,23 @@
 
 /* Attributes of Python's types.  Those behind "|" change the value: jinja2's sandbox makes them undefined. */
 static const char *const str_names[] = {
-    "capitalize", "casefold",  "center",       "count",        "encode",      "endswith",  "expandtabs", "find",
-    "format",     "format_map", "index",       "isalnum",      "isalpha",     "isascii",   "isdecimal",  "isdigit",
-    "isidentifier", "islower", "isnumeric",    "isprintable",  "isspace",     "istitle",   "isupper",    "join",
-    "ljust",      "lower",     "lstrip",       "maketrans",    "partition",   "removeprefix", "removesuffix", "replace",
-    "rfind",      "rindex",    "rjust",        "rpartition",   "rsplit",      "rstrip",    "split",      "splitlines",
-    "startswith", "strip",     "swapcase",     "title",        "translate",   "upper",     "zfill",      NULL, NULL};
-static const char *const list_names[] = {"copy",   "count",   "index", NULL,   "append",  "clear", "extend",
-                                         "insert", "pop",     "remove", "reverse", "sort", NULL};
+    "capitalize", "casefold",     "center",       "count",   "encode",     "endswith",    "expandtabs",
+    "find",       "format",       "format_map",   "index",   "isalnum",    "isalpha",     "isascii",
+    "isdecimal",  "isdigit",      "isidentifier", "islower", "isnumeric",  "isprintable", "isspace",
+    "istitle",    "isupper",      "join",         "ljust",   "lower",      "lstrip",      "maketrans",
+    "partition",  "removeprefix", "removesuffix", "replace", "rfind",      "rindex",      "rjust",
+    "rpartition", "rsplit",       "rstrip",       "split",   "splitlines", "startswith",  "strip",
+    "swapcase",   "title",        "translate",    "upper",   "zfill",      NULL,          NULL};
+static const char *const list_names[] = {"copy",   "count", "index",  NULL,      "append", "clear", "extend",
+                                         "insert", "pop",   "remove", "reverse", "sort",   NULL};
 static const char *const tuple_names[] = {"count", "index", NULL, NULL};
-static const char *const dict_names[] = {"copy", "fromkeys", "get",     "items",      "keys",   "values", NULL,
-                                         "clear", "pop",     "popitem", "setdefault", "update", NULL};
-static const char *const int_names[] = {"as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes",
-                                        "imag",             "numerator", "real",       "to_bytes",  NULL,          NULL};
-static const char *const float_names[] = {"as_integer_ratio", "conjugate", "fromhex", "hex", "imag", "is_integer", "real", NULL, NULL};
+static const char *const dict_names[] = {"copy",  "fromkeys", "get",     "items",      "keys",   "values", NULL,
+                                         "clear", "pop",      "popitem", "setdefault", "update", NULL};
+static const char *const int_names[] = {
+    "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes", "imag",
+    "numerator",        "real",      "to_bytes",   NULL,        NULL};
+static const char *const float_names[] = {"as_integer_ratio", "conjugate", "fromhex", "hex", "imag",
+                                          "is_integer",       "real",      NULL,      NULL};
 static const char *const range_names[] = {"count", "index", "start", "step", "stop", NULL, NULL};
 static const char *const view_names[] = {"isdisjoint", "mapping", NULL, NULL};
 
@@ -125,7 +128,8 @@ struct j_value setun_j_item(J *j, struct j_value v, struct j_value key) {
         return found;
     }
     if (key.kind != J_STR) return (struct j_value){0};
-    if (key.n > 1 && key.s[0] == '_' && key.s[1] == '_') setun_j_fail(j, "attributes that begin with '__' are not supported");
+    if (key.n > 1 && key.s[0] == '_' && key.s[1] == '_')
+        setun_j_fail(j, "attributes that begin with '__' are not supported");
     return own_attr(j, v, setun_j_copy(j, key.s, key.n), &found) ? found : (struct j_value){0};
 }
 

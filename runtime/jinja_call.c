@@ -1,4 +1,5 @@
-/* jinja_call.c -- arguments, and the functions a template can call: range, namespace, dict, raise_exception, strftime_now. */
+/* jinja_call.c -- arguments, and the functions a template can call: range, namespace, dict, raise_exception,
+ * strftime_now. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +39,10 @@ static struct j_value range(J *j, struct j_args *a) {
     int64_t span = 0;
     bool wide = v[2] > 0 ? __builtin_sub_overflow(v[1], v[0], &span) : __builtin_sub_overflow(v[0], v[1], &span);
     uint64_t step = v[2] > 0 ? (uint64_t)v[2] : 0 - (uint64_t)v[2];
-    if (v[2] > 0 ? v[1] <= v[0] : v[0] <= v[1]) span = 0;
-    else if (wide || ((uint64_t)span - 1) / step >= J_MAX_RANGE) setun_j_fail(j, "'range' has more than %d elements", J_MAX_RANGE);
+    if (v[2] > 0 ? v[1] <= v[0] : v[0] <= v[1])
+        span = 0;
+    else if (wide || ((uint64_t)span - 1) / step >= J_MAX_RANGE)
+        setun_j_fail(j, "'range' has more than %d elements", J_MAX_RANGE);
     struct j_range *r = setun_j_alloc(j, 1, sizeof *r);
     *r = (struct j_range){v[0], v[1], v[2], span > 0 ? (int64_t)(((uint64_t)span - 1) / step + 1) : 0};
     return (struct j_value){.kind = J_RANGE, .range = r};

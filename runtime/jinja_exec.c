@@ -60,7 +60,8 @@ void setun_j_assign(J *j, const struct j_node *target, struct j_value v) {
         j->depth--;
     } else if (target->kind == JN_NSSET) {
         const struct j_value *ns = lookup(j, target->name);
-        if (!ns || ns->kind != J_NAMESPACE) setun_j_fail(j, "cannot set '.%s' of a value that is no namespace", target->text);
+        if (!ns || ns->kind != J_NAMESPACE)
+            setun_j_fail(j, "cannot set '.%s' of a value that is no namespace", target->text);
         setun_j_put_key(j, ns->dict, setun_j_str(target->text, target->text_n), v);
     } else {
         setun_j_bind(j, j->scope, target->name, v);
@@ -95,7 +96,14 @@ static void run_for(J *j, const struct j_node *n) {
     struct j_scope *outer = j->scope;
     struct j_iter *it = setun_j_alloc(j, 1, sizeof *it);
     struct j_value over = setun_j_eval(j, n->b), v;
-    *it = (struct j_iter){.over = over, .source = setun_j_walk(j, over), .test = n->c, .target = n->a, .scope = outer, .length = -1, .index0 = -1, .depth0 = j->loop_depth};
+    *it = (struct j_iter){.over = over,
+                          .source = setun_j_walk(j, over),
+                          .test = n->c,
+                          .target = n->a,
+                          .scope = outer,
+                          .length = -1,
+                          .index0 = -1,
+                          .depth0 = j->loop_depth};
     j->loop_depth++;
     while (j->jump != J_BREAK && setun_j_loop_next(j, it, &v)) {
         it->prev = it->now;

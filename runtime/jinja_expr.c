@@ -4,7 +4,8 @@
 
 #include "runtime/jinja_impl.h"
 
-const char *const setun_j_op_text[] = {"+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in"};
+const char *const setun_j_op_text[] = {"+",  "-",  "*", "/",  "//", "%",  "**", "~",
+                                       "==", "!=", "<", "<=", ">",  ">=", "in", "not in"};
 
 struct j_node *setun_j_node(J *j, enum j_node_kind kind, uint32_t line) {
     struct j_node *n = setun_j_alloc(j, 1, sizeof *n);
@@ -211,7 +212,8 @@ static void arguments(J *j, struct j_node *n) {
     for (bool more = false; !setun_j_is(j->token, ")"); more = true) {
         if (more) setun_j_expect(j, ",");
         if (setun_j_is(j->token, ")")) break;
-        if (setun_j_is(j->token, "*") || setun_j_is(j->token, "**")) refuse(j, j->token->line, "'*' before an argument");
+        if (setun_j_is(j->token, "*") || setun_j_is(j->token, "**"))
+            refuse(j, j->token->line, "'*' before an argument");
         if (j->token->kind == JT_NAME && setun_j_is(j->token + 1, "=")) {
             struct j_node *k = setun_j_node(j, JN_KEYWORD, j->token->line);
             k->text = j->token->at;
@@ -269,7 +271,8 @@ static void check_named(J *j, const struct j_node *n) {
     }
     if (!by) return;
     if (by->kind != JN_CONST || by->value.kind != J_STR) {
-        setun_j_fail(j, "'%s' with a %s that is not a string in quotes is not supported", n->text, filter ? "filter" : "test");
+        setun_j_fail(j, "'%s' with a %s that is not a string in quotes is not supported", n->text,
+                     filter ? "filter" : "test");
     }
     if (!(filter ? setun_j_known_filter : setun_j_known_test)(by->value.s)) {
         setun_j_fail(j, "the %s '%s' is not supported", filter ? "filter" : "test", by->value.s);
@@ -331,7 +334,8 @@ static struct j_node *test(J *j, struct j_node *of) {
 
 /* ---- operators, the tightest first ---- */
 
-static struct j_node *binary(J *j, enum j_node_kind kind, enum j_op op, struct j_node *a, struct j_node *b, uint32_t line) {
+static struct j_node *binary(J *j, enum j_node_kind kind, enum j_op op, struct j_node *a, struct j_node *b,
+                             uint32_t line) {
     struct j_node *n = setun_j_node(j, kind, line);
     n->op = (uint8_t)op;
     n->a = a;
@@ -498,7 +502,8 @@ struct j_node *setun_j_target(J *j, const char *stop, bool namespaces) {
     if (namespaces && j->token->kind == JT_NAME && setun_j_is(j->token + 1, ".")) {
         struct j_node *of = name(j), *n = setun_j_node(j, JN_NSSET, of->line);
         setun_j_expect(j, ".");
-        if (of->kind != JN_NAME || j->token->kind != JT_NAME) setun_j_unexpected(j, "the name of a namespace's attribute");
+        if (of->kind != JN_NAME || j->token->kind != JT_NAME)
+            setun_j_unexpected(j, "the name of a namespace's attribute");
         n->name = of->name;
         n->text = j->token->at;
         n->text_n = j->token->n;

@@ -1,4 +1,5 @@
-/* jinja_filter.c -- filters: one function each, and the table of them.  The meaning is jinja2's, and transformers' tojson. */
+/* jinja_filter.c -- filters: one function each, and the table of them.  The meaning is jinja2's, and transformers'
+ * tojson. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static int64_t int_arg(J *j, struct j_args *a, uint32_t i, const char *name, int
     const struct j_value *v = setun_j_arg(j, a, i, name);
     int64_t n;
     if (!v) return otherwise;
-    if (!setun_j_as_int(*v, &n)) setun_j_fail(j, "'%s' wants an int as '%s', found '%s'", a->of, name, setun_j_type(*v));
+    if (!setun_j_as_int(*v, &n))
+        setun_j_fail(j, "'%s' wants an int as '%s', found '%s'", a->of, name, setun_j_type(*v));
     return n;
 }
 
@@ -39,7 +41,10 @@ static struct j_value string(J *j, struct j_value v, struct j_args *a) {
 }
 
 static struct j_value change_case(J *j, struct j_value v, struct j_args *a) {
-    enum j_case how = a->of[0] == 'u' ? J_UPPER : a->of[0] == 'l' ? J_LOWER : a->of[0] == 'c' ? J_CAPITAL : J_TITLE_FILTER;
+    enum j_case how = a->of[0] == 'u'   ? J_UPPER
+                      : a->of[0] == 'l' ? J_LOWER
+                      : a->of[0] == 'c' ? J_CAPITAL
+                                        : J_TITLE_FILTER;
     return setun_j_case(j, setun_j_string(j, v), how);
 }
 
@@ -155,7 +160,8 @@ static bool read_float(J *j, struct j_value v, double *out) {
     memcpy(text, s.s, s.n);
     text[s.n] = '\0';
     if (strspn(text, "+-0123456789.eE") != s.n) {
-        if (strpbrk(text, "_nN") || (uint8_t)text[0] >= 0x80) setun_j_fail(j, "a number written as '%s' is not supported", text);
+        if (strpbrk(text, "_nN") || (uint8_t)text[0] >= 0x80)
+            setun_j_fail(j, "a number written as '%s' is not supported", text);
         return false;
     }
     *out = strtod(text, &end);
@@ -344,7 +350,8 @@ static struct j_value sort(J *j, struct j_value v, struct j_args *a) {
     bool back = bool_arg(j, a, 0, "reverse"), sensitive = bool_arg(j, a, 1, "case_sensitive");
     const struct j_value *path = setun_j_arg(j, a, 2, "attribute");
     struct j_value all = setun_j_elements(j, v), keys = setun_j_list(j, J_LIST, all.list->n);
-    if (path && path->kind == J_STR && memchr(path->s, ',', path->n)) setun_j_fail(j, "'sort' by several attributes is not supported");
+    if (path && path->kind == J_STR && memchr(path->s, ',', path->n))
+        setun_j_fail(j, "'sort' by several attributes is not supported");
     for (uint32_t i = 0; i < all.list->n; i++) setun_j_push(j, keys.list, key_of(j, all.list->at[i], path, sensitive));
     for (uint32_t i = 1; i < all.list->n; i++) { /* stable; few elements */
         struct j_value one = all.list->at[i], key = keys.list->at[i];
@@ -352,7 +359,8 @@ static struct j_value sort(J *j, struct j_value v, struct j_args *a) {
         for (; at > 0; at--) {
             struct j_value before = keys.list->at[at - 1];
             setun_j_step(j, 1);
-            if (!(back ? setun_j_order(j, before, key, JO_LT) == -1 : setun_j_order(j, key, before, JO_LT) == -1)) break;
+            if (!(back ? setun_j_order(j, before, key, JO_LT) == -1 : setun_j_order(j, key, before, JO_LT) == -1))
+                break;
             keys.list->at[at] = before;
             all.list->at[at] = all.list->at[at - 1];
         }
@@ -383,7 +391,9 @@ static struct j_value extreme(J *j, struct j_value v, struct j_args *a) {
     struct j_iter *it = setun_j_walk(j, v);
     for (bool first_one = true; setun_j_next(j, it, &one); first_one = false) {
         struct j_value key = key_of(j, one, path, sensitive);
-        if (!first_one && !(most ? setun_j_order(j, key, best_key, JO_GT) == 1 : setun_j_order(j, key, best_key, JO_LT) == -1)) continue;
+        if (!first_one &&
+            !(most ? setun_j_order(j, key, best_key, JO_GT) == 1 : setun_j_order(j, key, best_key, JO_LT) == -1))
+            continue;
         best = one;
         best_key = key;
     }
@@ -409,15 +419,40 @@ static const struct {
     uint32_t most; /* arguments; UINT32_MAX: it looks itself */
     filter_fn *run;
 } filters[] = {
-    {"trim", 1, trim},        {"string", 0, string},     {"upper", 0, change_case},   {"lower", 0, change_case},
-    {"title", 0, change_case}, {"capitalize", 0, change_case}, {"replace", 3, replace}, {"indent", 3, indent},
-    {"safe", 0, safe},        {"escape", 0, escape},     {"e", 0, escape},            {"tojson", 4, tojson},
-    {"int", 2, to_int},       {"float", 1, to_float},    {"abs", 0, absolute},        {"length", 0, length},
-    {"count", 0, length},     {"first", 0, first},       {"last", 0, last},           {"list", 0, list},
-    {"reverse", 0, reversed}, {"items", 0, items},       {"default", 2, fallback},    {"d", 2, fallback},
-    {"map", UINT32_MAX, map}, {"select", UINT32_MAX, choose}, {"reject", UINT32_MAX, choose},
-    {"selectattr", UINT32_MAX, choose}, {"rejectattr", UINT32_MAX, choose}, {"join", 2, join},
-    {"sort", 3, sort},        {"unique", 2, unique},     {"min", 2, extreme},         {"max", 2, extreme},
+    {"trim", 1, trim},
+    {"string", 0, string},
+    {"upper", 0, change_case},
+    {"lower", 0, change_case},
+    {"title", 0, change_case},
+    {"capitalize", 0, change_case},
+    {"replace", 3, replace},
+    {"indent", 3, indent},
+    {"safe", 0, safe},
+    {"escape", 0, escape},
+    {"e", 0, escape},
+    {"tojson", 4, tojson},
+    {"int", 2, to_int},
+    {"float", 1, to_float},
+    {"abs", 0, absolute},
+    {"length", 0, length},
+    {"count", 0, length},
+    {"first", 0, first},
+    {"last", 0, last},
+    {"list", 0, list},
+    {"reverse", 0, reversed},
+    {"items", 0, items},
+    {"default", 2, fallback},
+    {"d", 2, fallback},
+    {"map", UINT32_MAX, map},
+    {"select", UINT32_MAX, choose},
+    {"reject", UINT32_MAX, choose},
+    {"selectattr", UINT32_MAX, choose},
+    {"rejectattr", UINT32_MAX, choose},
+    {"join", 2, join},
+    {"sort", 3, sort},
+    {"unique", 2, unique},
+    {"min", 2, extreme},
+    {"max", 2, extreme},
     {"sum", 2, sum},
 };
 enum { N_FILTERS = sizeof filters / sizeof *filters };

@@ -43,8 +43,8 @@ enum j_kind {
 
 struct j_value {
     uint8_t kind;
-    bool markup;     /* J_STR: safe or escaped; may only be printed */
-    uint32_t n;      /* J_STR: bytes */
+    bool markup; /* J_STR: safe or escaped; may only be printed */
+    uint32_t n;  /* J_STR: bytes */
     union {
         int64_t i; /* J_BOOL too: 0 or 1 */
         double f;
@@ -124,22 +124,39 @@ enum j_node_kind {
     JN_NOT,  /* a */
     JN_COND, /* b if a else c (NULL: undefined) */
     /* statements */
-    JN_DATA,   /* text */
-    JN_PRINT,  /* a */
-    JN_IF,     /* a: condition, b: body, c: else (an elif is a JN_IF there) */
-    JN_FOR,    /* a: target, b: iterable, c: condition or NULL, body, other */
-    JN_SET,    /* a: target, b: value */
-    JN_NSSET,  /* name.text, as a target */
-    JN_BLOCK,  /* set without =: a: target, b: filters or NULL, body */
-    JN_WITH,   /* a: targets, b: values, body */
-    JN_MACRO,  /* name, a: parameters (JN_NAME; b of each: default or NULL), body */
-    JN_SCOPE,  /* generation: body in a scope of its own */
+    JN_DATA,  /* text */
+    JN_PRINT, /* a */
+    JN_IF,    /* a: condition, b: body, c: else (an elif is a JN_IF there) */
+    JN_FOR,   /* a: target, b: iterable, c: condition or NULL, body, other */
+    JN_SET,   /* a: target, b: value */
+    JN_NSSET, /* name.text, as a target */
+    JN_BLOCK, /* set without =: a: target, b: filters or NULL, body */
+    JN_WITH,  /* a: targets, b: values, body */
+    JN_MACRO, /* name, a: parameters (JN_NAME; b of each: default or NULL), body */
+    JN_SCOPE, /* generation: body in a scope of its own */
     JN_BREAK,
     JN_CONTINUE,
 };
 
 /* Operators: of JN_UNARY, JN_BINARY and JN_OPERAND. */
-enum j_op { JO_ADD, JO_SUB, JO_MUL, JO_DIV, JO_FLOOR, JO_MOD, JO_POW, JO_CAT, JO_EQ, JO_NE, JO_LT, JO_LE, JO_GT, JO_GE, JO_IN, JO_NOT_IN };
+enum j_op {
+    JO_ADD,
+    JO_SUB,
+    JO_MUL,
+    JO_DIV,
+    JO_FLOOR,
+    JO_MOD,
+    JO_POW,
+    JO_CAT,
+    JO_EQ,
+    JO_NE,
+    JO_LT,
+    JO_LE,
+    JO_GT,
+    JO_GE,
+    JO_IN,
+    JO_NOT_IN
+};
 extern const char *const setun_j_op_text[];
 
 struct j_node {
@@ -215,7 +232,7 @@ char *setun_j_copy(J *j, const char *text, size_t n); /* terminated */
 
 void setun_j_put(J *j, struct j_buf *b, const void *text, size_t n);
 void setun_j_printf(J *j, struct j_buf *b, const char *fmt, ...) J_PRINTF(3, 4); /* at most 63 bytes */
-struct j_value setun_j_take(J *j, struct j_buf *b); /* as a string */
+struct j_value setun_j_take(J *j, struct j_buf *b);                              /* as a string */
 
 /* Rendering with more variables than the usual ones: bind calls setun_j_bind on j->scope. */
 struct j_more {
@@ -227,10 +244,22 @@ bool setun_j_render(J *j, const struct setun_jinja_input *in, const struct j_mor
 
 /* ---- jinja_lex.c ---- */
 
-enum j_token_kind { JT_END, JT_DATA, JT_PRINT, JT_PRINT_END, JT_TAG, JT_TAG_END, JT_NAME, JT_STRING, JT_INT, JT_FLOAT, JT_OP };
+enum j_token_kind {
+    JT_END,
+    JT_DATA,
+    JT_PRINT,
+    JT_PRINT_END,
+    JT_TAG,
+    JT_TAG_END,
+    JT_NAME,
+    JT_STRING,
+    JT_INT,
+    JT_FLOAT,
+    JT_OP
+};
 struct j_token {
     uint8_t kind;
-    char op[3];     /* JT_OP: its one or two characters */
+    char op[3]; /* JT_OP: its one or two characters */
     uint32_t line, n;
     const char *at; /* JT_DATA, JT_NAME, JT_STRING: the text, terminated where it is a name or string */
     int64_t i;
@@ -286,11 +315,11 @@ struct j_value setun_j_iterator(J *j, struct j_value list);
 
 /* ---- jinja_str.c: strings ---- */
 
-size_t setun_j_chars(const char *s, size_t n);                     /* code points */
-uint32_t setun_j_char(const char *s, size_t n, size_t *len);       /* the first one; bytes that are no UTF-8: each one */
+size_t setun_j_chars(const char *s, size_t n);               /* code points */
+uint32_t setun_j_char(const char *s, size_t n, size_t *len); /* the first one; bytes that are no UTF-8: each one */
 size_t setun_j_encode(uint32_t c, char out[4]);
-size_t setun_j_offset(const char *s, size_t n, size_t chars);      /* bytes of the first so many */
-bool setun_j_space(uint32_t c);                                    /* str.isspace */
+size_t setun_j_offset(const char *s, size_t n, size_t chars);                    /* bytes of the first so many */
+bool setun_j_space(uint32_t c);                                                  /* str.isspace */
 const char *setun_j_search(const char *s, size_t n, const char *what, size_t m); /* NULL: not there */
 struct j_value setun_j_strip(J *j, struct j_value s, const struct j_value *chars, bool left, bool right);
 enum j_case { J_UPPER, J_LOWER, J_CAPITAL, J_TITLE, J_TITLE_FILTER };
@@ -318,8 +347,8 @@ bool setun_j_compare(J *j, enum j_op op, struct j_value a, struct j_value b);
 
 /* ---- jinja_attr.c ---- */
 
-struct j_value setun_j_attr(J *j, struct j_value v, const char *name);          /* v.name */
-struct j_value setun_j_item(J *j, struct j_value v, struct j_value key);        /* v[key] */
+struct j_value setun_j_attr(J *j, struct j_value v, const char *name);           /* v.name */
+struct j_value setun_j_item(J *j, struct j_value v, struct j_value key);         /* v[key] */
 struct j_value setun_j_slice(J *j, struct j_value v, const struct j_value s[3]); /* NONE: not given */
 struct j_value setun_j_loop_attr(J *j, struct j_iter *it, const char *name);
 bool setun_j_loop_next(J *j, struct j_iter *it, struct j_value *v); /* the next element that passes the test */

@@ -1,6 +1,6 @@
 /*
- * jinja_lex.c -- a template's text to tokens, white space around tags gone or kept as jinja2 has it with trim_blocks and
- * lstrip_blocks:
+ * jinja_lex.c -- a template's text to tokens, white space around tags gone or kept as jinja2 has it with trim_blocks
+ * and lstrip_blocks:
  *
  *   -%}  -}}  -#}   all white space behind it goes          {%-  {{-  {#-   all white space before it goes
  *   %}  #}          one line end behind it goes             {%  {#          blanks before it go if it starts the line
@@ -366,8 +366,16 @@ bool setun_j_is(const struct j_token *t, const char *word) {
 }
 
 void setun_j_describe(const struct j_token *t, char text[64]) {
-    static const char *const what[] = {"the end of the template", "text",     "'{{'",     "'}}'",    "'{%'", "'%}'",
-                                       "a name",                  "a string", "a number", "a number"};
+    static const char *const what[] = {"the end of the template",
+                                       "text",
+                                       "'{{'",
+                                       "'}}'",
+                                       "'{%'",
+                                       "'%}'",
+                                       "a name",
+                                       "a string",
+                                       "a number",
+                                       "a number"};
     if (t->kind == JT_OP || t->kind == JT_NAME) {
         size_t n = 0;
         const char *s = t->kind == JT_OP ? t->op : t->at;

@@ -1,4 +1,5 @@
-/* jinja_method.c -- methods of strings, lists and dicts.  One that is not in the table is refused where it is called. */
+/* jinja_method.c -- methods of strings, lists and dicts.  One that is not in the table is refused where it is called.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -9,7 +10,8 @@ typedef struct j_value method_fn(J *j, struct j_value self, struct j_args *a);
 
 static struct j_value string_arg(J *j, struct j_args *a, uint32_t i, const char *name) {
     const struct j_value *v = setun_j_arg(j, a, i, name);
-    if (!v || v->kind != J_STR) setun_j_fail(j, "'%s' wants a str, found '%s'", a->of, v ? setun_j_type(*v) : "nothing");
+    if (!v || v->kind != J_STR)
+        setun_j_fail(j, "'%s' wants a str, found '%s'", a->of, v ? setun_j_type(*v) : "nothing");
     if (v->markup) setun_j_fail(j, "a safe string may only be printed");
     return *v;
 }

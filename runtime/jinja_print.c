@@ -201,7 +201,8 @@ static void json_key(J *j, struct j_buf *b, struct j_value key, const struct j_j
         json_string(j, b, key, how->ascii);
         return;
     }
-    if (key.kind > J_FLOAT || key.kind == J_UNDEFINED) setun_j_fail(j, "'tojson' of a dict with a %s as a key", setun_j_type(key));
+    if (key.kind > J_FLOAT || key.kind == J_UNDEFINED)
+        setun_j_fail(j, "'tojson' of a dict with a %s as a key", setun_j_type(key));
     setun_j_put(j, b, "\"", 1);
     setun_j_json(j, b, key, how, 0);
     setun_j_put(j, b, "\"", 1);

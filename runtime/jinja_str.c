@@ -110,8 +110,9 @@ struct j_value setun_j_strip(J *j, struct j_value s, const struct j_value *chars
 
 /* Those whose upper, lower or title case is more than one character, or depends on the text around. */
 static bool special_case(uint32_t c) {
-    return c == 0xdf || c == 0x130 || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3a3 || c == 0x3b0 || c == 0x587 ||
-           c == 0x1e9e || (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1fff) || (c >= 0xfb00 && c <= 0xfb17);
+    return c == 0xdf || c == 0x130 || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3a3 || c == 0x3b0 ||
+           c == 0x587 || c == 0x1e9e || (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1fff) ||
+           (c >= 0xfb00 && c <= 0xfb17);
 }
 
 static bool cased(uint32_t c) {

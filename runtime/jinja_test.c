@@ -4,8 +4,31 @@
 #include "runtime/jinja_impl.h"
 
 enum test {
-    DEFINED, UNDEFINED_, NONE_, BOOLEAN, TRUE_, FALSE_, INTEGER, FLOAT_, NUMBER, STRING, MAPPING, SEQUENCE, ITERABLE,
-    CALLABLE, ODD, EVEN, DIVISIBLE, SAME, IN_, EQ, NE, LT, LE, GT, GE,
+    DEFINED,
+    UNDEFINED_,
+    NONE_,
+    BOOLEAN,
+    TRUE_,
+    FALSE_,
+    INTEGER,
+    FLOAT_,
+    NUMBER,
+    STRING,
+    MAPPING,
+    SEQUENCE,
+    ITERABLE,
+    CALLABLE,
+    ODD,
+    EVEN,
+    DIVISIBLE,
+    SAME,
+    IN_,
+    EQ,
+    NE,
+    LT,
+    LE,
+    GT,
+    GE,
 };
 
 static const struct {
@@ -13,13 +36,34 @@ static const struct {
     enum test test;
     uint32_t args;
 } tests[] = {
-    {"defined", DEFINED, 0},   {"undefined", UNDEFINED_, 0}, {"none", NONE_, 0},         {"boolean", BOOLEAN, 0},
-    {"true", TRUE_, 0},        {"false", FALSE_, 0},         {"integer", INTEGER, 0},    {"float", FLOAT_, 0},
-    {"number", NUMBER, 0},     {"string", STRING, 0},        {"mapping", MAPPING, 0},    {"sequence", SEQUENCE, 0},
-    {"iterable", ITERABLE, 0}, {"callable", CALLABLE, 0},    {"odd", ODD, 0},            {"even", EVEN, 0},
-    {"divisibleby", DIVISIBLE, 1}, {"sameas", SAME, 1},      {"in", IN_, 1},             {"eq", EQ, 1},
-    {"equalto", EQ, 1},        {"ne", NE, 1},                {"lt", LT, 1},              {"lessthan", LT, 1},
-    {"le", LE, 1},             {"gt", GT, 1},                {"greaterthan", GT, 1},     {"ge", GE, 1},
+    {"defined", DEFINED, 0},
+    {"undefined", UNDEFINED_, 0},
+    {"none", NONE_, 0},
+    {"boolean", BOOLEAN, 0},
+    {"true", TRUE_, 0},
+    {"false", FALSE_, 0},
+    {"integer", INTEGER, 0},
+    {"float", FLOAT_, 0},
+    {"number", NUMBER, 0},
+    {"string", STRING, 0},
+    {"mapping", MAPPING, 0},
+    {"sequence", SEQUENCE, 0},
+    {"iterable", ITERABLE, 0},
+    {"callable", CALLABLE, 0},
+    {"odd", ODD, 0},
+    {"even", EVEN, 0},
+    {"divisibleby", DIVISIBLE, 1},
+    {"sameas", SAME, 1},
+    {"in", IN_, 1},
+    {"eq", EQ, 1},
+    {"equalto", EQ, 1},
+    {"ne", NE, 1},
+    {"lt", LT, 1},
+    {"lessthan", LT, 1},
+    {"le", LE, 1},
+    {"gt", GT, 1},
+    {"greaterthan", GT, 1},
+    {"ge", GE, 1},
 };
 
 static int find(const char *name) {
@@ -42,7 +86,9 @@ static bool same(J *j, struct j_value a, struct j_value b) {
     setun_j_fail(j, "the test 'sameas' of a %s is not supported", setun_j_type(a));
 }
 
-static bool callable(struct j_value v) { return v.kind == J_MACRO || v.kind == J_METHOD || v.kind == J_FUNC || v.kind == J_LOOP; }
+static bool callable(struct j_value v) {
+    return v.kind == J_MACRO || v.kind == J_METHOD || v.kind == J_FUNC || v.kind == J_LOOP;
+}
 
 bool setun_j_test(J *j, const char *name, struct j_value v, struct j_args *a) {
     int i = find(name);

@@ -86,8 +86,8 @@ struct j_value setun_j_pair(J *j, struct j_value a, struct j_value b) {
 /* ---- asking ---- */
 
 const char *setun_j_type(struct j_value v) {
-    static const char *const names[] = {"undefined", "None",  "bool",  "int",       "float",       "str",
-                                        "list",      "tuple", "dict",  "namespace", "range",       "dict view",
+    static const char *const names[] = {"undefined", "None",  "bool",  "int",       "float",   "str",
+                                        "list",      "tuple", "dict",  "namespace", "range",   "dict view",
                                         "iterator",  "loop",  "macro", "method",    "function"};
     return names[v.kind];
 }
@@ -226,7 +226,8 @@ int setun_j_order(J *j, struct j_value a, struct j_value b, enum j_op op) {
         return o != 0 ? (o > 0) - (o < 0) : (a.n > b.n) - (a.n < b.n);
     }
     if (a.kind != b.kind || (a.kind != J_LIST && a.kind != J_TUPLE)) {
-        setun_j_fail(j, "'%s' between '%s' and '%s' has no meaning", setun_j_op_text[op], setun_j_type(a), setun_j_type(b));
+        setun_j_fail(j, "'%s' between '%s' and '%s' has no meaning", setun_j_op_text[op], setun_j_type(a),
+                     setun_j_type(b));
     }
     const struct j_list *x = a.list, *y = b.list;
     setun_j_deeper(j);
