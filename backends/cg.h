@@ -156,13 +156,8 @@ uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K);
  */
 LLVMValueRef mm_group_function(struct cg *c, uint64_t K, uint64_t group, LLVMTypeRef *type);
 uint64_t mm_group_scratch_bytes(const struct cg *c, uint64_t K, uint64_t max_rows);
-/* Bytes of a packed tile of 64 output rows: 16 * ceil(K/4) * 4. */
-uint64_t mm_tile_bytes(uint64_t K);
-/* Of its scales, if they are of groups. */
+/* Of a tile's scales, if they are of groups; its trits have i2_64_tile_bytes. */
 uint64_t mm_alpha_bytes(uint64_t K, uint64_t group);
-/* Packs 64 rows (fewer: the rest are zero trits) of K trits each into a tile; and back. */
-void mm_pack_tile(const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *tile);
-void mm_unpack_tile(const uint8_t *tile, uint64_t rows, uint64_t K, int8_t *trits);
 
 /* ---- rows, epilogues, attention, steps ---- */
 /* Emits one kernel op as a function:

@@ -12,6 +12,7 @@
 
 #include "backends/cg.h"
 #include "base/check.h"
+#include "codec/i2_64.h"
 #include "ir/num.h"
 
 /* A unit of 64 output rows may read whole vectors of scales and biases: the last ones too. */
@@ -61,7 +62,7 @@ static uint64_t body_bytes(const struct setun_tensor *t) {
     switch ((enum setun_layout)t->layout) {
     case SETUN_LAYOUT_RAW: return rows_of(t) * raw_row_bytes(t);
     case SETUN_LAYOUT_F32: return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
-    case SETUN_LAYOUT_I2_64: return tile_rows(t) * mm_tile_bytes(cols_of(t));
+    case SETUN_LAYOUT_I2_64: return tile_rows(t) * i2_64_tile_bytes(cols_of(t));
     }
     BUG("layout %u", t->layout);
 }
@@ -189,13 +190,13 @@ static uint64_t tiles_a_time(const struct setun_tensor *t) { return at_least_one
 
 static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
                         uint32_t layer) {
-    uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE, bytes = mm_tile_bytes(K);
+    uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE, bytes = i2_64_tile_bytes(K);
     for (uint64_t row = 0; row < rows; row += step) {
         uint64_t n = rows - row < step ? rows - row : step;
         int8_t *trits = (int8_t *)w->in;
         if (!w->from->trits(w->from->self, weight, layer, row, n, trits)) return false;
         for (uint64_t r = 0; r < n; r += IR_TILE)
-            mm_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, w->packed + r / IR_TILE * bytes);
+            i2_64_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, w->packed + r / IR_TILE * bytes);
         if (!put(w, w->packed, up(n, IR_TILE) / IR_TILE * bytes)) return false;
     }
     return true;
@@ -295,7 +296,7 @@ static uint64_t buffer_bytes(const struct data_plan *p) {
         if (need > most) most = need;
         if (4 * (uint64_t)t->n_scales > most) most = 4 * (uint64_t)t->n_scales;
     }
-    return up(most, ALIGN) + mm_tile_bytes(1);
+    return up(most, ALIGN) + i2_64_tile_bytes(1);
 }
 
 bool data_write(struct diag *d, const struct ir_module *m, const struct data_plan *plan, const struct ir_weights *from,
@@ -330,16 +331,12 @@ static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, ui
     const struct source *s = self;
     const uint8_t *tiles = place_of(s, w, layer);
     uint64_t K = ir_weight_cols(w);
-    struct arena *a = arena_new();
-    int8_t *whole = arena_alloc(a, IR_TILE * K);
     for (uint64_t done = 0; done < n;) {
         uint64_t first = (row + done) % IR_TILE, rows = IR_TILE - first;
         if (rows > n - done) rows = n - done;
-        mm_unpack_tile(tiles + (row + done) / IR_TILE * mm_tile_bytes(K), first + rows, K, whole);
-        memcpy(out + done * K, whole + first * K, (size_t)(rows * K));
+        i2_64_unpack_tile(tiles + (row + done) / IR_TILE * i2_64_tile_bytes(K), first, rows, K, out + done * K);
         done += rows;
     }
-    arena_free(a);
     return true;
 }
 

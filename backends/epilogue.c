@@ -6,6 +6,7 @@
  * the epilogue runs over rows, 16 outputs at a time.
  */
 #include "backends/vec.h"
+#include "codec/i2_64.h"
 
 /* A strand as code sees it: units [base, base + n_units) of `unit` output rows each. */
 struct part {
@@ -48,7 +49,7 @@ static void call_matmul(struct kern *k, const struct part *p, const struct ir_op
         alpha = cg_at(c, kern_weight(k, w, c->plan->tensor[w->id].scale_offset), at);
     }
     LLVMValueRef args[] = {
-        cg_at(c, tiles, LLVMBuildMul(c->b, tile, cg_i64(c, mm_tile_bytes(K)), "")),
+        cg_at(c, tiles, LLVMBuildMul(c->b, tile, cg_i64(c, i2_64_tile_bytes(K)), "")),
         LLVMBuildUDiv(c->b, up, cg_i64(c, IR_TILE), ""),
         operand(k, op),
         cg_i64(c, ir_row_stride(&op->in[0]->type)),

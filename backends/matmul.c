@@ -18,8 +18,7 @@
  *   y = fma(float(sums of the group), alpha of the group, y).
  */
 #include "backends/matmul.h"
-
-uint64_t mm_tile_bytes(uint64_t K) { return (K + 3) / 4 * MM_STEP; }
+#include "codec/i2_64.h"
 
 uint64_t mm_alpha_bytes(uint64_t K, uint64_t group) { return K / group * IR_TILE * 4; }
 
@@ -29,7 +28,7 @@ uint64_t mm_model_bytes(const struct ir_module *m) {
         const struct ir_weight *w = m->weights.at[i];
         if (w->store != IR_STORE_TRIT) continue;
         uint64_t tiles = (ir_weight_rows(w) + IR_TILE - 1) / IR_TILE;
-        uint64_t bytes = mm_tile_bytes(ir_weight_cols(w));
+        uint64_t bytes = i2_64_tile_bytes(ir_weight_cols(w));
         if (w->scale == IR_SCALE_GROUP) bytes += mm_alpha_bytes(ir_weight_cols(w), w->group);
         sum += tiles * bytes * (w->layers ? w->layers : 1);
     }
@@ -288,7 +287,7 @@ LLVMValueRef mm_stream_function(struct cg *c, uint64_t K, uint64_t group) {
     if (!t->chains || t->chains * s.sets > MAX_SETS) BUG("level '%s' has %u chains", c->level->name, t->chains);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), a.n_tiles, cg_i64(c, 1), "tile");
-    s.tile = cg_at(c, a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
+    s.tile = cg_at(c, a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, i2_64_tile_bytes(K)), ""));
     LLVMValueRef out = cg_at(c, a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
     if (group)
         stream_groups(&s, K, group, cg_at(c, a.alpha, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_alpha_bytes(K, group)), "")),

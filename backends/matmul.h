@@ -1,7 +1,7 @@
 /*
  * matmul.h -- what a level must say to get a ternary core; the skeletons in matmul.c and matmul_tile.c do the rest.
  *
- * A packed tile gives 64 bytes for each step of four k (docs/formats.md): 16 lanes of 32 bits, four bytes a lane
+ * A packed tile gives 64 bytes for each step of four k (codec/i2_64.c): 16 lanes of 32 bits, four bytes a lane
  * for the four k, and in each byte four 2-bit codes: plane p (bits 2p+1:2p) belongs to row 16 p + lane.  A level
  * cuts the 64 bytes into vectors, takes from each vector one u8 operand a plane (struct mm_planes) and feeds
  * these with four activation codes, repeated in every lane, to its dot instruction.

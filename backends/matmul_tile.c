@@ -19,6 +19,7 @@
  * reads one stream.  Micro kernels do not depend on K: a level has one for each number of rows.
  */
 #include "backends/matmul.h"
+#include "codec/i2_64.h"
 
 uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K) {
     (void)c;
@@ -314,7 +315,7 @@ LLVMValueRef mm_tile_function(struct cg *c, uint64_t K, uint64_t columns) {
     t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), t.a.n_tiles, cg_i64(c, 1), "tile");
-    t.tile = cg_at(c, t.a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, mm_tile_bytes(K)), ""));
+    t.tile = cg_at(c, t.a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, i2_64_tile_bytes(K)), ""));
     LLVMValueRef out = cg_at(c, t.a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
     if (columns) {
         LLVMValueRef at = LLVMBuildMul(c->b, l.i, cg_i64(c, mm_alpha_bytes(K, columns)), "");

@@ -17,6 +17,7 @@
 
 #include "backends/cg.h"
 #include "backends/x86/x86.h"
+#include "codec/i2_64.h"
 
 typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
                    int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx, const float *alpha);
@@ -54,13 +55,13 @@ __attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_
 static void *one(void *self) {
     struct work *w = self;
     if (!w->mm) {
-        w->sink = read_all(w->tiles, (size_t)w->n_tiles * mm_tile_bytes(K));
+        w->sink = read_all(w->tiles, (size_t)w->n_tiles * i2_64_tile_bytes(K));
         return NULL;
     }
     for (int64_t t = 0; t < w->n_tiles; t += WINDOW) { /* as kernels do: an epilogue follows each window */
         int64_t n = w->n_tiles - t < WINDOW ? w->n_tiles - t : WINDOW;
         const float *alpha = w->alpha ? w->alpha + (uint64_t)t * K / w->columns * IR_TILE : NULL;
-        w->mm(w->tiles + (uint64_t)t * mm_tile_bytes(K), n, w->codes, STRIDE, w->n_rows, w->acc, WINDOW * IR_TILE,
+        w->mm(w->tiles + (uint64_t)t * i2_64_tile_bytes(K), n, w->codes, STRIDE, w->n_rows, w->acc, WINDOW * IR_TILE,
               w->scratch, NULL, alpha);
     }
     return NULL;
@@ -105,7 +106,7 @@ static void split(struct work *w, int threads, const uint8_t *tiles, int64_t n_t
                   const float *alpha, uint64_t columns) {
     for (int i = 0; i < threads; i++) {
         int64_t from = n_tiles * i / threads, to = n_tiles * (i + 1) / threads;
-        w[i].tiles = tiles + (uint64_t)from * mm_tile_bytes(K);
+        w[i].tiles = tiles + (uint64_t)from * i2_64_tile_bytes(K);
         w[i].n_tiles = to - from;
         w[i].codes = codes;
         w[i].columns = columns;
@@ -163,8 +164,8 @@ int main(int argc, char **argv) {
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
     uint64_t columns = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     mm_fn *mm = build(&c, level, columns);
-    int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / mm_tile_bytes(K));
-    uint64_t bytes = (uint64_t)n_tiles * mm_tile_bytes(K);
+    int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / i2_64_tile_bytes(K));
+    uint64_t bytes = (uint64_t)n_tiles * i2_64_tile_bytes(K);
     uint8_t *tiles = take(bytes);
     int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
     float *alpha = columns ? take((size_t)n_tiles * mm_alpha_bytes(K, columns)) : NULL;

@@ -162,40 +162,40 @@ static bool comes_back(struct arena *scratch, const struct ternary_format *f, co
     return !memcmp(found, g->scale, n * sizeof *found);
 }
 
+static bool not_negative(float x) { return isfinite(x) && !signbit(x); }
+
 static const char *block_rule(struct arena *scratch, const struct ternary_format *f, const struct ternary_shape *s,
                               const struct ternary_scaling *g, const int8_t *trits, float *stored) {
     uint64_t n = ternary_scale_count(s, g->kind, g->group), blocks = ternary_stored_scales(f, s);
-    if (shared_cols(s, g) % f->group) return "a scale is shared by whole blocks of columns";
+    if (shared_cols(s, g) % f->group) return TERNARY_BLOCK_SCALES;
     for (uint64_t i = 0; i < n; i++) {
-        if (!isfinite(g->scale[i]) || g->scale[i] < 0 || signbit(g->scale[i]))
-            return "scales are finite and not below 0";
-        if (!half_exact(g->scale[i])) return "scales are exact in f16";
+        if (!not_negative(g->scale[i])) return TERNARY_NOT_BELOW_0;
+        if (!half_exact(g->scale[i])) return TERNARY_HALF_SCALES;
     }
     uint8_t *zero = arena_alloc(scratch, (size_t)blocks);
     ternary_zero_blocks(s->cols, f->group, trits, s->rows, zero);
     spread(f, s, g, zero, stored);
     for (uint64_t i = 0; i < blocks; i++)
-        if (!zero[i] && stored[i] == 0) return "nonzero trits have a scale above 0";
-    if (!comes_back(scratch, f, s, g, zero, stored))
-        return "the scales of blocks give back what they were made of: rows and groups that differ, and have nonzero "
-               "trits where their scale is not 0";
-    return NULL;
+        if (!zero[i] && stored[i] == 0) return TERNARY_ZERO_SCALES;
+    return comes_back(scratch, f, s, g, zero, stored) ? NULL : TERNARY_COMES_BACK;
 }
 
 const char *ternary_scale_rule(struct arena *scratch, const struct ternary_format *f, const struct ternary_shape *s,
                                const struct ternary_scaling *given, const int8_t *trits, float *stored) {
-    struct arena_mark mark = arena_save(scratch);
-    const char *rule = NULL;
     if (f->where == SCALE_BLOCK) {
-        rule = block_rule(scratch, f, s, given, trits, stored);
+        struct arena_mark mark = arena_save(scratch);
+        const char *rule = block_rule(scratch, f, s, given, trits, stored);
         arena_restore(scratch, mark);
         return rule;
     }
-    if (f->where == SCALE_TAIL && given->kind != SCALES_MATRIX) return "one scale a matrix";
-    if (f != &ternary_i2_64 && given->kind == SCALES_GROUP) return "one scale a matrix or one a row";
+    bool any = f == &ternary_i2_64; /* the data section holds every kind */
+    if (f->where == SCALE_TAIL && given->kind != SCALES_MATRIX) return TERNARY_ONE_SCALE;
+    if (!any && given->kind == SCALES_GROUP) return TERNARY_ROW_SCALES;
     uint64_t n = ternary_scale_count(s, given->kind, given->group);
-    for (uint64_t i = 0; i < n; i++)
-        if (!isfinite(given->scale[i]) || given->scale[i] <= 0) return "scales are finite and above 0";
+    for (uint64_t i = 0; i < n; i++) {
+        if (!not_negative(given->scale[i])) return TERNARY_NOT_BELOW_0;
+        if (!any && given->scale[i] == 0) return TERNARY_ABOVE_0;
+    }
     if (f->where == SCALE_TAIL) stored[0] = given->scale[0];
-    return rule;
+    return NULL;
 }

@@ -89,6 +89,21 @@ uint64_t ternary_scale_count(const struct ternary_shape *s, enum ternary_scales 
 /* How many encode of f wants: 1, or rows * cols / group. */
 uint64_t ternary_stored_scales(const struct ternary_format *f, const struct ternary_shape *s);
 
+/* Every rule that scales can break, as text. */
+// clang-format off
+#define TERNARY_ONE_SCALE    "one scale a matrix"
+#define TERNARY_ROW_SCALES   "one scale a matrix, or one a row"
+#define TERNARY_ABOVE_0      "scales are finite and above 0"
+#define TERNARY_NOT_BELOW_0  "scales are finite and not below 0"
+#define TERNARY_BLOCK_SCALES "a scale is shared by whole blocks"
+#define TERNARY_HALF_SCALES  "scales are exact in f16"
+#define TERNARY_ZERO_SCALES  "scale 0 is for blocks without nonzero trits"
+#define TERNARY_COMES_BACK   "blocks do not say less than the scales they are made of"
+// clang-format on
+#define TERNARY_SCALE_RULES                                                                                            \
+    TERNARY_ONE_SCALE, TERNARY_ROW_SCALES, TERNARY_ABOVE_0, TERNARY_NOT_BELOW_0, TERNARY_BLOCK_SCALES,                 \
+        TERNARY_HALF_SCALES, TERNARY_ZERO_SCALES, TERNARY_COMES_BACK
+
 /*
  * Does f hold these scales exactly, and give back no others?  NULL: yes, and stored has what encode wants (nothing
  * for BESIDE); otherwise the rule that is broken: "one scale a matrix", "scales are exact in f16".

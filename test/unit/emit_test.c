@@ -5,6 +5,7 @@
 #include "jit.h"
 
 #include "backends/x86/x86.h"
+#include "codec/i2_64.h"
 #include "expect.h"
 #include "passes/pass.h"
 
@@ -80,7 +81,7 @@ static void check_model(struct jit *j) {
     EXPECT(m->n_levels == 2 && !strcmp(m->levels[0].name, "avx2") && !strcmp(m->levels[1].name, "avxvnni"));
     EXPECT(m->levels[0].step && m->levels[0].step != m->levels[1].step);
     EXPECT(m->levels[1].needs == (SETUN_F_V3 | SETUN_F_AVXVNNI));
-    EXPECT(m->weight_bytes == r.plan.bytes && m->ternary_bytes == 3 * 2 * mm_tile_bytes(70));
+    EXPECT(m->weight_bytes == r.plan.bytes && m->ternary_bytes == 3 * 2 * i2_64_tile_bytes(70));
     EXPECT(!strcmp(m->out_name, "logits") && m->out_elems == 16);
     EXPECT(m->logits_stride == 128 && m->logits_offset % 64 == 0 && m->logits_offset < m->arena_bytes);
     EXPECT(m->n_kernels > 0);

@@ -4,6 +4,8 @@
  */
 #include "jit.h"
 
+#include "codec/i2_64.h"
+
 #include <math.h>
 #include <stdint.h>
 
@@ -51,11 +53,11 @@ static void problem_make(struct problem *p, uint64_t K, enum fill fill, int64_t 
     p->stride = ((K + 63) & ~(uint64_t)63) + 64;
     p->trits = take(tiles * IR_TILE * K);
     p->codes = take((size_t)rows * p->stride);
-    p->tiles = take(tiles * mm_tile_bytes(K));
+    p->tiles = take(tiles * i2_64_tile_bytes(K));
     for (uint64_t i = 0; i < tiles * IR_TILE * K; i++)
         p->trits[i] = (int8_t)(fill == RANDOM ? draw(-1, 1) : i / K % 2 ? -1 : 1);
     for (uint64_t t = 0; t < tiles; t++)
-        mm_pack_tile(p->trits + t * IR_TILE * K, IR_TILE, K, p->tiles + t * mm_tile_bytes(K));
+        i2_64_pack_tile(p->trits + t * IR_TILE * K, IR_TILE, K, p->tiles + t * i2_64_tile_bytes(K));
     memset(p->codes, 0, (size_t)rows * p->stride);
     for (int64_t r = 0; r < rows; r++) {
         int8_t *row = p->codes + (uint64_t)r * p->stride;

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cg.h"
+#include "base/compiler.h"
+#include "codec/i2_64.h"
 
 static uint64_t state = 7;
 static unsigned draw(unsigned n) {
@@ -17,13 +18,13 @@ static int trit_of(const int8_t *t, uint64_t rows, uint64_t K, uint64_t r, uint6
 
 static int check(uint64_t rows, uint64_t K) {
     int bad = 0;
-    uint64_t n = mm_tile_bytes(K);
+    uint64_t n = i2_64_tile_bytes(K);
     int8_t *trits = malloc(rows * K), *back = malloc(rows * K);
     uint8_t *tile = malloc(n + 1);
     if (!trits || !back || !tile) abort();
     for (uint64_t i = 0; i < rows * K; i++) trits[i] = (int8_t)((int)draw(3) - 1);
     tile[n] = 0xa5;
-    mm_pack_tile(trits, rows, K, tile);
+    i2_64_pack_tile(trits, rows, K, tile);
     if (tile[n] != 0xa5) bad = printf("rows %d K %d: wrote past the tile\n", (int)rows, (int)K);
     for (uint64_t b = 0; b < n; b++) {
         uint64_t k = b / 64 * 4 + b % 4, lane = b % 64 / 4;
@@ -32,7 +33,7 @@ static int check(uint64_t rows, uint64_t K) {
         if (tile[b] != want && !bad)
             bad = printf("rows %d K %d: byte %d is %02x, not %02x\n", (int)rows, (int)K, (int)b, tile[b], want);
     }
-    mm_unpack_tile(tile, rows, K, back);
+    i2_64_unpack_tile(tile, 0, rows, K, back);
     if (memcmp(trits, back, rows * K) != 0) bad = printf("rows %d K %d: does not come back\n", (int)rows, (int)K);
     free(trits), free(back), free(tile);
     return bad != 0;
