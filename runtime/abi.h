@@ -133,7 +133,7 @@ enum setun_section {
     SETUN_SEC_CONFIG,    /* config values as "name = value" lines */
     SETUN_SEC_IR,        /* the IR that was compiled */
     SETUN_SEC_TOKENIZER, /* struct setun_tok and what it points to */
-    SETUN_SEC_CHAT,      /* the chat template: Jinja text */
+    SETUN_SEC_CHAT,      /* struct setun_chat and what it points to: the chat template */
     SETUN_SEC_TENSORS,   /* struct setun_tensor[], then at once their names: the first one's place tells the number */
     SETUN_SEC_LICENSES,
     SETUN_N_SECTIONS
@@ -297,6 +297,24 @@ struct setun_tok {
     uint32_t pad;
 };
 
+/* ---- the chat section: the template of conversations (docs/chat.md), checked whole by setun_chat_open ---- */
+
+#define SETUN_CHAT_MAGIC 0x31544843u /* "CHT1" */
+#define SETUN_CHAT_EOTS  4u
+#define SETUN_CHAT_STOPS 16u
+
+/* A text of the section.  offset 0: there is none. */
+struct setun_chat_text {
+    uint32_t offset, bytes;
+};
+struct setun_chat {
+    uint32_t magic, n_eot, n_stops, pad;
+    uint32_t eot[SETUN_CHAT_EOTS];                 /* tokens that end an answer, besides the tokenizer's eos */
+    struct setun_chat_text jinja;                  /* the template */
+    struct setun_chat_text bos, eos;               /* bos_token and eos_token of the template */
+    struct setun_chat_text stop[SETUN_CHAT_STOPS]; /* texts that end an answer */
+};
+
 _Static_assert(sizeof(void *) == 8, "64-bit machines only");
 _Static_assert(offsetof(struct setun_step, scratch_stride) == 32, "abi");
 _Static_assert(offsetof(struct setun_step, rows) == 48, "abi");
@@ -314,5 +332,6 @@ _Static_assert(sizeof(struct setun_footer) == 64, "abi");
 _Static_assert(sizeof(struct setun_tensor) == 72, "abi");
 _Static_assert(sizeof(struct setun_tok_step) == 24, "abi");
 _Static_assert(sizeof(struct setun_tok) == 48 + 32 + 1024 + 40, "abi");
+_Static_assert(sizeof(struct setun_chat) == 16 + 16 + 24 + 128, "abi");
 
 #endif
