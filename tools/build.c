@@ -1,13 +1,12 @@
 /* build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "passes/pass.h"
 #include "tools/compile.h"
 #include "tools/link.h"
 #include "tools/packfile.h"
+#include "tools/progress.h"
 
 /* The licences of what an executable holds, from runtime/NOTICES at build time. */
 extern const unsigned char setun_notices[];
@@ -86,31 +85,6 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
     return EXIT_OK;
 }
 
-/* ---- progress: a bar on a terminal, a line elsewhere ---- */
-
-struct progress {
-    struct timespec start;
-    int last; /* percent printed */
-    bool bar;
-};
-
-static double since(const struct timespec *start) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
-}
-
-static void show_progress(void *self, uint64_t done, uint64_t all) {
-    struct progress *p = self;
-    int percent = all ? (int)(100 * done / all) : 100;
-    if (!p->bar || percent == p->last) return;
-    double s = since(&p->start), rate = s > 0 ? (double)done / s : 0;
-    double left = rate > 0 ? (double)(all - done) / rate : 0;
-    p->last = percent;
-    fprintf(stderr, "\rweights %3d %%  %6.0f MB/s  %3.0f s left ", percent, rate / 1e6, left);
-    if (done == all) fprintf(stderr, "\r%*s\r", 44, "");
-}
-
 /* ---- steps ---- */
 
 static bool write_text(struct command_ctx *cx, const char *path, const struct buf *text) {
@@ -158,10 +132,10 @@ static bool finish(struct command_ctx *cx, const struct build_args *b, struct pa
     const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
     if (!link_executable(cx->diag, cx->arena, b->linker, object, exe)) return false;
     struct out *o = out_open(cx->diag, b->out, true);
-    struct progress bar = {.last = -1, .bar = !b->model.quiet && isatty(2)};
-    clock_gettime(CLOCK_MONOTONIC, &bar.start);
+    struct progress bar;
+    progress_start(&bar, "weights", b->model.quiet);
     if (!o) return false;
-    if (out_append_file(o, exe) && pack_append(cx->diag, o, p, id, show_progress, &bar)) return out_commit(o);
+    if (out_append_file(o, exe) && pack_append(cx->diag, o, p, id, progress_show, &bar)) return out_commit(o);
     out_discard(o);
     return false;
 }
