@@ -5,6 +5,7 @@
 #include "frontend/tokenizer.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ bool tok_build_init(struct tok_build *b, struct diag *d, struct arena *a, const 
     b->kind = SETUN_TOK_BPE;
     b->unk = b->bos = b->end = b->first = b->last = -1;
     b->add_bos = b->add_eos = -1;
+    b->unk_score = NAN;
     for (size_t i = 0; i < 256; i++) b->byte_token[i] = -1;
     if (vocab == 0 || vocab > max_vocab) return diag_in(d, b->path, DIAG_TOK_VOCAB_SIZE, vocab, max_vocab);
     b->piece = arena_array(a, struct tok_piece, vocab);

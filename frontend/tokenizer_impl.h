@@ -48,6 +48,7 @@ struct tok_build {
     VEC(struct tok_step) cut;  /* after */
     int64_t byte_token[256];   /* -1: none */
     int64_t unk;               /* -1: none */
+    double unk_score;          /* UNIGRAM: of a character that no token covers; 10 below the least if not a number */
     /* What the file says of beginning and end; tok_finish makes of it what the section has. */
     int64_t bos, end;     /* the tokens by name or id; -1: not said */
     int add_bos, add_eos; /* 0, 1; -1: not said */
@@ -55,6 +56,8 @@ struct tok_build {
     int64_t eos[CONFIG_MAX_EOS];
     uint32_t n_eos; /* ascending; by tok_add_eos */
 };
+
+enum { TOK_FILE_MOST = 256 << 20 }; /* bytes of a file */
 
 /* vocab: ids of the model.  false: more than we support, reported. */
 bool tok_build_init(struct tok_build *b, struct diag *d, struct arena *a, const char *path, uint32_t vocab);

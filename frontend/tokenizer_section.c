@@ -109,6 +109,14 @@ static bool place_all(struct setun_tok *t, uint64_t bytes, uint64_t *end) {
 
 static uint32_t id_or_none(int64_t id) { return id < 0 ? SETUN_NO_TOKEN : (uint32_t)id; }
 
+static double unk_score(const struct tok_build *b) {
+    double least = INFINITY;
+    if (b->kind != SETUN_TOK_UNIGRAM || !isnan(b->unk_score)) return isnan(b->unk_score) ? 0 : b->unk_score;
+    for (uint32_t id = 0; id < b->n_tokens; id++)
+        if (b->piece[id].n && b->piece[id].score < least) least = b->piece[id].score;
+    return (isfinite(least) ? least : 0) - 10;
+}
+
 static void fill_head(const struct tok_build *b, struct setun_tok *t) {
     *t = (struct setun_tok){.magic = SETUN_TOK_MAGIC,
                             .kind = b->kind,
@@ -121,7 +129,8 @@ static void fill_head(const struct tok_build *b, struct setun_tok *t) {
                             .n_cuts = (uint32_t)b->cut.n,
                             .bos = id_or_none(b->bos),
                             .end = id_or_none(b->end),
-                            .unk = id_or_none(b->unk)};
+                            .unk = id_or_none(b->unk),
+                            .unk_score = unk_score(b)};
     for (uint32_t i = 0; i < b->n_eos; i++) t->eos[i] = (uint32_t)b->eos[i];
     for (size_t i = 0; i < 256; i++) t->byte_token[i] = id_or_none(b->byte_token[i]);
 }

@@ -264,7 +264,8 @@ enum setun_tok_special_flag {
     SETUN_SPECIAL_RSTRIP = 4,      /* on the right */
     SETUN_SPECIAL_WORD = 8,        /* not next to a word character */
     SETUN_SPECIAL_NORMALIZED = 16, /* its normalised text is found in the normalised text */
-    SETUN_SPECIAL_FLAGS = 31
+    SETUN_SPECIAL_AS_IS = 32,      /* with NORMALIZED: its text is that of normalised text already */
+    SETUN_SPECIAL_FLAGS = 63
 };
 struct setun_tok_special {
     uint32_t id, flags;
@@ -295,6 +296,7 @@ struct setun_tok {
     uint32_t scores;           /* f64[n_tokens], a multiple of 8, UNIGRAM only: log probabilities */
     uint32_t specials;         /* struct setun_tok_special[n_specials] */
     uint32_t pad;
+    double unk_score; /* UNIGRAM: of a character that no token covers alone */
 };
 
 /* ---- the chat section: the template of conversations (docs/chat.md), checked whole by setun_chat_open ---- */
@@ -331,7 +333,7 @@ _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");
 _Static_assert(sizeof(struct setun_tensor) == 72, "abi");
 _Static_assert(sizeof(struct setun_tok_step) == 24, "abi");
-_Static_assert(sizeof(struct setun_tok) == 48 + 32 + 1024 + 40, "abi");
+_Static_assert(sizeof(struct setun_tok) == 48 + 32 + 1024 + 40 + 8, "abi");
 _Static_assert(sizeof(struct setun_chat) == 16 + 16 + 24 + 128, "abi");
 
 #endif

@@ -28,7 +28,6 @@ struct setun_tokenizer {
     uint32_t *merge_of;             /* [n_tokens + 1]: merges with left == t are merge_of[t] .. merge_of[t + 1] */
     uint32_t ascii[128];            /* the token of each character below 0x80, or SETUN_NO_TOKEN */
     uint32_t longest;               /* bytes of the longest token */
-    double unk_score;               /* UNIGRAM: 10 below the lowest */
     struct setun_pattern *patterns; /* [n_norms + n_cuts]: compiled, of the steps that have one */
     struct setun_finder *raw, *normalized; /* specials; NULL: none */
 };

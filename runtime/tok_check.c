@@ -175,15 +175,10 @@ static bool check_scores(struct check *c) {
     if (t->tok->kind != SETUN_TOK_UNIGRAM) return true;
     t->scores = table(c, "scores", t->tok->scores, t->tok->n_tokens, 8);
     if (!t->scores) return false;
-    double least = INFINITY;
     for (uint32_t i = 0; i < t->tok->n_tokens; i++) {
-        uint32_t n;
-        setun_tok_text(t, i, &n);
         if (!isfinite(t->scores[i])) return wrong(c, "token %u has a score that is not finite", i);
-        if (n > 0 && t->scores[i] < least) least = t->scores[i];
     }
-    t->unk_score = (isfinite(least) ? least : 0) - 10;
-    return true;
+    return isfinite(t->tok->unk_score) || wrong(c, "the score of unknown characters is not finite");
 }
 
 /* ---- steps ---- */

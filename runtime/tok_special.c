@@ -30,9 +30,12 @@ static int by_bytes(const void *pa, const void *pb) {
 }
 
 /* As the text is after the normaliser; its bytes go behind those that are there. */
-static bool normalise(const struct setun_tokenizer *t, struct setun_finder *f, const uint8_t *at, size_t n, char *why,
-                      size_t why_size) {
+static bool normalise(const struct setun_tokenizer *t, struct setun_finder *f, const struct setun_tok_special *s,
+                      char *why, size_t why_size) {
+    const uint8_t *at = (const uint8_t *)t->tok + s->text;
+    size_t n = s->text_bytes;
     struct setun_bytes buf[2] = {{0}, {0}};
+    if (s->flags & SETUN_SPECIAL_AS_IS) return setun_bytes_put(&f->text, at, n);
     bool ok = setun_bytes_put(&buf[0], at, n);
     for (uint32_t i = 0; ok && i < t->tok->n_norms; i++) {
         ok = setun_step_apply(t, i, buf[i % 2].at, buf[i % 2].n, true, &buf[(i + 1) % 2], why, why_size);
@@ -75,7 +78,7 @@ bool setun_finder_open(const struct setun_tokenizer *t, bool normalized, struct 
         if (!f) *out = f = calloc(1, sizeof *f);
         if (f && !f->entry) f->entry = calloc(t->tok->n_specials, sizeof *f->entry);
         size_t before = f ? f->text.n : 0;
-        if (!f || !f->entry || (normalized && !normalise(t, f, section + s->text, s->text_bytes, why, why_size))) {
+        if (!f || !f->entry || (normalized && !normalise(t, f, s, why, why_size))) {
             snprintf(why, why_size, "out of memory");
             return false;
         }

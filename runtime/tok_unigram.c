@@ -2,7 +2,7 @@
  * tok_unigram.c -- one piece of text to token ids: the path of tokens whose log probabilities add up highest.
  *
  * Left to right over the characters; each place keeps the best way to it.  Of equal sums the first found stays: the
- * longest last token.  A character that no token of its length covers may be unknown, ten below the least score.
+ * longest last token.  A character that no token of its length covers may be unknown, for the table's score of that.
  * O(n * longest token).
  */
 #include <stdlib.h>
@@ -49,8 +49,10 @@ static void offer(const struct setun_tokenizer *t, struct setun_unigram *u, uint
                   double score) {
     struct node *node = &u->node[to];
     double sum = u->node[from].score + score;
-    if (t->tok->flags & SETUN_TOK_SUM_F32) sum = (float)sum;
+    bool narrow = (t->tok->flags & SETUN_TOK_SUM_F32) != 0;
+    if (narrow && id == UNKNOWN) sum = (float)sum;
     if (node->from != NOWHERE && sum <= node->score) return;
+    if (narrow) sum = (float)sum; /* SentencePiece keeps a float, and compares a double with it */
     *node = (struct node){.score = sum, .id = id, .from = from};
 }
 
@@ -65,7 +67,7 @@ static void all_paths(const struct setun_tokenizer *t, struct setun_unigram *u, 
             offer(t, u, at, at + p.depth, id, t->scores[id]);
             covered |= p.depth == len;
         }
-        if (!covered) offer(t, u, at, at + len, UNKNOWN, t->unk_score);
+        if (!covered) offer(t, u, at, at + len, UNKNOWN, t->tok->unk_score);
     }
 }
 
