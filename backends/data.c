@@ -40,6 +40,7 @@ static bool rows_are_taken(const struct ir_module *m, const struct ir_weight *w)
 
 static enum setun_layout layout_of(const struct ir_module *m, const struct ir_weight *w) {
     if (w->store == IR_STORE_TRIT) return SETUN_LAYOUT_I2_64;
+    if (ir_store_block(w->store) > 1) return SETUN_LAYOUT_RAW; /* what is read in another way has floats */
     return w->rank > 1 && rows_are_taken(m, w) ? SETUN_LAYOUT_RAW : SETUN_LAYOUT_F32;
 }
 
@@ -52,7 +53,7 @@ static uint64_t rows_of(const struct setun_tensor *t) {
 static uint64_t cols_of(const struct setun_tensor *t) { return t->rank ? t->dim[t->rank - 1] : 1; }
 
 static uint64_t raw_row_bytes(const struct setun_tensor *t) {
-    return up(cols_of(t) * ir_store_bytes((enum ir_store)t->store), ALIGN);
+    return up(ir_stored_bytes((enum ir_store)t->store, cols_of(t)), ALIGN);
 }
 
 static uint64_t tile_rows(const struct setun_tensor *t) { return up(rows_of(t), IR_TILE) / IR_TILE; }
@@ -227,7 +228,7 @@ static bool write_scales(struct writer *w, const struct ir_weight *weight, const
 
 /* Rows as stored, each padded. */
 static bool write_raw(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t, uint32_t layer) {
-    uint64_t bytes = cols_of(t) * ir_store_bytes(weight->store), padded = raw_row_bytes(t), rows = rows_of(t);
+    uint64_t bytes = ir_stored_bytes(weight->store, cols_of(t)), padded = raw_row_bytes(t), rows = rows_of(t);
     uint64_t step = at_least_one(CHUNK / padded);
     for (uint64_t row = 0; row < rows; row += step) {
         uint64_t n = rows - row < step ? rows - row : step;
@@ -370,7 +371,7 @@ static void narrow(enum ir_store store, const uint8_t *floats, uint64_t n, uint8
 static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, void *out) {
     const struct source *s = self;
     const struct setun_tensor *t = &s->plan->tensor[w->id];
-    uint64_t cols = cols_of(t), bytes = cols * ir_store_bytes(w->store);
+    uint64_t cols = cols_of(t), bytes = ir_stored_bytes(w->store, cols);
     const uint8_t *from = place_of(s, w, layer);
     if (t->layout == SETUN_LAYOUT_F32) {
         narrow(w->store, from + 4 * row * cols, n * cols, out);

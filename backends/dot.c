@@ -12,7 +12,7 @@
 
 enum { LANES = SETUN_SUM_LANES, BLOCK = SETUN_SUM_BLOCK, MAX_SUMS = 4 };
 
-uint64_t dot_row_bytes(enum ir_store store, uint64_t K) { return (K * ir_store_bytes(store) + 63) / 64 * 64; }
+uint64_t dot_row_bytes(enum ir_store store, uint64_t K) { return (ir_stored_bytes(store, K) + 63) / 64 * 64; }
 
 LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigned n) {
     LLVMTypeRef f = LLVMVectorType(c->f32, n), u = LLVMVectorType(c->i32, n);
@@ -40,8 +40,9 @@ struct sums {
     enum ir_store store;
     unsigned n_a, n_b;
     LLVMValueRef a[2], b[MAX_SUMS];
-    bool square; /* b is a */
-    bool stream; /* a comes from memory, once, in rows of row_bytes: ask for it early */
+    bool square;   /* b is a */
+    unsigned step; /* elements of a loop's body: 32, or a whole block */
+    bool stream;   /* a comes from memory, once, in rows of row_bytes: ask for it early */
     uint64_t row_bytes;
 };
 
@@ -53,24 +54,32 @@ enum { NEAR = 512, LINE = 64 };
 enum { CACHED = 2 << 20 }; /* models up to this stay in the second level cache, and fetches only cost */
 
 static void fetch_ahead(struct cg *c, const struct sums *s, LLVMValueRef p, uint64_t pass) {
-    for (unsigned at = 0; at < LANES * ir_store_bytes(s->store); at += LINE) {
+    for (unsigned at = 0; at < ir_stored_bytes(s->store, s->step); at += LINE) {
         cg_prefetch(c, cg_at_const(c, p, NEAR + at), 0);
         cg_prefetch(c, cg_at_const(c, p, pass + at), 1);
     }
 }
 
-/* acc += the 32 products at element `at` (i64); only the first `n` of them count. */
-static void step(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t n, LLVMValueRef *acc) {
+/* Address of element `at` of row i of a, which begins a block. */
+static LLVMValueRef stored_at(struct cg *c, const struct sums *s, unsigned i, LLVMValueRef at) {
+    uint32_t block = ir_store_block(s->store);
+    if (block > 1) at = LLVMBuildUDiv(c->b, at, cg_i64(c, block), "");
+    return cg_at(c, s->a[i], LLVMBuildMul(c->b, at, cg_i64(c, ir_stored_bytes(s->store, block)), ""));
+}
+
+/* acc += the 32 products at element `at` + 32 part (i64; at begins a block); only the first `n` of them count. */
+static void step(struct cg *c, const struct sums *s, LLVMValueRef at, unsigned part, uint64_t n, LLVMValueRef *acc) {
     LLVMValueRef a[2], b[MAX_SUMS];
+    bool blocks = ir_store_block(s->store) > 1;
     for (unsigned i = 0; i < s->n_a; i++) {
-        LLVMValueRef off = LLVMBuildMul(c->b, at, cg_i64(c, ir_store_bytes(s->store)), "");
-        LLVMValueRef p = cg_at(c, s->a[i], off);
-        if (s->stream) fetch_ahead(c, s, p, s->n_a * s->row_bytes);
-        a[i] = dot_load(c, s->store, p, LANES);
+        LLVMValueRef p = stored_at(c, s, i, at);
+        if (s->stream && part == 0) fetch_ahead(c, s, p, s->n_a * s->row_bytes);
+        a[i] = blocks ? block_part(c, s->store, p, cg_i64(c, part)) : dot_load(c, s->store, p, LANES);
         if (n < LANES) a[i] = dot_first_lanes(c, a[i], n);
     }
     for (unsigned j = 0; j < s->n_b && !s->square; j++) {
-        b[j] = cg_load(c, c->sf, cg_at(c, s->b[j], LLVMBuildMul(c->b, at, cg_i64(c, 4), "")), 4);
+        LLVMValueRef from = cg_at(c, s->b[j], LLVMBuildMul(c->b, at, cg_i64(c, 4), ""));
+        b[j] = cg_load(c, c->sf, cg_at_const(c, from, part * 4 * LANES), 4);
         if (n < LANES) b[j] = dot_first_lanes(c, b[j], n);
     }
     for (unsigned i = 0; i < s->n_a; i++)
@@ -84,22 +93,22 @@ static void step(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t n
 static void block(struct cg *c, const struct sums *s, LLVMValueRef at, uint64_t n, LLVMValueRef *total) {
     unsigned sums = s->n_a * s->n_b, slot[2 * MAX_SUMS];
     LLVMValueRef acc[2 * MAX_SUMS];
-    uint64_t whole = n / LANES * LANES;
+    uint64_t whole = n / s->step * s->step;
     struct cg_loop l;
     for (unsigned i = 0; i < sums; i++) acc[i] = LLVMConstNull(c->sf);
     if (whole) {
         LLVMValueRef end = LLVMBuildAdd(c->b, at, cg_i64(c, whole), "");
-        cg_loop_begin(c, &l, at, end, cg_i64(c, LANES), "sum");
+        cg_loop_begin(c, &l, at, end, cg_i64(c, s->step), "sum");
         for (unsigned i = 0; i < sums; i++) {
             slot[i] = cg_carry(c, &l, acc[i]);
             acc[i] = l.phi[slot[i]];
         }
-        step(c, s, l.i, LANES, acc);
+        for (unsigned part = 0; part < s->step / LANES; part++) step(c, s, l.i, part, LANES, acc);
         for (unsigned i = 0; i < sums; i++) cg_next(&l, slot[i], acc[i]);
         cg_loop_end(c, &l);
         for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, slot[i]);
     }
-    if (n > whole) step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), n - whole, acc);
+    if (n > whole) step(c, s, LLVMBuildAdd(c->b, at, cg_i64(c, whole), ""), 0, n - whole, acc);
     for (unsigned i = 0; i < sums; i++) total[i] = LLVMBuildFAdd(c->b, total[i], cg_tree(c, acc[i]), "");
 }
 
@@ -124,7 +133,7 @@ static void all_blocks(struct cg *c, const struct sums *s, uint64_t n, LLVMValue
 }
 
 LLVMValueRef dot_squares(struct cg *c, LLVMValueRef x, uint64_t n) {
-    struct sums s = {.store = IR_STORE_F32, .n_a = 1, .n_b = 1, .a = {x}, .square = true};
+    struct sums s = {.store = IR_STORE_F32, .n_a = 1, .n_b = 1, .a = {x}, .square = true, .step = LANES};
     LLVMValueRef total[1];
     all_blocks(c, &s, n, total);
     return total[0];
@@ -145,6 +154,7 @@ static LLVMValueRef plus(struct cg *c, LLVMValueRef i, unsigned k) { return LLVM
 static void tile(const struct core *k, LLVMValueRef j, unsigned n_w, LLVMValueRef r, unsigned n_x) {
     struct cg *c = k->c;
     struct sums s = {.store = k->store, .n_a = n_w, .n_b = n_x, .stream = n_w > 1 && c->plan->bytes > CACHED};
+    s.step = ir_store_block(k->store) > LANES ? ir_store_block(k->store) : LANES;
     s.row_bytes = dot_row_bytes(k->store, k->K);
     LLVMValueRef total[2 * MAX_SUMS];
     for (unsigned i = 0; i < n_w; i++)
@@ -218,10 +228,9 @@ static void build(struct cg *c, const char *name, LLVMTypeRef type, enum ir_stor
 }
 
 LLVMValueRef dot_function(struct cg *c, enum ir_store store, uint64_t K, LLVMTypeRef *type) {
-    static const char *const names[] = {"trit", "f32", "f16", "bf16"};
     LLVMTypeRef args[] = {c->ptr, c->i64, c->ptr, c->i64, c->i64, c->ptr, c->i64};
     *type = LLVMFunctionType(c->void_, args, 7, false);
-    const char *name = arena_printf(c->arena, "dot.%s.%llu", names[store], (unsigned long long)K);
+    const char *name = arena_printf(c->arena, "dot.%s.%llu", ir_store_name[store], (unsigned long long)K);
     const char *full = arena_printf(c->arena, "%s.%s", name, c->level->name);
     if (!LLVMGetNamedFunction(c->module, full)) build(c, name, *type, store, K);
     return LLVMGetNamedFunction(c->module, full);

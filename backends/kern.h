@@ -80,6 +80,8 @@ void attend_emit(struct kern *k, const struct ir_strand *s);
 LLVMValueRef dot_function(struct cg *c, enum ir_store store, uint64_t K, LLVMTypeRef *type);
 /* Bytes of a row of a RAW tensor. */
 uint64_t dot_row_bytes(enum ir_store store, uint64_t K);
+/* Elements 32 part .. 32 part + 31 (part: i64) of the block at p, as <32 x f32>: block.c. */
+LLVMValueRef block_part(struct cg *c, enum ir_store store, LLVMValueRef p, LLVMValueRef part);
 /* n elements of a stored real weight or cache, widened to <n x f32>. */
 LLVMValueRef dot_load(struct cg *c, enum ir_store store, LLVMValueRef p, unsigned n);
 /* x, <32 x f32>, with lanes from n on set to +0. */

@@ -89,10 +89,28 @@ static LLVMValueRef norm(struct vec *v, const struct vec_slot *s, const struct i
     return LLVMBuildFMul(b, LLVMBuildFMul(b, x, s->once, ""), gain, "");
 }
 
+/* Half of a block's part: elements from `at` on, a multiple of 16. */
+static LLVMValueRef embedded_block(struct cg *c, enum ir_store store, LLVMValueRef row, LLVMValueRef at) {
+    LLVMValueRef block = cg_i64(c, ir_store_block(store)),
+                 bytes = cg_i64(c, ir_stored_bytes(store, ir_store_block(store)));
+    LLVMValueRef number = LLVMBuildUDiv(c->b, at, block, ""), in = LLVMBuildURem(c->b, at, block, "");
+    LLVMValueRef p = cg_at(c, row, LLVMBuildMul(c->b, number, bytes, ""));
+    LLVMValueRef x = block_part(c, store, p, LLVMBuildLShr(c->b, in, cg_i64(c, 5), "")), half[2];
+    for (unsigned h = 0; h < 2; h++) {
+        LLVMValueRef lane[CG_VL];
+        for (unsigned i = 0; i < CG_VL; i++) lane[i] = cg_i32(c, h * CG_VL + i);
+        half[h] = LLVMBuildShuffleVector(c->b, x, x, LLVMConstVector(lane, CG_VL), "");
+    }
+    LLVMValueRef second = LLVMBuildAnd(c->b, in, cg_i64(c, CG_VL), "");
+    return LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntNE, second, cg_i64(c, 0), ""), half[1], half[0], "");
+}
+
 static LLVMValueRef embedded(struct vec *v, const struct vec_slot *s, const struct ir_op *op, struct vec_pos p) {
     struct cg *c = v->k->c;
-    LLVMValueRef off = LLVMBuildMul(c->b, p.abs, cg_i64(c, ir_store_bytes(op->weight->store)), "");
-    return dot_load(c, op->weight->store, cg_at(c, s->once, off), CG_VL);
+    enum ir_store store = op->weight->store;
+    if (ir_store_block(store) > 1) return embedded_block(c, store, s->once, p.abs);
+    LLVMValueRef off = LLVMBuildMul(c->b, p.abs, cg_i64(c, ir_store_bytes(store)), "");
+    return dot_load(c, store, cg_at(c, s->once, off), CG_VL);
 }
 
 static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struct ir_op *op, struct vec_pos p) {

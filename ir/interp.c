@@ -81,7 +81,7 @@ static bool read_trits(struct interp *it, const struct ir_weight *w, uint32_t la
 static bool read_real(struct interp *it, const struct ir_weight *w, uint32_t layer, struct held *h) {
     uint64_t rows = ir_weight_rows(w), n = rows * ir_weight_cols(w);
     struct arena_mark mark = arena_save(it->scratch);
-    void *raw = arena_calloc(it->scratch, n, ir_store_bytes(w->store));
+    void *raw = arena_calloc(it->scratch, ir_stored_bytes(w->store, n), 1);
     bool ok = it->w->raw(it->w->self, w, layer, 0, rows, raw);
     if (ok) {
         h->real = arena_array(it->arena, float, n);

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "ir/ir.h"
 #include "ir/lex.h"
+#include "ir/weights.h"
 
 enum { MAX_RESULTS = 16, MAX_OPERANDS = 64, MAX_PARAMS = 60, MAX_NESTING = 4 };
 
@@ -116,6 +117,8 @@ static bool parse_weight(struct parser *s) {
         !parse_layers(&s->l, &w->layers))
         return false;
     if (w->rank == 0) return lex_expected(&s->l, "a weight of rank 1 or more before this");
+    if (ir_weight_cols(w) % ir_store_block(w->store))
+        return lex_expected(&s->l, "a last dim of whole blocks before this");
     if (lex_eat(&s->l, "scale") && !parse_scale(&s->l, w)) return false;
     if ((w->store == IR_STORE_TRIT) != (w->scale != IR_SCALE_NONE))
         return lex_expected(&s->l, "a scale for trits, and for nothing else");

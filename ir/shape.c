@@ -37,6 +37,11 @@ static bool check(const struct shape *s, uint32_t i, struct ir_type want) {
 
 static bool is_real(const struct ir_weight *w) { return w->store != IR_STORE_TRIT; }
 
+/* Gains and biases are not kept in blocks. */
+static bool is_plain(const struct ir_weight *w) {
+    return w->store == IR_STORE_F32 || w->store == IR_STORE_F16 || w->store == IR_STORE_BF16;
+}
+
 /* The weight's dims equal the last dims of t. */
 static bool is_suffix(const struct ir_weight *w, const struct ir_type *t) {
     if (w->rank == 0 || w->rank > t->rank) return false;
@@ -74,8 +79,8 @@ static bool shape_reshape(const struct shape *s) {
 
 static bool shape_rmsnorm(const struct shape *s) {
     const struct ir_weight *w = s->op->weight;
-    if (!is_real(w) || !is_suffix(w, in(s, 0)))
-        return broken(s, "1", "the gain is a real weight with the last dims of the operand");
+    if (!is_plain(w) || !is_suffix(w, in(s, 0)))
+        return broken(s, "1", "the gain is a weight of floats with the last dims of the operand");
     if (!(ir_f32(s->op, IR_ATTR_eps) >= 0)) return broken(s, "2", "eps is not negative");
     return check(s, 0, *in(s, 0));
 }
@@ -138,8 +143,8 @@ static bool shape_dequant(const struct shape *s) {
 
 static bool shape_bias(const struct shape *s) {
     const struct ir_weight *w = s->op->weight;
-    if (!is_real(w) || !is_suffix(w, in(s, 0)) || w->rank != in(s, 0)->rank)
-        return broken(s, "1", "the bias is a real weight with the dims of the operand");
+    if (!is_plain(w) || !is_suffix(w, in(s, 0)) || w->rank != in(s, 0)->rank)
+        return broken(s, "1", "the bias is a weight of floats with the dims of the operand");
     return check(s, 0, *in(s, 0));
 }
 

@@ -8,6 +8,7 @@
 #ifndef SETUN_IR_WEIGHTS_H
 #define SETUN_IR_WEIGHTS_H
 
+#include "codec/types.h"
 #include "ir/ir.h"
 
 struct ir_weights {
@@ -22,7 +23,10 @@ struct ir_weights {
 
 /* Widens n stored elements exactly to f32. */
 void ir_widen(enum ir_store s, const void *raw, uint64_t n, float *out);
-uint32_t ir_store_bytes(enum ir_store s); /* of one element: 2 or 4; 0 for trits */
+uint32_t ir_store_bytes(enum ir_store s);              /* of one element: 2 or 4; 0 for trits and blocks */
+uint32_t ir_store_block(enum ir_store s);              /* elements that are stored together: 1, 32 or 256 */
+uint64_t ir_stored_bytes(enum ir_store s, uint64_t n); /* of n elements, whole blocks; not of trits */
+enum tensor_type ir_store_type(enum ir_store s);       /* the same in checkpoints; not of trits */
 
 /*
  * Weights drawn from a seed: trits uniform, gains near 1, embeddings near 0; the same on every machine.
@@ -33,9 +37,12 @@ uint32_t ir_store_bytes(enum ir_store s); /* of one element: 2 or 4; 0 for trits
  *   base      mix(seed ^ mix(name + layer)), layer 0 for a global weight
  *   word(b,i) mix(b + 0x9E3779B97F4A7C15 * (i + 1))
  *   trit i    floor(3 * (word(base, i) >> 32) / 2^32) - 1, i counting all elements, row-major
- *   scale i   of the matrix, row i, or i = row * groups + group: (1 + (word(mix(base), i) >> 59) / 32) * 2^-b, b the
- * least with 4^b >= cols real i    rank 1: 0.875 + (word(base, i) >> 60) / 64;  else ((word(base, i) >> 56) - 128) /
- * 128
+ *   scale i   (1 + (word(mix(base), i) >> 59) / 32) * 2^-b, b the least with 4^b >= cols
+ *   real i    rank 1: 0.875 + (word(base, i) >> 60) / 64;  else ((word(base, i) >> 56) - 128) / 128
+ *
+ * Scales count as struct ir_weights gives them.  Blocks: byte k of all of them is word(base, k) >> 56; then the
+ * exponents of their halves are replaced, so that no value passes 1: h becomes (h & 0x83ff) | e << 10, where e is 7 in
+ * Q8_0, 3 in Q6_K, 12 in Q4_0, 4 (d) and 8 (dmin) in Q4_K.
  */
 struct ir_weights ir_weights_random(struct arena *a, uint64_t seed);
 

@@ -85,7 +85,8 @@ static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
 }
 
 static int tensors(struct setun_out *out, const struct setun_app *app) {
-    static const char *const layout[] = {"raw", "f32", "i2_64"}, *const store[] = {"ternary", "f32", "f16", "bf16"};
+    static const char *const layout[] = {"raw", "f32", "i2_64"}, *const store[] = {"ternary", "f32",  "f16",  "bf16",
+                                                                                   "q8_0",    "q6_k", "q4_0", "q4_k"};
     char why[256];
     uint32_t n;
     uint64_t bytes;
@@ -95,7 +96,8 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
     }
     for (uint32_t i = 0; i < n; i++) {
         int len = t[i].name_bytes < 512 ? (int)t[i].name_bytes : 512;
-        setun_out_printf(out, "%.*s: %s", len, (const char *)t + t[i].name, t[i].store < 4 ? store[t[i].store] : "?");
+        setun_out_printf(out, "%.*s: %s", len, (const char *)t + t[i].name,
+                         t[i].store < sizeof store / sizeof *store ? store[t[i].store] : "?");
         print_shape(out, &t[i]);
         setun_out_printf(out, ", %u layer%s, layout %s, at %llu", t[i].layers > 0 ? t[i].layers : 1,
                          t[i].layers > 1 ? "s" : "", t[i].layout < 3 ? layout[t[i].layout] : "?", ULL(t[i].offset));

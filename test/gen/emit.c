@@ -73,6 +73,14 @@ const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_stor
     return w;
 }
 
+enum ir_store gen_store(const struct gen *g, const char *name, uint32_t length) {
+    static const enum ir_store blocks[] = {IR_STORE_Q6_K, IR_STORE_Q4_K, IR_STORE_Q8_0, IR_STORE_Q4_0};
+    uint32_t first = length % 256 ? 2 : 0;
+    if (length % 32 == 0 && gen_pick(g, name, "blocks", 4))
+        return blocks[first + gen_pick(g, name, "store of blocks", 4 - first)];
+    return (enum ir_store)(IR_STORE_F32 + gen_pick(g, name, "store", 3));
+}
+
 const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem elem, uint32_t heads, uint32_t head) {
     const char *full = arena_printf(g->m->arena, "%s%s", g->stack, name);
     struct ir_state *s = ir_state_find(g->m, full);

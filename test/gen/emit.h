@@ -7,6 +7,7 @@
 #ifndef SETUN_TEST_GEN_EMIT_H
 #define SETUN_TEST_GEN_EMIT_H
 
+#include "ir/weights.h"
 #include "test/gen/gen.h"
 
 struct val {
@@ -52,6 +53,8 @@ struct val gen_param(struct gen *g, const char *name, uint32_t width, double log
 /* The weight of that name in the current stack; made at the first use. */
 const struct ir_weight *gen_weight(struct gen *g, const char *name, enum ir_store store, uint32_t rank,
                                    const uint32_t *dim);
+/* How a matrix with rows of that length is stored, by draw: blocks only if they fit. */
+enum ir_store gen_store(const struct gen *g, const char *name, uint32_t length);
 const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem elem, uint32_t heads, uint32_t head);
 
 /* ---- ops ---- */

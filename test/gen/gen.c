@@ -88,7 +88,8 @@ static void draw_stack(struct gen *g, struct stack *s) {
 /* ---- the entry ---- */
 
 static const struct ir_weight *table(struct gen *g, const char *name, uint32_t width) {
-    enum ir_store store = (enum ir_store)(IR_STORE_F32 + gen_pick(g, name, "store", 3));
+    enum ir_store store = gen_store(g, name, width);
+    if (ir_store_block(store) > 1) gen_note(g, GEN_TABLE_BLOCKS);
     if (store == IR_STORE_F32) gen_note(g, GEN_TABLE_F32);
     if (store == IR_STORE_F16) gen_note(g, GEN_TABLE_F16);
     return gen_weight(g, name, store, 2, (uint32_t[]){g->m->vocab, width});

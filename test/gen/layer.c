@@ -12,11 +12,15 @@
 #define PICK(what, n) gen_pick(g, g->stack, what, n)
 
 uint32_t gen_width(const struct gen *g, const char *scope, const char *what) {
-    static const uint32_t long_axis[] = {1023, 1024, 1025, 2047, 2049, 2100, 2500, 3000};
+    static const uint32_t long_axis[] = {1023, 1024, 1025, 2047, 2048, 2049, 2100, 2500, 2816, 3000};
     const char *how = arena_printf(g->m->arena, "%s size", what);
     bool large = g->info->has[GEN_LARGE], is_long = g->info->has[GEN_LONG];
     if (large && gen_pick(g, "", "long axis", 2) == (strcmp(what, "ffn") == 0))
-        return long_axis[gen_pick(g, "", "length", 8)];
+        return long_axis[gen_pick(g, "", "length", COUNT_OF(long_axis))];
+    if (!is_long && !gen_pick(g, scope, how, 5)) { /* whole blocks, and groups as files have them */
+        static const uint32_t usual[] = {32, 64, 96, 128, 256, 256, 512};
+        return usual[gen_pick(g, scope, what, COUNT_OF(usual))];
+    }
     if (large || is_long) return 5 + gen_pick(g, scope, what, is_long ? 20 : 36);
     switch (gen_pick(g, scope, how, 4)) {
     case 0: return 41 + gen_pick(g, scope, what, 60);
@@ -298,8 +302,9 @@ static struct val feed_forward(struct gen *g, struct val n, uint32_t out) {
 /* Real matrices: y = B act(A x), as a router or a small adapter has them. */
 static struct val router(struct gen *g, struct val x, uint32_t out) {
     uint32_t n = 2 + PICK("router width", 15), in = x.v->type.dim[0];
-    enum ir_store a = (enum ir_store)(IR_STORE_F32 + PICK("router store", 3));
+    enum ir_store a = gen_store(g, arena_printf(g->m->arena, "%srouter", g->stack), in);
     gen_note(g, GEN_ROUTER);
+    if (ir_store_block(a) > 1) gen_note(g, GEN_ROUTER_BLOCKS);
     struct val r = gen_dot(g, x, gen_weight(g, "wr", a, 2, (uint32_t[]){n, in}));
     r = gen_noise(g, gen_one(g, PICK("router act", 2) ? IR_OP_sigmoid : IR_OP_silu, r));
     return gen_dot(g, r, gen_weight(g, "wb", IR_STORE_BF16, 2, (uint32_t[]){out, n}));

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 
+import blocks
 import contract
 
 DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "U8": np.uint8}
@@ -105,9 +106,19 @@ class Seed:
         return (contract.ONE + u / np.float32(32)) * np.float32(2.0 ** -b)
 
     def real(self, w, layer):
+        if w.store in blocks.FORMATS:
+            return self.blocks(w, layer)
         z = self.words(self.base(w, layer), int(np.prod(w.dims)))
         if len(w.dims) == 1:
             x = np.float32(0.875) + (z >> np.uint64(60)).astype(np.float32) / np.float32(64)
         else:
             x = ((z >> np.uint64(56)).astype(np.float32) - np.float32(128)) / np.float32(128)
         return x.reshape(w.dims)
+
+    def blocks(self, w, layer):
+        elems, size, _ = blocks.FORMATS[w.store]
+        n = int(np.prod(w.dims)) // elems
+        raw = (self.words(self.base(w, layer), n * size) >> np.uint64(56)).astype(np.uint8).reshape(n, size)
+        for at, exponent in {"q8_0": [(0, 7)], "q6_k": [(208, 3)], "q4_0": [(0, 12)], "q4_k": [(0, 4), (2, 8)]}[w.store]:
+            raw[:, at + 1] = raw[:, at + 1] & 0x83 | exponent << 2
+        return blocks.decode(w.store, raw).reshape(w.dims)

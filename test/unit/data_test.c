@@ -52,6 +52,8 @@ static void make_module(struct fixture *f) {
     add_weight(f, "table", IR_STORE_F32, IR_SCALE_NONE, 0, 2, (uint32_t[]){3, 16});
     add_weight(f, "body.up", IR_STORE_TRIT, IR_SCALE_GROUP, 3, 2, (uint32_t[]){70, 96});
     ir_weight_find(f->m, "body.up")->group = 32;
+    add_weight(f, "wide", IR_STORE_Q6_K, IR_SCALE_NONE, 0, 2, (uint32_t[]){70, 512});
+    add_weight(f, "narrow", IR_STORE_Q4_0, IR_SCALE_NONE, 0, 1, (uint32_t[]){32});
     add_state(f, "body.k", 3, 48);
     add_state(f, "ring", 0, 10);
     add_state(f, "body.v", 3, 64);
@@ -100,7 +102,7 @@ static void check_trits(const struct fixture *f, const struct ir_weights *back, 
 
 static void check_raw(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w,
                       uint32_t layer) {
-    uint64_t rows = ir_weight_rows(w), bytes = ir_weight_cols(w) * ir_store_bytes(w->store);
+    uint64_t rows = ir_weight_rows(w), bytes = ir_stored_bytes(w->store, ir_weight_cols(w));
     uint8_t *a = malloc(rows * bytes), *b = malloc(rows * bytes);
     if (!a || !b) abort();
     f->from.raw(f->from.self, w, layer, 0, rows, a);
