@@ -94,17 +94,78 @@ static bool read_byte_level(struct tok_json *f, const json_t *step) {
     return add_cut(f, tok_regex(f->b, where, byte_level_pattern, TOK_REGEX_ONIGURUMA), SETUN_CUT_ISOLATED);
 }
 
+/* A character class of Rust's `char`, cut out of a text. */
+static bool cut_class(struct tok_json *f, const char *members, uint32_t flags) {
+    return add_cut(f, arena_printf(f->b->arena, "[%s]", members), flags);
+}
+
+static bool read_digits(struct tok_json *f, const json_t *step) {
+    bool each = false;
+    if (jfile_bool(&f->j, step, "pre_tokenizer.Digits", "individual_digits", &each) == JGOT_BAD) return false;
+    return cut_class(f, "\\p{N}", each ? SETUN_CUT_ISOLATED : SETUN_CUT_CONTIGUOUS);
+}
+
+static bool read_punctuation(struct tok_json *f, const json_t *step) {
+    uint32_t flags = SETUN_CUT_ISOLATED;
+    bool given = json_object_get(step, "behavior") != NULL; /* absent in old files */
+    if (given && !read_behavior(f, step, "pre_tokenizer.Punctuation", &flags)) return false;
+    return cut_class(f, "\\p{P}$+<=>^`|~", flags);
+}
+
+static bool read_whitespace(struct tok_json *f, const json_t *step) {
+    (void)step;
+    const char *where = jfile_where(&f->j, "pre_tokenizer.Whitespace", NULL);
+    return add_cut(f, tok_regex(f->b, where, "\\w+|[^\\w\\s]+", TOK_REGEX_FANCY), SETUN_CUT_REMOVED | SETUN_CUT_INVERT);
+}
+
+static bool read_whitespace_split(struct tok_json *f, const json_t *step) {
+    (void)step;
+    const char *where = jfile_where(&f->j, "pre_tokenizer.WhitespaceSplit", NULL);
+    return add_cut(f, tok_regex(f->b, where, "\\s", TOK_REGEX_FANCY), SETUN_CUT_REMOVED);
+}
+
+/* always, first or never; old files say it with add_prefix_space. */
+static bool read_scheme(struct tok_json *f, const json_t *step, const char *path, const char **scheme) {
+    bool prefix = true;
+    if (jfile_text(&f->j, step, path, "prepend_scheme", scheme) == JGOT_BAD ||
+        jfile_bool(&f->j, step, path, "add_prefix_space", &prefix) == JGOT_BAD)
+        return false;
+    if (!*scheme) *scheme = prefix ? "always" : "never";
+    bool known = strcmp(*scheme, "always") == 0 || strcmp(*scheme, "first") == 0 || strcmp(*scheme, "never") == 0;
+    return known || tok_unsupported(f, path, "prepend_scheme", *scheme);
+}
+
+static bool read_metaspace(struct tok_json *f, const json_t *step) {
+    static const char path[] = "pre_tokenizer.Metaspace";
+    const char *mark = NULL, *scheme = NULL;
+    bool split = true;
+    enum jgot got = jfile_text(&f->j, step, path, "replacement", &mark);
+    if (got != JGOT_VALUE || !*mark)
+        return got != JGOT_BAD && diag_in(f->j.diag, jfile_where(&f->j, path, "replacement"), DIAG_TOK_MISSING);
+    if (!read_scheme(f, step, path, &scheme) || jfile_bool(&f->j, step, path, "split", &split) == JGOT_BAD)
+        return false;
+    mark = arena_strdup(f->b->arena, mark);
+    uint32_t first = strcmp(scheme, "first") == 0 ? SETUN_PREPEND_FIRST : 0;
+    tok_step_text(tok_step_add(f->b, false, SETUN_STEP_REPLACE, 0), " ", mark);
+    if (strcmp(scheme, "never") != 0)
+        tok_step_text(tok_step_add(f->b, false, SETUN_STEP_PREPEND, SETUN_PREPEND_UNLESS | first), mark, NULL);
+    return !split || add_cut(f, tok_regex_literal(f->b, mark), SETUN_CUT_NEXT);
+}
+
 static bool read_pre_step(struct tok_json *f, const json_t *step) {
     static const struct {
         const char *type;
         step_fn *read;
-    } rows[] = {{"Split", read_split}, {"ByteLevel", read_byte_level}};
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (strcmp(tok_type(step), rows[i].type) == 0) {
-            if (f->byte_level && rows[i].read != read_byte_level)
-                return tok_unsupported(f, "pre_tokenizer", "pretokenizers", "a step behind ByteLevel");
-            return rows[i].read(f, step);
-        }
+    } rows[] = {{"Split", read_split},           {"ByteLevel", read_byte_level},
+                {"Digits", read_digits},         {"Punctuation", read_punctuation},
+                {"Whitespace", read_whitespace}, {"WhitespaceSplit", read_whitespace_split},
+                {"Metaspace", read_metaspace}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (strcmp(tok_type(step), rows[i].type) != 0) continue;
+        if (f->byte_level && rows[i].read != read_byte_level)
+            return tok_unsupported(f, "pre_tokenizer", "pretokenizers", "a step behind ByteLevel");
+        return rows[i].read(f, step);
+    }
     return tok_unsupported(f, "pre_tokenizer", NULL, tok_type(step));
 }
 
@@ -117,7 +178,87 @@ static bool read_pre_tokenizer(struct tok_json *f) {
 
 /* ---- normalizer ---- */
 
+static struct tok_step *norm(struct tok_json *f, enum setun_tok_step_kind kind, uint32_t flags) {
+    return tok_step_add(f->b, true, kind, flags);
+}
+
+static bool read_prepend(struct tok_json *f, const json_t *step) {
+    const char *text = NULL;
+    if (jfile_text(&f->j, step, "normalizer.Prepend", "prepend", &text) == JGOT_BAD) return false;
+    if (text && *text) tok_step_text(norm(f, SETUN_STEP_PREPEND, 0), arena_strdup(f->b->arena, text), NULL);
+    return text || diag_in(f->j.diag, jfile_where(&f->j, "normalizer.Prepend", "prepend"), DIAG_TOK_MISSING);
+}
+
+static bool read_replace(struct tok_json *f, const json_t *step) {
+    static const char path[] = "normalizer.Replace";
+    const char *regex, *text, *content = NULL;
+    if (!read_pattern(f, step, path, &regex, &text)) return false;
+    enum jgot got = jfile_text(&f->j, step, path, "content", &content);
+    if (got != JGOT_VALUE)
+        return got != JGOT_BAD && diag_in(f->j.diag, jfile_where(&f->j, path, "content"), DIAG_TOK_MISSING);
+    struct tok_step *s = norm(f, regex ? SETUN_STEP_REGEX : SETUN_STEP_REPLACE, 0);
+    tok_step_text(s, regex ? regex : arena_strdup(f->b->arena, text), arena_strdup(f->b->arena, content));
+    return true;
+}
+
+static bool read_strip(struct tok_json *f, const json_t *step) {
+    static const char path[] = "normalizer.Strip";
+    bool left = false, right = false;
+    if (!read_flag(f, step, path, "strip_left", &left) || !read_flag(f, step, path, "strip_right", &right))
+        return false;
+    if (left || right) norm(f, SETUN_STEP_STRIP, (left ? 1u : 0) | (right ? 2u : 0));
+    return true;
+}
+
+/* Base 64 in place of s; false: it is something else. */
+static bool decode_base64(struct tok_build *b, const char *s, struct tok_step *to) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(s), n = 0;
+    uint8_t *out = arena_alloc(b->arena, length / 4 * 3 + 3);
+    uint32_t bits = 0, held = 0;
+    while (length > 0 && s[length - 1] == '=') length--;
+    for (size_t i = 0; i < length; i++) {
+        const char *d = strchr(digits, s[i]);
+        if (!d) return false;
+        bits = bits << 6 | (uint32_t)(d - digits);
+        held += 6;
+        if (held < 8) continue;
+        held -= 8;
+        out[n++] = (uint8_t)(bits >> held);
+    }
+    to->a = out;
+    to->na = n;
+    return true;
+}
+
+static bool read_charsmap(struct tok_json *f, const json_t *step) {
+    static const char path[] = "normalizer.Precompiled", key[] = "precompiled_charsmap";
+    const char *text = NULL;
+    enum jgot got = jfile_text(&f->j, step, path, key, &text);
+    if (got != JGOT_VALUE)
+        return got != JGOT_BAD && diag_in(f->j.diag, jfile_where(&f->j, path, key), DIAG_TOK_MISSING);
+    if (!*text) return true; /* no map: SentencePiece's identity */
+    struct tok_step *s = norm(f, SETUN_STEP_GRAPHEMES, 0);
+    s->where = jfile_where(&f->j, path, key);
+    return decode_base64(f->b, text, s) || diag_in(f->j.diag, s->where, DIAG_TOK_CHARSMAP, "it is not base 64");
+}
+
 static bool read_norm_step(struct tok_json *f, const json_t *step) {
+    static const struct {
+        const char *type;
+        enum setun_tok_step_kind kind; /* of one without options */
+        step_fn *read;
+    } rows[] = {{"NFC", SETUN_STEP_NFC, NULL},         {"NFD", SETUN_STEP_NFD, NULL},
+                {"NFKC", SETUN_STEP_NFKC, NULL},       {"NFKD", SETUN_STEP_NFKD, NULL},
+                {"Lowercase", SETUN_STEP_LOWER, NULL}, {"Prepend", 0, read_prepend},
+                {"Replace", 0, read_replace},          {"Strip", 0, read_strip},
+                {"Precompiled", 0, read_charsmap}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (strcmp(tok_type(step), rows[i].type) != 0) continue;
+        if (rows[i].read) return rows[i].read(f, step);
+        norm(f, rows[i].kind, 0);
+        return true;
+    }
     return tok_unsupported(f, "normalizer", NULL, tok_type(step));
 }
 

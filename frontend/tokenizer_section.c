@@ -13,6 +13,8 @@
 #include "base/check.h"
 #include "frontend/tokenizer_impl.h"
 
+enum { MAX_STEPS = 64 };
+
 struct tok_step *tok_step_add(struct tok_build *b, bool norm, enum setun_tok_step_kind kind, uint32_t flags) {
     struct tok_step *s = norm ? vec_push(b->arena, &b->norm) : vec_push(b->arena, &b->cut);
     *s = (struct tok_step){.kind = kind, .flags = flags};
@@ -44,11 +46,46 @@ static bool check_pattern(const struct tok_build *b, const struct tok_step *s) {
     return !empty || diag_in(b->diag, where, DIAG_TOK_UNSUPPORTED, "an expression that matches the empty text");
 }
 
-static bool check_steps(const struct tok_build *b) {
-    for (size_t i = 0; i < b->norm.n + b->cut.n; i++) {
-        const struct tok_step *s = i < b->norm.n ? &b->norm.at[i] : &b->cut.at[i - b->norm.n];
-        if ((s->kind == SETUN_STEP_CUT || s->kind == SETUN_STEP_REGEX) && !check_pattern(b, s)) return false;
+static bool is_utf8(const uint8_t *p, size_t n) {
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    for (size_t i = 0, len; i < n; i += len) {
+        uint32_t c = p[i];
+        len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+        if (len == 0 || len > n - i) return false;
+        if (len > 1) c &= 0x7fu >> len;
+        for (size_t k = 1; k < len; k++) {
+            if ((p[i + k] & 0xc0) != 0x80) return false;
+            c = c << 6 | (p[i + k] & 0x3fu);
+        }
+        if (c < least[len] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff) return false;
     }
+    return true;
+}
+
+/* A u32 size of the trie, the trie, and texts that end with a zero byte. */
+static bool check_charsmap(const struct tok_build *b, const struct tok_step *s) {
+    const char *where = s->where ? s->where : b->path;
+    uint32_t trie = s->na >= 9 ? load_u32le(s->a) : 0;
+    const uint8_t *at = s->a;
+    if (s->na < 9 || trie < 4 || trie % 4 != 0 || trie > s->na - 5)
+        return diag_in(b->diag, where, DIAG_TOK_CHARSMAP, "its sizes do not add up");
+    if (at[s->na - 1] != 0 || !is_utf8(at + 4 + trie, s->na - 4 - trie))
+        return diag_in(b->diag, where, DIAG_TOK_CHARSMAP, "its texts are no UTF-8");
+    return true;
+}
+
+static bool check_step(const struct tok_build *b, const struct tok_step *s) {
+    if (s->kind == SETUN_STEP_CHARSMAP || s->kind == SETUN_STEP_GRAPHEMES) return check_charsmap(b, s);
+    if (s->kind == SETUN_STEP_CUT || s->kind == SETUN_STEP_REGEX) return check_pattern(b, s);
+    return true;
+}
+
+/* As many as the runtime takes, and each as it takes it. */
+static bool check_steps(const struct tok_build *b) {
+    if (b->norm.n > MAX_STEPS || b->cut.n > MAX_STEPS)
+        return diag_in(b->diag, b->path, DIAG_TOK_UNSUPPORTED, "a tokenizer of more than 64 steps");
+    for (size_t i = 0; i < b->norm.n + b->cut.n; i++)
+        if (!check_step(b, i < b->norm.n ? &b->norm.at[i] : &b->cut.at[i - b->norm.n])) return false;
     return true;
 }
 
