@@ -162,8 +162,12 @@ static bool read_pre_step(struct tok_json *f, const json_t *step) {
                 {"Metaspace", read_metaspace}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (strcmp(tok_type(step), rows[i].type) != 0) continue;
-        if (f->byte_level && rows[i].read != read_byte_level)
-            return tok_unsupported(f, "pre_tokenizer", "pretokenizers", "a step behind ByteLevel");
+        if (f->byte_level && rows[i].read == read_metaspace)
+            return tok_unsupported(f, "pre_tokenizer", "pretokenizers", "Metaspace behind ByteLevel");
+        if (f->byte_level && !f->behind && rows[i].read != read_byte_level) {
+            tok_step_add(f->b, false, SETUN_STEP_BYTES, 0);
+            f->behind = true;
+        }
         return rows[i].read(f, step);
     }
     return tok_unsupported(f, "pre_tokenizer", NULL, tok_type(step));
@@ -270,6 +274,7 @@ static bool read_normalizer(struct tok_json *f) {
 
 bool tok_json_steps(struct tok_json *f) {
     if (!read_normalizer(f) || !read_pre_tokenizer(f)) return false;
+    if (f->behind) tok_step_add(f->b, false, SETUN_STEP_UNBYTES, 0);
     if (!f->byte_level && f->b->kind == SETUN_TOK_BPE) f->b->flags |= SETUN_TOK_CHARS;
     return true;
 }

@@ -230,6 +230,8 @@ enum setun_tok_step_kind {
     SETUN_STEP_STRIP,     /* white space off the ends; flags: 1 left, 2 right */
     SETUN_STEP_CHARSMAP,  /* a: SentencePiece's compiled map; the longest entry at each place */
     SETUN_STEP_GRAPHEMES, /* the same map as the tokenizers library applies it, grapheme by grapheme */
+    SETUN_STEP_BYTES,     /* each byte becomes the printable character that stands for it in byte-level vocabularies */
+    SETUN_STEP_UNBYTES,   /* and back */
     SETUN_STEP_CUT,       /* into matches of the pattern a and what lies between them; flags: enum setun_tok_cut */
     SETUN_N_STEPS
 };

@@ -197,6 +197,8 @@ static bool valid_flags(const struct setun_tok_step *s) {
     case SETUN_STEP_NFKC:
     case SETUN_STEP_NFKD:
     case SETUN_STEP_LOWER:
+    case SETUN_STEP_BYTES:
+    case SETUN_STEP_UNBYTES:
     case SETUN_STEP_CHARSMAP:
     case SETUN_STEP_GRAPHEMES: return s->flags == 0;
     case SETUN_N_STEPS: break;

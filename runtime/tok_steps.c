@@ -80,6 +80,34 @@ static bool strip(struct work *w) {
     return setun_bytes_put(w->out, w->at + from, to - from);
 }
 
+/* ---- the alphabet of byte-level vocabularies: 0x21-0x7e, 0xa1-0xac and 0xae-0xff are themselves, the other bytes are
+ * U+0100 and on, in order ---- */
+
+static bool is_itself(uint32_t c) { return (c >= 0x21 && c <= 0x7e) || (c >= 0xa1 && c <= 0xac) || (c >= 0xae && c <= 0xff); }
+
+static bool bytes_to_chars(struct work *w) {
+    uint32_t c[256], next = 0x100;
+    uint8_t made[4];
+    for (uint32_t b = 0; b < 256; b++) c[b] = is_itself(b) ? b : next++;
+    for (size_t i = 0; i < w->n; i++)
+        if (!setun_bytes_put(w->out, made, setun_char_put(c[w->at[i]], made))) return false;
+    return true;
+}
+
+static bool chars_to_bytes(struct work *w) {
+    uint8_t other[256], n_other = 0; /* 68 of them */
+    uint32_t c;
+    for (uint32_t b = 0; b < 256; b++)
+        if (!is_itself(b)) other[n_other++] = (uint8_t)b;
+    for (size_t i = 0, len; i < w->n && (len = setun_char_at(w->at + i, w->n - i, &c)) > 0; i += len) {
+        bool moved = c >= 0x100 && c < 0x100u + n_other;
+        uint8_t byte = moved ? other[c - 0x100] : (uint8_t)c;
+        bool known = moved || is_itself(c);
+        if (!setun_bytes_put(w->out, known ? &byte : w->at + i, known ? 1 : len)) return false;
+    }
+    return true;
+}
+
 static bool apply(struct work *w, const struct setun_pattern *pattern, bool first) {
     switch ((enum setun_tok_step_kind)w->s->kind) {
     case SETUN_STEP_NFC:
@@ -93,6 +121,8 @@ static bool apply(struct work *w, const struct setun_pattern *pattern, bool firs
     case SETUN_STEP_STRIP: return strip(w);
     case SETUN_STEP_CHARSMAP: return setun_charsmap(w->a, w->s->a_bytes, w->at, w->n, w->out);
     case SETUN_STEP_GRAPHEMES: return setun_charsmap_graphemes(w->a, w->s->a_bytes, w->at, w->n, w->out);
+    case SETUN_STEP_BYTES: return bytes_to_chars(w);
+    case SETUN_STEP_UNBYTES: return chars_to_bytes(w);
     case SETUN_STEP_CUT:
     case SETUN_N_STEPS: break;
     }

@@ -223,7 +223,7 @@ static const struct {
      EXIT_UNSUPPORTED},
     {"step behind bytes",
      {.pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\",\"add_prefix_space\":false},{\"type\":"
-             "\"Digits\",\"individual_digits\":true}]}"},
+             "\"Metaspace\",\"replacement\":\"_\"}]}"},
      "tok-unsupported",
      EXIT_UNSUPPORTED},
     {"behavior",
