@@ -168,6 +168,16 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
 
 /* ---- the whole way ---- */
 
+/* A text that is for other models than the checkpoint names itself can fit in every shape and compute nonsense. */
+static void warn_other(const struct frontend_input *in, const struct ast_model *ast, const struct sema_serves *s,
+                       const struct config_values *c) {
+    const char *path = c->path ? c->path : in->weights;
+    if (!sema_serves_one(s->arch.at, s->arch.n, c->arch))
+        diag_in(in->diag, in->model, DIAG_OTHER_MODEL, ast->name.text, "architecture", s->arch.at[0], path, c->arch);
+    if (!sema_serves_one(s->act.at, s->act.n, c->hidden_act))
+        diag_in(in->diag, in->model, DIAG_OTHER_MODEL, ast->name.text, "activation", s->act.at[0], path, c->hidden_act);
+}
+
 bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
     struct ast_model *ast = read_input(in);
@@ -192,6 +202,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     f->tokenizer = m->tokenizer;
     f->chat = m->chat;
     struct sema_serves serves = sema_serves(in->arena, ast);
+    if (f->checkpoint) warn_other(in, ast, &serves, &config);
     if (f->checkpoint) checkpoint_warn_unused(f->checkpoint, serves.ignore.at, serves.ignore.n);
     return ir_verify(in->diag, f->module, "lowering the model text");
 }

@@ -70,12 +70,6 @@ static const char *list_names(struct arena *a, const char *const *names, size_t 
     return text;
 }
 
-static bool is_in(const char *word, const char *const *names, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], word) == 0) return true;
-    return false;
-}
-
 /* Parses the page and compares names; what they do not rule out is a candidate. */
 static void compare_names(struct chooser *c, struct trial *t) {
     struct arena *a = c->in->arena;
@@ -84,10 +78,9 @@ static void compare_names(struct chooser *c, struct trial *t) {
     if (!ast) BUG("page '%s'", t->page->name);
     t->serves = sema_serves(a, ast);
     const struct sema_serves *s = &t->serves;
-    if (c->arch && !is_in(c->arch, s->arch.at, s->arch.n))
-        t->reason = s->arch.n ? arena_printf(a, "is for %s", list_names(a, s->arch.at, s->arch.n, " and "))
-                              : "names no architecture";
-    else if (c->act && s->act.n && !is_in(c->act, s->act.at, s->act.n))
+    if (!sema_serves_one(s->arch.at, s->arch.n, c->arch))
+        t->reason = arena_printf(a, "is for %s", list_names(a, s->arch.at, s->arch.n, " and "));
+    else if (!sema_serves_one(s->act.at, s->act.n, c->act))
         t->reason = arena_printf(a, "has the activation %s, %s says %s", list_names(a, s->act.at, s->act.n, " or "),
                                  c->file, c->act);
     t->candidate = !t->reason;
@@ -132,7 +125,8 @@ static void note_near(struct chooser *c, const char *where) {
             *vec_push(c->in->arena, &all) = c->trial[i].serves.arch.at[k];
     const char *near = nearest_name(c->arch, all.at, all.n);
     for (size_t i = 0; near && i < c->n; i++) {
-        if (!is_in(near, c->trial[i].serves.arch.at, c->trial[i].serves.arch.n)) continue;
+        const struct sema_serves *s = &c->trial[i].serves;
+        if (!s->arch.n || !sema_serves_one(s->arch.at, s->arch.n, near)) continue;
         diag_note_in(c->in->diag, where, "page %s is for %s: --model %s takes it", c->pages[i].name, near,
                      c->pages[i].name);
         return;

@@ -224,6 +224,12 @@ static void section_serves(struct sema *s, const struct ast_node *n) {
             diag_at(s->diag, n->loc, DIAG_DUPLICATE_NAME, n->name.text);
 }
 
+bool sema_serves_one(const char *const *names, size_t n, const char *word) {
+    bool found = !word || n == 0;
+    for (size_t i = 0; i < n && !found; i++) found = strcmp(names[i], word) == 0;
+    return found;
+}
+
 struct sema_serves sema_serves(struct arena *a, const struct ast_model *ast) {
     struct sema_serves out = {0};
     for (const struct ast_node *n = ast->items; n; n = n->next) {

@@ -150,6 +150,8 @@ struct sema_serves {
 };
 /* Reads the sections of a tree; what is wrong in them sema_check reports. */
 struct sema_serves sema_serves(struct arena *a, const struct ast_model *ast);
+/* Is word, or nothing, one of the names?  No names rule nothing out. */
+bool sema_serves_one(const char *const *names, size_t n, const char *word);
 
 /* The table of builtins as docs/language.md shows it. */
 void sema_list_builtins(struct buf *out);
