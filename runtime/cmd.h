@@ -1,5 +1,5 @@
 /*
- * cmd.h -- the commands.  run, ppl and embed work on any engine, so the compiler's interpreter shares them; the
+ * cmd.h -- the commands.  run, chat, ppl and embed work on any engine, so the compiler's interpreter shares them; the
  * others are about the executable itself.  All return exit codes.
  */
 #ifndef SETUN_RUNTIME_CMD_H
@@ -14,6 +14,9 @@
 /* t: NULL if the model has no tokenizer; begin: setun_now() when the program began. */
 int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
 int setun_ppl(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
+/* section: the chat section of a pack, 0 bytes if there is none. */
+int setun_chat(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, const void *section,
+               uint64_t bytes);
 int setun_embed(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);
 
 /* ---- the executable ---- */
@@ -36,6 +39,8 @@ int setun_selftest(struct setun_app *app);
 /* EXIT_OK if the engine emits what a command is for: "logits" or "embedding". */
 int setun_emits(const struct setun_engine *e, const char *wanted);
 
+/* All of a file, or of standard input (NULL, "-"); *text is for free(). */
+int setun_read_text(const char *path, char **text, size_t *n);
 /* Ends of a text that get a token where the tokenizer wants one. */
 enum { SETUN_TEXT_BOS = 1, SETUN_TEXT_EOS = 2 };
 /* The text or the ids that the flags name, as ids. */

@@ -1,6 +1,7 @@
 /* cmd_info.c -- `info`: what is in this file. */
 #include <string.h>
 
+#include "runtime/chat.h"
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
 
@@ -49,6 +50,41 @@ static void print_tokenizer(struct setun_out *out, const struct setun_app *app) 
     setun_out_printf(out, "\n");
 }
 
+static void print_chat(struct setun_out *out, const struct setun_app *app) {
+    struct setun_template t;
+    uint64_t n;
+    char why[512];
+    const void *section = setun_pack_section(&app->pack, SETUN_SEC_CHAT, &n);
+    if (n == 0) {
+        setun_out_printf(out, "chat template: none\n");
+    } else if (!setun_chat_open(&t, section, n, app->model->vocab, why, sizeof why)) {
+        setun_out_printf(out, "chat template: %s\n", why);
+    } else {
+        setun_out_printf(out, "chat template: %u bytes", t.chat->jinja.bytes);
+        for (uint32_t i = 0; i < t.chat->n_eot; i++) {
+            setun_out_printf(out, "%s%u", i == 0 ? ", an answer ends with " : " ", t.chat->eot[i]);
+        }
+        setun_out_printf(out, "\n");
+        setun_chat_close(&t);
+    }
+}
+
+static int chat_text(struct setun_out *out, const struct setun_app *app) {
+    struct setun_template t;
+    uint64_t n;
+    char why[512];
+    const void *section = setun_pack_section(&app->pack, SETUN_SEC_CHAT, &n);
+    if (n == 0) return EXIT_OK;
+    if (!setun_chat_open(&t, section, n, app->model->vocab, why, sizeof why)) {
+        return setun_fail(EXIT_REJECTED, "%s: weight pack: %s", app->pack.path, why);
+    }
+    struct setun_jinja_text text = setun_chat_text(&t, t.chat->jinja);
+    setun_out_write(out, text.at, text.n);
+    if (text.n > 0 && text.at[text.n - 1] != '\n') setun_out_write(out, "\n", 1);
+    setun_chat_close(&t);
+    return EXIT_OK;
+}
+
 static void print_config(struct setun_out *out, const struct setun_app *app) {
     uint64_t n;
     const char *text = setun_pack_section(&app->pack, SETUN_SEC_CONFIG, &n);
@@ -75,6 +111,7 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
     setun_out_printf(out, "id: %016llx\nheader hash: %016llx\nweights hash: %016llx\n", ULL(p->head->id),
                      ULL(p->head->header_hash), ULL(p->head->data_hash));
     print_tokenizer(out, app);
+    print_chat(out, app);
     print_config(out, app);
 }
 
@@ -126,10 +163,11 @@ int setun_info(struct setun_app *app) {
     struct setun_out out;
     int code = setun_out_stdout(&out);
     if (code != EXIT_OK) return code;
-    if (!o->model && !o->ir && !o->tensors && !o->licenses && !o->verify) overview(&out, app);
+    if (!o->model && !o->chat && !o->ir && !o->tensors && !o->licenses && !o->verify) overview(&out, app);
     if (o->model) section(&out, app, SETUN_SEC_MODEL);
+    if (o->chat) code = chat_text(&out, app);
     if (o->ir) section(&out, app, SETUN_SEC_IR);
-    if (o->tensors) code = tensors(&out, app);
+    if (o->tensors && code == EXIT_OK) code = tensors(&out, app);
     if (o->licenses) section(&out, app, SETUN_SEC_LICENSES);
     if (o->verify && code == EXIT_OK) code = verify(&out, app);
     int closed = setun_out_close(&out, true);

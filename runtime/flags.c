@@ -23,6 +23,7 @@ static const struct flag flags[] = {
 #define PPL      SETUN_PPL
 #define BENCH    SETUN_BENCH
 #define INFO     SETUN_INFO
+#define CHAT     SETUN_CHAT
 #define EMBED    SETUN_EMBED
 #define SELFTEST SETUN_SELFTEST
 #define FLAG(commands, letter, name, kind, field, low, high, arg, initial, help)                                       \
@@ -32,6 +33,7 @@ static const struct flag flags[] = {
 #undef PPL
 #undef BENCH
 #undef INFO
+#undef CHAT
 #undef EMBED
 #undef SELFTEST
 };
@@ -42,6 +44,7 @@ static const struct {
     const char *name, *help;
 } commands[] = {
     {SETUN_RUN, "run", "go on from a prompt"},
+    {SETUN_CHAT, "chat", "talk with the model by its own chat template"},
     {SETUN_PPL, "ppl", "how well the model predicts a text"},
     {SETUN_EMBED, "embed", "a vector for each text"},
     {SETUN_BENCH, "bench", "measure the speed, and the machine's"},
@@ -251,7 +254,8 @@ void setun_flags_free(struct setun_opts *o) {
     setun_ids_free(&o->thread_list);
     free(o->stop.at);
     free(o->texts.at);
-    o->stop = o->texts = (struct setun_texts){0};
+    free(o->vars.at);
+    o->stop = o->texts = o->vars = (struct setun_texts){0};
 }
 
 int setun_command_find(const char *name) {

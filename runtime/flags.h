@@ -25,8 +25,9 @@ struct setun_texts {
 
 struct setun_opts {
     const char *prompt, *file, *logits, *trace, *prompt_cache;
+    const char *system, *system_file, *chat_template, *date;
     struct setun_ids tokens, thread_list;
-    struct setun_texts stop, texts;
+    struct setun_texts stop, texts, vars;
     uint32_t predict, threads, context, window, chunk; /* threads, context, chunk: 0 is the default */
     uint32_t bench_prompt, bench_predict, reps;
     const char *format, *vectors;
@@ -36,7 +37,7 @@ struct setun_opts {
     bool has_tokens; /* --tokens was given, maybe empty */
     bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
     bool similarity;
-    bool model, ir, tensors, licenses, verify;
+    bool chat, model, ir, tensors, licenses, verify;
 };
 
 /* Sets the defaults, then reads argv[0..argc), the words after the command's name.  Returns an exit code. */

@@ -41,6 +41,14 @@ static int read_file(struct bytes *b, const char *path) {
     return code;
 }
 
+int setun_read_text(const char *path, char **text, size_t *n) {
+    struct bytes b = {0};
+    int code = read_file(&b, path);
+    *text = (char *)b.at;
+    *n = b.n;
+    return code;
+}
+
 static int push(struct setun_ids *ids, uint32_t id) {
     return setun_ids_push(ids, id) ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
 }
@@ -64,10 +72,11 @@ static int text_ids(const struct setun_tokenizer *t, const struct setun_opts *o,
     if (!o->file && isatty(STDIN_FILENO)) {
         return setun_fail(EXIT_USAGE, "no text: give it with -f, or on standard input");
     }
-    struct bytes b = {0};
-    int code = read_file(&b, o->file);
-    if (code == EXIT_OK) code = setun_text_ids(t, o, ends, b.at, b.n, ids);
-    free(b.at);
+    char *text;
+    size_t n;
+    int code = setun_read_text(o->file, &text, &n);
+    if (code == EXIT_OK) code = setun_text_ids(t, o, ends, text, n, ids);
+    free(text);
     return code;
 }
 

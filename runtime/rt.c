@@ -80,6 +80,10 @@ void setun_standard_files(void) {
 
 int setun_stopped(void) { return stop_signal == 0 ? 0 : 128 + stop_signal; }
 
+void setun_stopped_clear(void) {
+    if (stop_signal == SIGINT) stop_signal = 0;
+}
+
 int setun_temp_add(const char *path) {
     for (int i = 0; i < SETUN_TEMPORARIES; i++) {
         if (temporaries[i]) continue;

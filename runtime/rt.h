@@ -37,6 +37,8 @@ void setun_signals(void);
 void setun_standard_files(void);
 /* 0, or the exit code that a signal asked for. */
 int setun_stopped(void);
+/* Forgets a SIGINT: it asked for the end of an answer only.  SIGTERM stays. */
+void setun_stopped_clear(void);
 
 /* ---- output ---- */
 

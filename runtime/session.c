@@ -15,7 +15,6 @@ int setun_session_open(struct setun_session *s, struct setun_engine *e, const st
                                       .seed = o->seed};
     uint64_t most = (uint64_t)e->context + 1; /* one more token than there are positions: it is never fed */
     *s = (struct setun_session){.e = e, .t = t, .o = o, .room = room < most ? room : most};
-    s->extra_end = SETUN_NO_TOKEN;
     int code = setun_printer_open(&s->printer, o->ids ? NULL : t, o);
     if (code == EXIT_OK) code = setun_feed_open(&s->feed, e, o->chunk, logits);
     if (code != EXIT_OK) return code;
@@ -56,7 +55,11 @@ int setun_session_feed(struct setun_session *s) {
 }
 
 static bool is_end(const struct setun_session *s, uint32_t id) {
-    return s->t && !s->o->ignore_eos && (setun_tok_is_eos(s->t, id) || id == s->extra_end);
+    if (!s->t || s->o->ignore_eos) return false;
+    for (uint32_t i = 0; i < s->n_ends; i++) {
+        if (s->ends[i] == id) return true;
+    }
+    return setun_tok_is_eos(s->t, id);
 }
 
 int setun_session_generate(struct setun_session *s, uint32_t limit) {

@@ -23,11 +23,11 @@ struct setun_session {
     struct setun_printer printer;
     uint32_t *ids; /* [room] the sequence */
     uint64_t room;
-    uint32_t n;         /* ids of the sequence */
-    uint32_t held;      /* the first `held` of them are in the caches */
-    uint32_t dirty;     /* positions of the caches that were ever computed: more than `held` after a step back */
-    uint32_t extra_end; /* one more end token, or SETUN_NO_TOKEN */
-    uint32_t fed;       /* tokens that the last setun_session_feed computed */
+    uint32_t n;               /* ids of the sequence */
+    uint32_t held;            /* the first `held` of them are in the caches */
+    uint32_t dirty;           /* positions of the caches that were ever computed: more than `held` after a step back */
+    uint32_t ends[8], n_ends; /* end tokens besides the tokenizer's */
+    uint32_t fed;             /* tokens that the last setun_session_feed computed */
     /* of the last text */
     uint32_t generated, steps; /* tokens, and how many of them were fed */
     enum setun_ending ending;

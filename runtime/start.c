@@ -19,8 +19,13 @@ static int open_tokenizer(struct setun_app *app) {
     return setun_fail(EXIT_REJECTED, "%s: weight pack: tokenizer: %s", app->pack.path, why);
 }
 
-static int on_engine(enum setun_command command, struct setun_engine *e, const struct setun_tokenizer *t,
-                     const struct setun_opts *o, double begin) {
+static int on_engine(const struct setun_app *app, enum setun_command command, struct setun_engine *e) {
+    const struct setun_tokenizer *t = app->tok.tok ? &app->tok : NULL;
+    const struct setun_opts *o = &app->o;
+    double begin = app->begin;
+    uint64_t n;
+    const void *chat = setun_pack_section(&app->pack, SETUN_SEC_CHAT, &n);
+    if (command == SETUN_CHAT) return setun_chat(e, t, o, chat, n);
     if (command == SETUN_PPL) return setun_ppl(e, t, o, begin);
     if (command == SETUN_EMBED) return setun_embed(e, t, o, begin);
     return setun_run(e, t, o, begin);
@@ -45,9 +50,8 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
     int code = o->trace ? setun_trace_open(&trace, o->trace) : EXIT_OK;
     if (code == EXIT_OK) code = setun_native_open(&n, &c);
     if (code == EXIT_OK) {
-        const struct setun_tokenizer *t = app->tok.tok ? &app->tok : NULL;
         setun_pack_populate(&app->pack);
-        code = on_engine(command, &n.e, t, o, app->begin);
+        code = on_engine(app, command, &n.e);
         uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
         if (unpacked) setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
     }

@@ -63,6 +63,15 @@ bool setun_tok_is_eos(const struct setun_tokenizer *t, uint32_t id);
  */
 bool setun_encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n, bool specials, struct setun_ids *ids,
                   char *why, size_t why_size);
+/*
+ * The same, with special tokens, but for those that would have a byte at one of the n_marks ascending places: what was
+ * written by somebody else than the caller.  A NORMALIZED one is not found in any stretch that has a mark.
+ */
+bool setun_encode_marked(const struct setun_tokenizer *t, const uint8_t *text, size_t n, const size_t *marks,
+                         size_t n_marks, struct setun_ids *ids, char *why, size_t why_size);
+bool setun_ids_push(struct setun_ids *ids, uint32_t id); /* false: no memory */
+void setun_ids_free(struct setun_ids *ids);
+
 /* ---- ids to text ---- */
 
 /* The text of tokens as they come; UTF-8 characters may still be torn (text.h mends that).  Transparent. */
@@ -73,8 +82,5 @@ struct setun_decoder {
 };
 /* Bytes written to out, which has room for t->longest. */
 uint32_t setun_decode(struct setun_decoder *d, uint32_t id, uint8_t *out);
-
-bool setun_ids_push(struct setun_ids *ids, uint32_t id); /* false: no memory */
-void setun_ids_free(struct setun_ids *ids);
 
 #endif

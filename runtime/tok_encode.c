@@ -19,7 +19,8 @@ struct encoder {
     struct setun_bytes *buf; /* [n_norms + n_cuts]: what each step made */
     const uint8_t *text;     /* whole, so that a report can say where */
     size_t n;
-    bool specials;
+    struct setun_allowed allowed; /* places in text */
+    bool marked;                  /* the stretch between raw specials has a mark */
     struct setun_ids *ids;
     char *why;
     size_t why_size;
@@ -148,7 +149,9 @@ typedef bool gap_fn(struct encoder *e, const struct span *s);
 static bool specials(struct encoder *e, const struct setun_finder *f, const struct span *s, gap_fn *gap) {
     size_t done = 0, at = 0;
     struct setun_found found;
-    while (f && setun_finder_next(e->t, f, s->at, s->n, at, done, e->specials, &found)) {
+    const struct setun_allowed rewritten = {.all = e->allowed.all && !e->marked};
+    const struct setun_allowed *allowed = f == e->t->raw ? &e->allowed : &rewritten;
+    while (f && setun_finder_next(e->t, f, s->at, s->n, at, done, allowed, &found)) {
         struct span before = part(s, done, found.from);
         if (!gap(e, &before) || !push(e, e->t->specials[found.special].id)) return false;
         if (found.to > done) done = found.to;
@@ -182,8 +185,9 @@ static bool run(struct encoder *e, const struct span *s) {
 }
 
 static bool plain(struct encoder *e, const struct span *s) {
-    size_t begin = 0, end = 0;
+    size_t begin = 0, end = 0, from = (size_t)(s->at - e->text);
     struct span valid;
+    e->marked = setun_marked_between(&e->allowed, from, from + s->n);
     while (end < s->n) {
         int len = setun_utf8_next(s->at + end, s->n - end);
         if (len > 0) {
@@ -199,10 +203,10 @@ static bool plain(struct encoder *e, const struct span *s) {
     return run(e, &valid);
 }
 
-bool setun_encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n, bool allowed, struct setun_ids *ids,
-                  char *why, size_t why_size) {
+static bool encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n, const struct setun_allowed *allowed,
+                   struct setun_ids *ids, char *why, size_t why_size) {
     struct encoder e = {
-        .t = t, .text = text, .n = n, .specials = allowed, .ids = ids, .why = why, .why_size = why_size};
+        .t = t, .text = text, .n = n, .allowed = *allowed, .ids = ids, .why = why, .why_size = why_size};
     uint32_t n_steps = t->tok->n_norms + t->tok->n_cuts;
     bool unigram = t->tok->kind == SETUN_TOK_UNIGRAM;
     if (unigram)
@@ -217,4 +221,16 @@ bool setun_encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n
     setun_unigram_free(e.unigram);
     setun_bpe_free(e.bpe);
     return ok;
+}
+
+bool setun_encode(const struct setun_tokenizer *t, const uint8_t *text, size_t n, bool specials, struct setun_ids *ids,
+                  char *why, size_t why_size) {
+    const struct setun_allowed allowed = {.all = specials};
+    return encode(t, text, n, &allowed, ids, why, why_size);
+}
+
+bool setun_encode_marked(const struct setun_tokenizer *t, const uint8_t *text, size_t n, const size_t *marks,
+                         size_t n_marks, struct setun_ids *ids, char *why, size_t why_size) {
+    const struct setun_allowed allowed = {.all = true, .marks = marks, .n_marks = n_marks};
+    return encode(t, text, n, &allowed, ids, why, why_size);
 }

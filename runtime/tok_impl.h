@@ -41,9 +41,17 @@ struct setun_found {
     size_t from, to, next; /* with the white space that belongs to it; where the search goes on */
     uint32_t special;      /* index */
 };
+/* Which of those that are not ALWAYS are found: all or none, and none with a byte at one of the marks. */
+struct setun_allowed {
+    bool all;
+    const size_t *marks; /* ascending, places in the text */
+    size_t n_marks;
+};
+/* Is there a mark from `from` on, and before `to`? */
+bool setun_marked_between(const struct setun_allowed *a, size_t from, size_t to);
 /* The next one from `at` on, white space not reaching before `done`.  false: none. */
 bool setun_finder_next(const struct setun_tokenizer *t, const struct setun_finder *f, const uint8_t *text, size_t n,
-                       size_t at, size_t done, bool specials, struct setun_found *found);
+                       size_t at, size_t done, const struct setun_allowed *allowed, struct setun_found *found);
 
 /* ---- tok_steps.c: what changes a text ---- */
 

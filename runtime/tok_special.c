@@ -136,8 +136,21 @@ static bool beside_word(const uint8_t *text, size_t n, size_t from, size_t to) {
            (setun_char_at(text + to, n - to, &c) && setun_char_is_word(c));
 }
 
+bool setun_marked_between(const struct setun_allowed *a, size_t from, size_t to) {
+    size_t lo = 0, hi = a->n_marks; /* the first mark that is not before `from` */
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (a->marks[mid] < from) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < a->n_marks && a->marks[lo] < to;
+}
+
 bool setun_finder_next(const struct setun_tokenizer *t, const struct setun_finder *f, const uint8_t *text, size_t n,
-                       size_t at, size_t done, bool specials, struct setun_found *found) {
+                       size_t at, size_t done, const struct setun_allowed *allowed, struct setun_found *found) {
     while (at < n) {
         const struct entry *e = f->from[text[at]] < f->from[text[at] + 1u] ? longest(f, text + at, n - at) : NULL;
         if (!e) {
@@ -147,7 +160,13 @@ bool setun_finder_next(const struct setun_tokenizer *t, const struct setun_finde
         uint32_t flags = t->specials[e->special].flags, c;
         size_t from = at, to = at + e->n, len;
         at = to;
-        if (!(flags & SETUN_SPECIAL_ALWAYS) && !specials) continue;
+        if (!(flags & SETUN_SPECIAL_ALWAYS)) {
+            if (!allowed->all) continue;
+            if (setun_marked_between(allowed, from, to)) {
+                at = from + 1; /* one that is allowed may begin inside */
+                continue;
+            }
+        }
         if ((flags & SETUN_SPECIAL_WORD) && beside_word(text, n, from, to)) continue;
         while ((flags & SETUN_SPECIAL_LSTRIP) && from > done && (len = setun_char_before(text, from, &c)) > 0 &&
                setun_char_is_space(c) && from - len >= done)

@@ -19,6 +19,8 @@ for kind in pack.BREAKS:
     command, wanted = ["info"], 3
     if kind == "data":
         command, wanted = ["info", "--verify"], 7
+    if kind.startswith("chat-"):
+        command = ["info", "--chat"]
     if kind == "tensor":
         command = ["info", "--tensors"]
     done = subprocess.run([path] + command, capture_output=True, text=True)

@@ -7,7 +7,8 @@
  *
  * Variants: -DFAKE_SLOW sleeps 20 ms a step; -DFAKE_NEEDS=bits asks that of every level; -DFAKE_WRONG lets level
  * "plain" compute other bits; -DFAKE_COUNT ends with code 99 if anything is allocated between two steps; -DFAKE_ID=n
- * is for another pack; -DFAKE_EMBED emits an embedding, the first 24 of the logits.
+ * is for another pack; -DFAKE_CHAT has a context of 512 and no token
+ * that fails; -DFAKE_EMBED emits an embedding, the first 24 of the logits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@
 #define FAKE_NEEDS 0
 #endif
 
-#ifdef FAKE_COUNT
-enum { BAD_TOKEN = 300 }; /* never: it counts a thousand steps */
+#if defined FAKE_COUNT || defined FAKE_CHAT
+enum { BAD_TOKEN = 300 }; /* never: these run for long */
 #else
 enum { BAD_TOKEN = 299 }; /* its activation is not finite */
 #endif
@@ -37,7 +38,11 @@ enum {
 #else
     OUT = VOCAB,
 #endif
+#ifdef FAKE_CHAT
+    CONTEXT = 512,
+#else
     CONTEXT = 128,
+#endif
     MAX_ROWS = 64,
     WEIGHTS = 65536, /* words */
     H_OFFSET = 0,    /* i32[2] a row, 64 bytes apart */

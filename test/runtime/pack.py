@@ -20,6 +20,8 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
 MERGES = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"h", b"e"), (b"l", b"l"), (b"he", b"ll"), (b"hell", b"o"),
           (b"o", b"r"), (b" ", b"w"), (b" w", b"or"), (b"a", b"a"), (b"aa", b"aa"), (b"\xc3", b"\xa9")]
 SPECIALS = {297: b"<|start|>", 298: b"<|end|>", 299: b"<|bad|>"}
+CHAT = (b"{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>{% endfor %}"
+        b"{% if add_generation_prompt %}<|start|>assistant\n{% endif %}")
 N_TOKENS = 300
 NONE = 0xFFFFFFFF
 
@@ -87,7 +89,7 @@ def tokenizer(flags=2, pattern=LLAMA3, broken=None):
     if broken == "tok-byte":
         byte_token[7] = 8
     attrs = bytes(3 if i in SPECIALS else 0 for i in range(N_TOKENS))
-    at = 1144  # sizeof(struct setun_tok)
+    at = 1152  # sizeof(struct setun_tok)
     parts, offset = b"", {}
     for name, data in (("index", struct.pack("<%dI" % len(index), *index)),
                        ("merges", b"".join(struct.pack("<4I", *m) for m in merges)),
@@ -99,7 +101,7 @@ def tokenizer(flags=2, pattern=LLAMA3, broken=None):
     found = b"".join(struct.pack("<4I", i, 0, offset["bytes"] + index[min(i, 299)], len(text[min(i, 299)]))
                      for i in specials)
     size = len(pattern.encode())
-    steps = struct.pack("<6I", 12, 7 if broken == "tok-step" else 1, offset["pattern"],
+    steps = struct.pack("<6I", 14, 7 if broken == "tok-step" else 1, offset["pattern"],
                         size + 1 if broken == "tok-pattern-end" else size, 0, 0)
     steps = steps[:16] + struct.pack("<2I", offset["bytes"], 0)
     for name, data in (("specials", found), ("steps", steps)):
@@ -112,9 +114,23 @@ def tokenizer(flags=2, pattern=LLAMA3, broken=None):
                        300 if broken == "tok-bos" else 297, 298, 300 if broken == "tok-unknown" else NONE)
     head += struct.pack("<8I", 298, *[0] * 7) + struct.pack("<256I", *byte_token)
     head += struct.pack("<10I", offset["steps"], offset["index"], offset["bytes"], len(blob), offset["attrs"],
-                        offset["sorted"], offset["merges"], 0, offset["specials"], 0)
-    assert len(head) == 1144
+                        offset["sorted"], offset["merges"], 0, offset["specials"], 0) + struct.pack("<d", 0)
+    assert len(head) == 1152
     return head + parts
+
+
+def chat_section(broken):
+    """struct setun_chat and its texts."""
+    texts = [CHAT, SPECIALS[297], SPECIALS[298], b"never said"]
+    at, spans = 184, b""
+    for t in texts:
+        spans += struct.pack("<2I", at, len(t))
+        at += len(t)
+    if broken == "chat-text":
+        spans = struct.pack("<2I", at, 1) + spans[8:]
+    head = struct.pack("<4I", 7 if broken == "chat-magic" else 0x31544843, 1, 1, 0)
+    head += struct.pack("<4I", 300 if broken == "chat-token" else 298, 0, 0, 0)
+    return head + spans.ljust(24 + 128, b"\0") + b"".join(texts)
 
 
 def tensors(broken):
@@ -134,11 +150,12 @@ def pad(data, n):
     return data + bytes(-len(data) % n)
 
 
-def pack(broken, elf, flags=2, pattern=LLAMA3, ident=ID):
+def pack(broken, elf, flags=2, pattern=LLAMA3, ident=ID, chat=False):
     data = struct.pack("<%dI" % WEIGHTS, *weights())
     sections = [b"model fake;\n", b"layers = 1\nhidden = 16\n", b"func @generate\n",
                 b"" if broken == "no-tokenizer" else tokenizer(flags, pattern, broken),
-                b"", tensors(broken), b"Licences of what is inside.\n"]
+                chat_section(broken) if chat or (broken or "").startswith("chat-") else b"", tensors(broken),
+                b"Licences of what is inside.\n"]
     size = 56 + 16 * len(sections)
     body, spans, at = b"", [], (size + 63) // 64 * 64
     for s in sections:
@@ -187,13 +204,14 @@ def main():
     p.add_argument("out")
     p.add_argument("--break", dest="broken")
     p.add_argument("--pattern", default=LLAMA3)
+    p.add_argument("--chat", action="store_true", help="with the chat template CHAT")
     p.add_argument("--id", type=int, default=ID)
     p.add_argument("--tok-flags", type=int, default=2)
     o = p.parse_args()
     with open(o.elf, "rb") as f:
         elf = f.read()
     with open(o.out, "wb") as f:
-        f.write(pack(o.broken, elf, o.tok_flags, o.pattern, o.id))
+        f.write(pack(o.broken, elf, o.tok_flags, o.pattern, o.id, o.chat))
     os.chmod(o.out, 0o755)
 
 
