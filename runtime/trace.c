@@ -51,6 +51,7 @@ void setun_trace_kernel(struct setun_trace *t, const struct setun_model *m, cons
     for (uint32_t i = 0; i < k->n_values; i++) {
         const struct setun_value *v = &k->values[i];
         uint32_t rows = v->live ? s->n_live : s->n_rows;
+        if (rows == 0) continue;
         head(t, kernel, layer, k->name, v, rows);
         for (uint32_t r = 0; r < rows; r++) {
             setun_out_write(&t->out, &s->rows[v->live ? s->live[r] : r].pos, 4);

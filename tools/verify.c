@@ -2,7 +2,7 @@
  * verify.c -- setun verify EXE: runs the executable and the interpreter side by side.
  *
  * The executable carries the IR it was compiled from and its weights, so nothing else is needed.  Its trace (every
- * value between kernels) and logits are compared with the interpreter's, bit for bit; the first value that differs
+ * value between kernels) and its logits are compared with the interpreter's, bit for bit; the first value that differs
  * is named with kernel, layer, position and element.
  */
 #include <inttypes.h>
@@ -20,6 +20,8 @@ struct verify {
     struct command_ctx *cx;
     struct exe_file exe;
     const struct ir_module *m;
+    const struct ir_op *answer; /* what the entry emits: logits, or an embedding of the last token */
+    bool logits_too;
     uint32_t *tokens, n_tokens; /* the prompt */
     uint32_t generated;         /* tokens after it, greedy */
     struct trace_file trace;    /* the executable's */
@@ -45,22 +47,22 @@ static bool run_exe(const struct verify *v, const char *trace, const char *logit
     for (uint32_t i = 0; i < v->n_tokens; i++) buf_printf(&ids, i ? ",%u" : "%u", v->tokens[i]);
     char *argv[] = {
         arena_printf(a, "%s%s", strchr(v->exe.path, '/') ? "" : "./", v->exe.path),
-        "run",
+        v->logits_too ? "run" : "embed",
         "--tokens",
         arena_strndup(a, ids.at, ids.n),
-        "-n",
-        arena_printf(a, "%u", v->generated),
         "-c",
         arena_printf(a, "%u", positions(v)), /* the model may be made for fewer */
+        "-q",
+        "--trace",
+        arena_strdup(a, trace),
+        v->logits_too ? "--logits" : NULL, /* where an embedding ends */
+        arena_strdup(a, logits),
+        "-n",
+        arena_printf(a, "%u", v->generated),
         "--temp",
         "0",
         "--ids",
         "--ignore-eos",
-        "-q",
-        "--trace",
-        arena_strdup(a, trace),
-        "--logits",
-        arena_strdup(a, logits),
         NULL,
     };
     const char *why;
@@ -136,13 +138,14 @@ static bool compare_logits(struct verify *v, uint32_t at, uint32_t n, const floa
 
 /* ---- the interpreter's side: the same steps ---- */
 
-/* The prompt in chunks, then one token after the other. */
+/* The prompt in chunks, then one token after the other; of an embedding, the last row is wanted. */
 static uint32_t next_rows(const struct verify *v, uint32_t at, uint32_t chosen, struct ir_row *rows) {
     uint32_t n = at < v->n_tokens ? v->n_tokens - at : 1;
     if (n > v->m->max_rows) n = v->m->max_rows;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t token = at < v->n_tokens ? v->tokens[at + i] : chosen;
-        rows[i] = (struct ir_row){.token = token, .pos = at + i, .live = true};
+        rows[i] = (struct ir_row){.token = token, .pos = at + i};
+        rows[i].live = v->logits_too || at + i + 1 == positions(v);
     }
     return n;
 }
@@ -156,8 +159,9 @@ static uint32_t greedy(const float *logits, uint32_t vocab) {
 
 static bool interpret(struct verify *v, const struct ir_func *entry, const struct ir_weights *w) {
     struct arena *a = v->cx->arena;
-    uint32_t vocab = v->m->vocab, chosen = 0;
-    float *logits = arena_array(a, float, (size_t)v->m->max_rows *vocab);
+    uint32_t vocab = v->m->vocab, chosen = 0, elems = (uint32_t)ir_type_elems(&v->answer->in[0]->type);
+    const char *emitted = ir_name_attr(v->answer, IR_ATTR_name);
+    float *out = arena_array(a, float, (size_t)v->m->max_rows *elems);
     struct ir_row *rows = arena_array(a, struct ir_row, v->m->max_rows);
     struct interp *it = interp_new(v->cx->diag, v->m, w, 1, positions(v));
     bool ok = it != NULL;
@@ -165,8 +169,10 @@ static bool interpret(struct verify *v, const struct ir_func *entry, const struc
     if (ok) interp_set_trace(it, compare, v);
     for (uint32_t at = 0, n; ok && at < positions(v); at += n, v->steps++) {
         n = next_rows(v, at, chosen, rows);
-        ok = interp_step(it, entry, rows, n, "logits", logits) && !v->differs && compare_logits(v, at, n, logits);
-        chosen = greedy(logits + (size_t)(n - 1) * vocab, vocab);
+        ok = interp_step(it, entry, rows, n, emitted, out) && !v->differs;
+        if (!v->logits_too) continue;
+        ok = ok && compare_logits(v, at, n, out);
+        chosen = greedy(out + (size_t)(n - 1) * vocab, vocab);
     }
     interp_free(it);
     return ok;
@@ -178,9 +184,13 @@ static bool compare_runs(struct verify *v) {
     const struct ir_func *entry = compile_entry(cx, v->m);
     struct ir_weights w;
     if (!dir || !entry || !exe_weights(cx, &v->exe, v->m, &w)) return false;
+    v->answer = ir_emitted(entry);
+    v->logits_too = !strcmp(ir_name_attr(v->answer, IR_ATTR_name), "logits");
+    if (!v->logits_too) v->generated = 1;
     const char *trace = arena_printf(cx->arena, "%s/trace", dir), *logits = arena_printf(cx->arena, "%s/logits", dir);
     if (!run_exe(v, trace, logits) || !trace_open(cx->diag, trace, &v->trace)) return false;
-    if (!file_map(cx->diag, logits, &v->logits) || !interpret(v, entry, &w)) return false;
+    if (v->logits_too && !file_map(cx->diag, logits, &v->logits)) return false;
+    if (!interpret(v, entry, &w)) return false;
     return trace_at_end(&v->trace) || different(v, "its trace has values that the interpreter does not");
 }
 
@@ -216,8 +226,11 @@ static int verify(struct verify *v, const char *tokens) {
     else if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
         return command_usage("verify", "--tokens takes ids below %u with commas, not '%s'", v->m->vocab, tokens);
     if (!compare_runs(v)) return (int)diag_exit_code(cx->diag);
-    printf("equal: %" PRIu64 " values of %u steps, and the logits of %u positions\n", v->compared, v->steps,
-           positions(v));
+    printf("equal: %" PRIu64 " values of %u steps, and the ", v->compared, v->steps);
+    if (v->logits_too)
+        printf("logits of %u positions\n", positions(v));
+    else
+        printf("%s of %u tokens\n", ir_name_attr(v->answer, IR_ATTR_name), positions(v));
     return EXIT_OK;
 }
 
