@@ -1,5 +1,5 @@
 /*
- * checkpoint.h -- a checkpoint on disk: config.json, and tensors of one safetensors file or of shards.
+ * checkpoint.h -- a checkpoint on disk, whatever its files: tensors by name, and the values of its config.
  *
  * Weights are found by name and shape first (names are the model text's `from`), then streamed: row ranges are
  * decoded from the mapping, and pages already read are given back, so that a model of any size passes through
@@ -13,32 +13,49 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/str.h"
 #include "frontend/config.h"
+#include "frontend/gguf.h"
 #include "frontend/safetensors.h"
 #include "ir/ir.h"
 #include "ir/weights.h"
 
 struct checkpoint;
 
-/* path: a folder with config.json and model.safetensors (or its index), or a .safetensors file beside a
- * config.json.  NULL: reported. */
-struct checkpoint *checkpoint_open(struct diag *d, struct arena *a, const char *path);
+/*
+ * path: a folder with config.json and model.safetensors (or its index), a .safetensors file beside a config.json, a
+ * .gguf file (any part of a split one), or a folder that holds one GGUF and no safetensors.  how: what unmarked bytes
+ * mean, or NULL.  NULL: reported.
+ */
+struct checkpoint *checkpoint_open(struct diag *d, struct arena *a, const char *path, const struct gguf_dialect *how);
 void checkpoint_close(struct checkpoint *cp);
 
 const char *checkpoint_folder(const struct checkpoint *cp);
 const struct config_values *checkpoint_config(const struct checkpoint *cp);
+/* The file whose pairs say what config.json, the tokenizer and the template say elsewhere; NULL: not a GGUF. */
+const struct gguf_file *checkpoint_gguf(const struct checkpoint *cp);
 /* Is this file its config or one of its tensor files, under whatever name? */
 bool checkpoint_reads(const struct checkpoint *cp, const char *path);
 /* A tensor by its exact name, or NULL. */
 const struct tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name);
+/* All tensors, by name. */
+size_t checkpoint_n_tensors(const struct checkpoint *cp);
+const struct tensor *checkpoint_tensor_at(const struct checkpoint *cp, size_t i);
+/* A line for each thing that was taken because nothing said otherwise: row orders, tilings, sizes of blocks. */
+void checkpoint_tell_dialect(const struct checkpoint *cp, struct buf *out);
 
 /* One weight of one layer, found. */
 struct weight_at {
-    const struct tensor *data;  /* trits: U8 packed, or a dense master; otherwise the values */
-    const struct tensor *scale; /* trits packed: the stored scales; NULL for a master */
-    enum ir_store store;        /* IR_STORE_TRIT, or how the values are stored */
-    enum ir_scale kind;         /* trits: one scale, one a row, or one for each group of columns of a row */
-    uint32_t group;             /* IR_SCALE_GROUP: columns that share a scale */
+    const struct tensor *data;
+    const struct tensor *scale;          /* trits of hf_u8: the stored scales */
+    const struct tensor *times;          /* a factor of all scales (old GGUF files), or NULL */
+    const struct ternary_format *format; /* trits: how they are packed; NULL: dense */
+    struct ternary_shape shape;          /* trits: all rows, all columns */
+    enum ir_store store;                 /* IR_STORE_TRIT, or how the values are stored */
+    enum ir_scale kind;                  /* trits: the simplest kind that holds this tensor's scales */
+    uint32_t group;                      /* IR_SCALE_GROUP */
+    bool absmean;                        /* dense: quantised; otherwise its values are trits times scales already */
+    float alpha;                         /* the scale of a whole matrix, where a pass over it told */
 };
 
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */
@@ -47,21 +64,28 @@ struct weight_source {
     const char *const *name; /* n names as the text writes them, first alternative: what synth calls tensors */
     struct weight_at *at;    /* n; NULL if nothing was looked up (synth) */
     bool paired;             /* rows of a head stand in pairs in the file: paired.c puts them in the text's order */
+    /* Of the class: what holds every layer. */
+    enum ir_store store;
+    enum ir_scale kind;
+    uint32_t group;
 };
+
+/* Fills the class of a source whose n layers were found: the most general kind of scales, one storage. */
+void checkpoint_agree(struct weight_source *s);
 
 enum checkpoint_found {
     CHECKPOINT_ABSENT,
     CHECKPOINT_FOUND,
-    CHECKPOINT_BAD, /* reported: wrong shape, dtype or scale */
+    CHECKPOINT_BAD, /* reported: wrong shape, type or scale */
 };
 
 /*
  * Ternary matrix `base` of shape dim (outputs first, the contracted axis last).  Tries the tensors base.weight,
- * then base; packed if U8 (its scales are that tensor's name + "_scale"), a dense master otherwise.
+ * then base; any ternary format, or a dense matrix.  A matrix whose kind of scales only its content tells is read once.
  */
 enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char *base, uint32_t rank,
                                               const uint32_t *dim, struct weight_at *at);
-/* Real tensor of exactly this shape, F32, F16 or BF16.  Also accepts base without ".weight". */
+/* Real tensor of exactly this shape.  Also accepts base without ".weight". */
 enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *base, uint32_t rank, const uint32_t *dim,
                                            struct weight_at *at);
 /* Reports that none of the names exists, at the place of the text that asked. */
@@ -72,10 +96,7 @@ size_t checkpoint_unused(const struct checkpoint *cp, const char *const *ignore,
 /* One warning that names them, if there are any. */
 void checkpoint_warn_unused(struct checkpoint *cp, const char *const *ignore, size_t n_ignore);
 
-/*
- * Values of the weights of m; sources[w->id] belongs to weight w and must be found.  Masters are read once here
- * to learn their scales.  false: reported.
- */
+/* Values of the weights of m; sources[w->id] belongs to weight w and must be found.  false: reported. */
 bool checkpoint_weights(struct checkpoint *cp, const struct ir_module *m, const struct weight_source *sources,
                         struct ir_weights *out);
 

@@ -1,9 +1,16 @@
 /*
- * config.h -- config.json of a checkpoint as values that a model text can name.
+ * config.h -- config.json of a checkpoint, or the pairs of a GGUF, as values that a model text can name.
  *
- * A table (config_keys.def) ties names of model texts to the keys of config.json: hidden is hidden_size.  Every
- * other top-level number or boolean is reachable by its own key.  Known keys are typed strictly; others are let
- * be.  Transparent.
+ * A table (config_keys.def) ties names of model texts to keys: hidden is hidden_size, and embedding_length in a GGUF.
+ * Every other top-level number or boolean is reachable by its own key, with _ for the points of a GGUF's.  Known keys
+ * are typed strictly; others are let be.  Some values are made:
+ *
+ *     rope_factor               frequencies are divided by it: scaling "linear"; and with
+ *     rope_low, rope_high, rope_original        only those of few turns in rope_original positions: "llama3"
+ *     tied                      of a GGUF, and where config.json does not say: there is no table for the output
+ *     gain_offset               of a GGUF: what its architecture leaves to be added to the gains of norms
+ *
+ * Transparent.
  */
 #ifndef SETUN_FRONTEND_CONFIG_H
 #define SETUN_FRONTEND_CONFIG_H
@@ -26,9 +33,9 @@ struct config_value {
 enum { CONFIG_MAX_EOS = 8 };
 
 struct config_values {
-    const char *path; /* of config.json; NULL: made from --set alone */
+    const char *path; /* of config.json or the GGUF; NULL: made from --set alone */
     VEC(struct config_value) values;
-    const char *arch;       /* what the model calls itself, by architectures or model_type; NULL: nothing */
+    const char *arch;       /* architectures or model_type; general.architecture; NULL: not given */
     const char *hidden_act; /* NULL: not given */
     bool tied;              /* tie_word_embeddings */
     bool scale_divides;     /* packed weight scales hold 1/alpha: linear_class is not autobitlinear */
@@ -39,12 +46,19 @@ struct config_values {
 
 /* false: reported.  Values lie in the arena. */
 bool config_read(struct diag *d, struct arena *a, const char *path, struct config_values *c);
+/* The same from the pairs of a GGUF; what only its tensors say, checkpoint.c adds. */
+struct gguf_file;
+bool config_read_gguf(struct diag *d, struct arena *a, const struct gguf_file *g, struct config_values *c);
 /* By name, or else by key.  NULL: the file does not have it. */
 const struct config_value *config_find(const struct config_values *c, const char *name);
 /* The key of config.json for a name ("hidden_size" for "hidden"); the name itself if the table does not have it. */
 const char *config_key(const char *name);
 /* "hidden=2560" or "eps=1e-6" from a command line: adds a value, or replaces one. */
 bool config_set(struct diag *d, struct arena *a, struct config_values *c, const char *assignment);
+/* A made value, under its own name. */
+void config_put_value(struct arena *a, struct config_values *c, const char *name, double real);
+void config_put_vocab(struct arena *a, struct config_values *c, int64_t n);
+void config_put_tied(struct arena *a, struct config_values *c, bool tied);
 /* config.json of these values, as config_read takes it. */
 void config_write(struct buf *out, const struct config_values *c);
 

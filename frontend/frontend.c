@@ -128,14 +128,10 @@ static bool weight_dims(struct finder *f, const struct sema_model *m, const stru
     return true;
 }
 
-/* All layers are stored alike and are all there, or all absent. */
-static bool agree(struct finder *f, const struct sema_weight *w, const struct weight_at *at, uint32_t n,
-                  uint32_t present) {
-    if (present != 0 && present != n) return diag_at(f->in->diag, w->loc, DIAG_MIXED_LAYERS, w->full);
-    for (uint32_t i = 1; i < present; i++)
-        if (at[i].store != at[0].store || at[i].kind != at[0].kind)
-            return diag_at(f->in->diag, w->loc, DIAG_UNSUPPORTED_FEATURE,
-                           arena_printf(f->in->arena, "'%s', stored differently in different layers, is", w->full));
+/* All layers are there, or all absent. */
+static bool agree(struct finder *f, const struct sema_weight *w, struct weight_source *src, uint32_t present) {
+    if (present != 0 && present != src->n) return diag_at(f->in->diag, w->loc, DIAG_MIXED_LAYERS, w->full);
+    if (present) checkpoint_agree(src);
     return true;
 }
 
@@ -163,7 +159,7 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
         present += got == CHECKPOINT_FOUND;
     }
     w->present = present ? SEMA_YES : SEMA_NO;
-    return agree(f, w, src->at, n, present);
+    return agree(f, w, src, present);
 }
 
 /* ---- the whole way ---- */
@@ -182,7 +178,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
     struct ast_model *ast = read_input(in);
     if (!ast || !check_sets(in, ast)) return false;
-    if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights))) return false;
+    if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights, &in->dialect))) return false;
     struct config_values config;
     if (!make_config(in, f->checkpoint, &config)) return false;
     struct finder finder = {.in = in, .cp = f->checkpoint};

@@ -69,6 +69,9 @@ struct gguf_dialect {
     void *self;
 };
 
+/* "i2_s", "i2_s:arm", "i2_s:rows", "tl1=BM,BK,bm" or "tl2=BM,BK,bm".  false: reported. */
+bool gguf_dialect_set(struct diag *d, const char *text, struct gguf_dialect *how);
+
 /* Tables and names lie in the arena.  how may be NULL.  On false, which is reported, nothing needs closing. */
 bool gguf_open(struct diag *d, struct arena *a, const char *path, const struct gguf_dialect *how, struct gguf_file *g);
 void gguf_close(struct gguf_file *g);

@@ -100,6 +100,20 @@ static bool find_size(const struct gguf_reader *r, size_t i, struct tensor *t) {
                    type->name);
 }
 
+/* ---- dialects ---- */
+
+static void find_format(const struct gguf_reader *r, struct tensor *t) {
+    if (tensor_types[t->type].role != TYPE_IS_TERNARY) return;
+    t->format = ternary_of(t->type);
+    if (t->type == TYPE_I2_S && r->how && r->how->i2_s) t->format = r->how->i2_s;
+    if (t->type != TYPE_TL1 && t->type != TYPE_TL2) return;
+    struct ternary_shape s = shape_of(t);
+    if (r->how && r->how->tiling.bm)
+        t->tiling = r->how->tiling;
+    else if (!(t->type == TYPE_TL1 ? tl1_known_tiling : tl2_known_tiling)(s.rows, s.cols, &t->tiling))
+        t->tiling = (struct tl_tiling){0};
+}
+
 /* ---- the whole ---- */
 
 bool gguf_place_tensors(struct gguf_reader *r, const uint32_t *raw_type) {
@@ -121,6 +135,7 @@ bool gguf_place_tensors(struct gguf_reader *r, const uint32_t *raw_type) {
         if (t->bytes > f->map.n - g->data || at > f->map.n - g->data - t->bytes)
             return diag_in(r->diag, at_offset(r, i), DIAG_GGUF_BEYOND, t->name, t->bytes, t->offset,
                            f->map.n - g->data);
+        find_format(r, t);
         at += t->bytes;
         if (!ck_align(&at, at, g->alignment)) return diag_in(r->diag, at_offset(r, i), DIAG_GGUF_OVERFLOW);
         t->offset += g->data;

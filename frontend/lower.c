@@ -62,14 +62,14 @@ static struct ir_weight *weight_of(struct lower *lo, const struct sema_weight *w
     uint32_t dim[IR_MAX_RANK];
     if (!lower_dims(lo, w->loc, w->rank, w->dim, MAX_WEIGHT_ELEMS_LOG2, dim)) return NULL;
     struct ir_weight *out = *slot = ir_weight_add(lo->module, w->full);
-    out->store = src->at ? src->at[0].store : w->ternary ? IR_STORE_TRIT : IR_STORE_BF16;
-    out->scale = !w->ternary ? IR_SCALE_NONE : src->at ? src->at[0].kind : IR_SCALE_MATRIX;
+    out->store = src->at ? src->store : w->ternary ? IR_STORE_TRIT : IR_STORE_BF16;
+    out->scale = !w->ternary ? IR_SCALE_NONE : src->at ? src->kind : IR_SCALE_MATRIX;
+    out->group = src->at ? src->group : 0;
     out->rank = w->rank;
     memcpy(out->dim, dim, w->rank * sizeof *dim);
     out->layers = layers_of(w->stack);
     out->loc = w->loc;
     if (out->scale == IR_SCALE_GROUP) {
-        out->group = src->at[0].group;
         uint32_t cols = dim[w->rank - 1];
         if (!ir_group_allowed(out)) {
             diag_at(lo->diag, w->loc, DIAG_GROUP_WIDTH, w->full, out->group, cols);

@@ -175,7 +175,7 @@ static bool tell(struct chooser *c, size_t candidates, size_t fits) {
 static bool read_names(struct chooser *c) {
     struct quiet q;
     quiet_open(&q);
-    struct checkpoint *cp = checkpoint_open(q.diag, q.arena, c->in->weights);
+    struct checkpoint *cp = checkpoint_open(q.diag, q.arena, c->in->weights, &c->in->dialect);
     if (cp) {
         const struct config_values *v = checkpoint_config(cp);
         const char *path = v->path ? v->path : c->in->weights, *slash = strrchr(path, '/');
@@ -186,7 +186,7 @@ static bool read_names(struct chooser *c) {
     bool ok = cp != NULL;
     checkpoint_close(cp);
     quiet_close(&q);
-    if (!ok) checkpoint_close(checkpoint_open(c->in->diag, c->in->arena, c->in->weights));
+    if (!ok) checkpoint_close(checkpoint_open(c->in->diag, c->in->arena, c->in->weights, &c->in->dialect));
     return ok;
 }
 

@@ -12,7 +12,7 @@ struct tok_json {
     uint8_t *is_added;   /* [n_tokens]: 1 if in added_tokens */
     json_t *added;       /* the ids of added_tokens by their text */
     const json_t *vocab; /* BPE: ids by text */
-    bool behind;       /* a pre-tokenizer behind ByteLevel sees those characters */
+    bool behind;         /* a pre-tokenizer behind ByteLevel sees those characters */
     bool byte_level;     /* bytes are written as printable characters */
 };
 

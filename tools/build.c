@@ -25,6 +25,7 @@ struct build_args {
 static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
                                         {"model", required_argument, NULL, 'm'},
                                         {"tokenizer", required_argument, NULL, 't'},
+                                        {"dialect", required_argument, NULL, 'd'},
                                         {"set", required_argument, NULL, 's'},
                                         {"cpu", required_argument, NULL, 'c'},
                                         {"emit", required_argument, NULL, 'e'},
@@ -65,6 +66,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'w': b->model.weights = optarg; break;
         case 'm': b->model.model = optarg; break;
         case 't': b->model.tokenizer = optarg; break;
+        case 'd': code = gguf_dialect_set(cx->diag, optarg, &b->model.dialect) ? EXIT_OK : EXIT_USAGE; break;
         case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
         case 'c': b->backend.levels = optarg; break;
         case 'e': code = find_emit(optarg, &b->emit); break;

@@ -84,16 +84,26 @@ static bool fill_page(struct command_ctx *cx, struct compiled *c) {
     return true;
 }
 
+/* What was taken for something that the bytes do not tell. */
+static void tell_dialect(const struct checkpoint *cp) {
+    struct buf text = {0};
+    checkpoint_tell_dialect(cp, &text);
+    if (text.n) fputs(text.at, stderr);
+    buf_free(&text);
+}
+
 bool compile_load(struct command_ctx *cx, const struct model_args *args, bool need_weights, struct compiled *c) {
     struct frontend_input in = {.diag = cx->diag,
                                 .arena = cx->arena,
                                 .names = cx->names,
                                 .model = args->model,
                                 .weights = args->weights,
+                                .dialect = args->dialect,
                                 .sets = args->sets.at,
                                 .n_sets = args->sets.n};
     if (!find_text(cx, args, &in, c) || !frontend_load(&in, &c->front)) return false;
     if (c->page && !fill_page(cx, c)) return false;
+    if (c->front.checkpoint && !args->quiet) tell_dialect(c->front.checkpoint);
     struct ir_module *m = c->front.module;
     if (args->max_rows) m->max_rows = args->max_rows;
     if (!need_weights && !c->front.checkpoint) return true;

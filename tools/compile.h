@@ -17,6 +17,7 @@ struct model_args {
     const char *weights;   /* checkpoint folder or file, or NULL */
     const char *tokenizer; /* --tokenizer; NULL: the one that the text names, or what the checkpoint has */
     bool quiet;            /* the page that was chosen is not told */
+    struct gguf_dialect dialect; /* --dialect */
     VEC(const char *) sets;
     uint32_t max_rows; /* 0: the default */
 };

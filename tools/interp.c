@@ -99,6 +99,8 @@ static int split_args(struct command_ctx *cx, int argc, char **argv, struct mode
             args->model = value;
         } else if (own_flag(argc, argv, &i, "--tokenizer", &value)) {
             args->tokenizer = value;
+        } else if (own_flag(argc, argv, &i, "--dialect", &value)) {
+            if (value && !gguf_dialect_set(cx->diag, value, &args->dialect)) return EXIT_USAGE;
         } else if (own_flag(argc, argv, &i, "--set", &value)) {
             *vec_push(cx->arena, &args->sets) = value;
         } else {

@@ -87,7 +87,7 @@ static void round_trip(void) {
     EXPECT(config_set(h.diag, h.arena, &md.config, "hidden=24") && config_set(h.diag, h.arena, &md.config, "eps=1e-5"));
     struct ir_weights drawn = ir_weights_random(h.arena, 7);
     EXPECT(synth_write(h.diag, md.m, md.source, &md.config, path_of("out"), &drawn));
-    struct checkpoint *cp = checkpoint_open(h.diag, h.arena, path_of("out"));
+    struct checkpoint *cp = checkpoint_open(h.diag, h.arena, path_of("out"), NULL);
     if (EXPECT(cp && find_all(&md, h.arena, cp) && checkpoint_weights(cp, md.m, md.source, &back))) {
         for (size_t i = 0; i < md.m->weights.n; i++)
             for (uint32_t l = 0; l < md.source[i].n; l++) EXPECT(same_values(&drawn, &back, md.m->weights.at[i], l));
@@ -149,7 +149,7 @@ static void uniform(void) {
     md.m->vocab = 300;
     add(&md, h.arena, "w", IR_STORE_TRIT, IR_SCALE_MATRIX, 0, 2, 512, 1000, 0);
     EXPECT(synth_checkpoint(h.diag, md.m, md.source, &md.config, path_of("u"), 3));
-    struct checkpoint *cp = checkpoint_open(h.diag, h.arena, path_of("u"));
+    struct checkpoint *cp = checkpoint_open(h.diag, h.arena, path_of("u"), NULL);
     struct ir_weights w;
     long count[3] = {0}, pairs = 0;
     static int8_t t[512000];
