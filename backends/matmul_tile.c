@@ -12,8 +12,8 @@
  *               for vector of a step:  acc[rows] += scratch . codes[rows]     (the micro kernel)
  *       undo the scales, minus sum(q)
  *
- * With scales of groups of columns a panel ends where a group does; the group's sums, in scratch, go into the results
- * as fma(float(sums), alpha, y).
+ * With scales of groups of columns a panel ends where a group does.  The group's sums go into the results as
+ * fma(float(sums), alpha, y): from the micro kernel's registers if the group is one panel, otherwise by way of scratch.
  *
  * Scratch holds, for each vector of a step, its operands of all steps in order, so that a micro kernel
  * reads one stream.  Micro kernels do not depend on K: a level has one for each number of rows.
@@ -37,13 +37,15 @@ struct micro {
     struct cg *c;
     const struct mm_target *t;
     LLVMValueRef panel, steps, codes, code_stride, acc, acc_stride;
+    LLVMValueRef code_sums, alpha; /* of a whole group of columns: an i32 a row, and the scales */
     LLVMValueRef code_row[MM_MAX_ROWS];
     unsigned rows;
 };
+enum { MICRO_ARGS = 6 }; /* and code_sums, alpha where the panel is a whole group */
 
-static LLVMTypeRef micro_type(struct cg *c) {
-    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->i64};
-    return LLVMFunctionType(c->void_, in, COUNT_OF(in), false);
+static LLVMTypeRef micro_type(struct cg *c, bool whole) {
+    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->ptr};
+    return LLVMFunctionType(c->void_, in, whole ? MICRO_ARGS + 2 : MICRO_ARGS, false);
 }
 
 static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
@@ -58,35 +60,59 @@ static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
     }
 }
 
-/* Steps [from, to) into fresh accumulators, added to the block of sums in memory. */
-static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
+/* Steps [from, to) into fresh accumulators, widened. */
+static void micro_sums(struct micro *m, LLVMValueRef from, LLVMValueRef to, LLVMValueRef *acc) {
     struct cg *c = m->c;
     unsigned n = m->rows * MM_PLANES;
-    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
     for (unsigned a = 0; a < n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
     micro_step(m, l.i, acc);
     for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
-    for (unsigned r = 0; r < m->rows; r++) {
-        LLVMValueRef row = cg_at(c, m->acc, LLVMBuildMul(c->b, m->acc_stride, cg_i64(c, 4 * r), ""));
+    for (unsigned a = 0; a < n; a++) acc[a] = m->t->widen ? m->t->widen(c, cg_result(&l, a)) : cg_result(&l, a);
+}
+
+static LLVMValueRef micro_row(const struct micro *m, unsigned r) {
+    return cg_at(m->c, m->acc, LLVMBuildMul(m->c->b, m->acc_stride, cg_i64(m->c, 4 * r), ""));
+}
+
+/* Added to the block of sums in memory. */
+static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
+    struct cg *c = m->c;
+    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
+    micro_sums(m, from, to, acc);
+    for (unsigned r = 0; r < m->rows; r++)
         for (unsigned i = 0; i < MM_PLANES; i++) {
-            LLVMValueRef wide = cg_result(&l, r * MM_PLANES + i), p = cg_at_const(c, row, i * 4 * MM_LANES);
-            if (m->t->widen) wide = m->t->widen(c, wide);
-            cg_store(c, LLVMBuildAdd(c->b, cg_load(c, mm_sum_type(c), p, 4), wide, ""), p, 4);
+            LLVMValueRef p = cg_at_const(c, micro_row(m, r), i * 4 * MM_LANES);
+            LLVMValueRef sum = LLVMBuildAdd(c->b, cg_load(c, mm_sum_type(c), p, 4), acc[r * MM_PLANES + i], "");
+            cg_store(c, sum, p, 4);
         }
+}
+
+/* All steps of a group, scaled and added to the block of results in memory. */
+static void micro_group(struct micro *m) {
+    struct cg *c = m->c;
+    LLVMTypeRef floats = LLVMVectorType(c->f32, m->t->bytes / 4);
+    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL}, y[MM_PLANES];
+    micro_sums(m, cg_i64(c, 0), m->steps, acc);
+    for (unsigned r = 0; r < m->rows; r++) {
+        LLVMValueRef row = micro_row(m, r), codes = cg_load(c, c->i32, cg_at_const(c, m->code_sums, 4 * r), 4);
+        for (unsigned i = 0; i < MM_PLANES; i++) y[i] = cg_load(c, floats, cg_at_const(c, row, i * 4 * MM_LANES), 4);
+        mm_add_group(c, &m->t->panel, acc + r * MM_PLANES, cg_splat(c, codes, m->t->bytes / 4), m->alpha, 0, y);
+        for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, y[i], cg_at_const(c, row, i * 4 * MM_LANES), 4);
     }
 }
 
-/* void micro(panel, steps, codes, code_stride, acc, acc_stride): acc points at the lanes of this vector. */
-static LLVMValueRef micro_function(struct cg *c, unsigned rows) {
-    const char *name = arena_printf(c->arena, "mm_micro_%u", rows);
+/* void micro(panel, steps, codes, code_stride, acc, acc_stride): acc points at the lanes of this vector; whole: the
+ * panel is a whole group of columns, alpha too points at the lanes. */
+static LLVMValueRef micro_function(struct cg *c, unsigned rows, bool whole) {
+    const char *name = arena_printf(c->arena, "mm_micro%s_%u", whole ? "_group" : "", rows);
     LLVMValueRef fn = LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
-    LLVMValueRef p[6];
-    fn = cg_function(c, name, micro_type(c), true);
+    LLVMValueRef p[MICRO_ARGS + 2] = {NULL};
+    fn = cg_function(c, name, micro_type(c, whole), true);
     LLVMGetParams(fn, p);
     struct micro m = {.c = c,
                       .t = c->level->mm,
@@ -96,11 +122,15 @@ static LLVMValueRef micro_function(struct cg *c, unsigned rows) {
                       .code_stride = p[3],
                       .acc = p[4],
                       .acc_stride = p[5],
+                      .code_sums = p[6],
+                      .alpha = p[7],
                       .rows = rows};
     for (unsigned r = 0; r < rows; r++)
         m.code_row[r] = cg_at(c, m.codes, LLVMBuildMul(c->b, m.code_stride, cg_i64(c, r), ""));
     unsigned flush = mm_flush(m.t, &m.t->panel);
-    if (flush && flush < MM_PANEL) {
+    if (whole) {
+        micro_group(&m);
+    } else if (flush && flush < MM_PANEL) {
         struct cg_loop l;
         cg_loop_begin(c, &l, cg_i64(c, 0), m.steps, cg_i64(c, flush), "block");
         LLVMValueRef end = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, flush), "");
@@ -128,6 +158,7 @@ struct tile {
     LLVMValueRef row;                        /* in each_row */
     LLVMValueRef y, alpha, first;            /* columns grouped: results, scales and columns of the group */
     uint64_t columns;                        /* of a group of columns; 0: not grouped */
+    bool whole;                              /* a group is a panel, and needs no sums in memory */
 };
 
 /* for each row of the block: row pointer of codes and of sums */
@@ -163,6 +194,19 @@ static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
         mm_finish(c, &t->t->panel, sum, code_sum);
         for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], p[i], 4);
     }
+}
+
+/* The sums of the group's codes, an i32 a row, where otherwise the sums of a tile are. */
+static LLVMValueRef code_sums(const struct tile *t) {
+    return cg_at_const(t->c, t->a.scratch, mm_scratch_bytes(t->c, t->K));
+}
+
+static void note_code_sum(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
+    struct cg *c = t->c;
+    (void)acc;
+    LLVMValueRef sum = mm_group_sum(c, cg_at(c, codes, t->first), t->columns);
+    LLVMValueRef at = LLVMBuildShl(c->b, t->row, cg_i64(c, 2), "");
+    cg_store(c, LLVMBuildExtractElement(c->b, sum, cg_i32(c, 0), ""), cg_at(c, code_sums(t), at), 4);
 }
 
 static void clear_result(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
@@ -214,7 +258,8 @@ static void unpack(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
 }
 
 static void call_micro(struct tile *t, unsigned rows, LLVMValueRef *arg) {
-    LLVMBuildCall2(t->c->b, micro_type(t->c), micro_function(t->c, rows), arg, 6, "");
+    LLVMBuildCall2(t->c->b, micro_type(t->c, t->whole), micro_function(t->c, rows, t->whole), arg,
+                   t->whole ? MICRO_ARGS + 2 : MICRO_ARGS, "");
 }
 
 /* One group: the micro kernel for n rows, n in 1 .. target rows. */
@@ -249,9 +294,16 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
     codes = cg_at(c, codes, LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
     LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->acc_stride, ""), cg_i64(c, 2), "");
     LLVMValueRef acc = cg_at(c, t->acc, at);
+    LLVMValueRef sums = t->whole ? cg_at(c, code_sums(t), LLVMBuildShl(c->b, row, cg_i64(c, 2), "")) : NULL;
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        LLVMValueRef arg[] = {
-            panel_of(t, steps, v), steps, codes, t->a.code_stride, cg_at_const(c, acc, v * t->t->bytes), t->acc_stride};
+        LLVMValueRef arg[] = {panel_of(t, steps, v),
+                              steps,
+                              codes,
+                              t->a.code_stride,
+                              cg_at_const(c, acc, v * t->t->bytes),
+                              t->acc_stride,
+                              sums,
+                              t->whole ? cg_at_const(c, t->alpha, v * t->t->bytes) : NULL};
         group(t, n, arg);
     }
     cg_next(&l, row_slot, LLVMBuildAdd(c->b, row, n, ""));
@@ -289,18 +341,21 @@ static void whole(struct tile *t, LLVMValueRef out) {
 static void by_groups(struct tile *t, LLVMValueRef alpha, LLVMValueRef out) {
     struct cg *c = t->c;
     uint64_t steps = t->columns / 4;
+    unsigned flush = mm_flush(t->t, &t->t->panel);
     struct cg_loop l;
-    t->acc = cg_at_const(c, t->a.scratch, mm_scratch_bytes(c, t->K));
-    t->acc_stride = cg_i64(c, IR_TILE);
+    t->whole = steps <= MM_PANEL && (!flush || steps <= flush);
+    t->acc = t->whole ? out : cg_at_const(c, t->a.scratch, mm_scratch_bytes(c, t->K));
+    t->acc_stride = t->whole ? t->a.acc_stride : cg_i64(c, IR_TILE);
     t->y = out;
     each_row(t, clear_row);
-    each_row(t, clear_result);
+    if (!t->whole) each_row(t, clear_result);
     cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, t->K / t->columns), cg_i64(c, 1), "columns");
     t->first = LLVMBuildMul(c->b, l.i, cg_i64(c, t->columns), "");
     t->alpha = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
     LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, steps), "");
+    if (t->whole) each_row(t, note_code_sum);
     panels(t, from, LLVMBuildAdd(c->b, from, cg_i64(c, steps), ""));
-    each_row(t, add_group);
+    if (!t->whole) each_row(t, add_group);
     cg_loop_end(c, &l);
 }
 
