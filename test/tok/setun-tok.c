@@ -1,6 +1,6 @@
 /*
  * setun-tok FILE [--vocab N] [--specials] [--ends] [--decode] -- a tokenizer as executables have it, for tests that
- * compare it with others.
+ * compare it with others.  FILE may be a GGUF file.
  *
  *   standard input: texts, each as u32 length and bytes; standard output: u32 count and u32 ids for each
  *   --decode: the other way round
@@ -105,6 +105,24 @@ static bool parse(int argc, char **argv, struct opts *o) {
     return o->path != NULL;
 }
 
+static bool is_gguf(const char *path) {
+    char head[4] = {0};
+    FILE *f = fopen(path, "rb");
+    bool is = f && fread(head, 1, 4, f) == 4 && memcmp(head, "GGUF", 4) == 0;
+    if (f) fclose(f);
+    return is;
+}
+
+static bool read_tokenizer(struct diag *d, struct arena *a, const struct opts *o, uint8_t **section, size_t *n) {
+    const struct config_values config = {.bos = -1};
+    struct gguf_file g;
+    if (!is_gguf(o->path)) return tokenizer_read(d, a, o->path, &config, o->vocab, section, n);
+    if (!gguf_open(d, a, o->path, NULL, &g)) return false;
+    bool ok = tokenizer_read_gguf(d, a, &g, o->vocab, section, n);
+    gguf_close(&g);
+    return ok;
+}
+
 int main(int argc, char **argv) {
     struct opts o;
     if (!parse(argc, argv, &o)) {
@@ -113,13 +131,12 @@ int main(int argc, char **argv) {
     }
     struct arena *a = arena_new();
     struct diag *d = diag_new(a, stderr);
-    const struct config_values config = {.bos = -1};
     uint8_t *section;
     size_t n;
     char why[256];
     struct setun_tokenizer t;
     int code = EXIT_OK;
-    if (!tokenizer_read(d, a, o.path, &config, o.vocab, &section, &n)) {
+    if (!read_tokenizer(d, a, &o, &section, &n)) {
         code = (int)diag_exit_code(d);
     } else if (!setun_tok_open(&t, section, n, why, sizeof why)) {
         fprintf(stderr, "%s\n", why);

@@ -133,7 +133,8 @@ def compare(tok, path, them, strings, specials, ends):
 
 READERS = {"llama3": Tokenizers, "qwen2": Tokenizers, "gpt2": Tokenizers, "falcon": Tokenizers, "tiktoken": Tiktoken, "shared_tiktoken": Tiktoken,
            "spm_bpe": SentencePiece, "spm_bpe_words": SentencePiece, "spm_bpe_plain": SentencePiece, "spm_unigram": SentencePiece,
-           "spm_unigram_bytes": SentencePiece}
+           "spm_unigram_bytes": SentencePiece, "gguf_llama3": Tokenizers, "gguf_gpt2": Tokenizers, "gguf_spm_bpe": SentencePiece,
+           "gguf_spm_bpe_words": SentencePiece, "gguf_spm_unigram": SentencePiece}
 
 
 def main():
@@ -150,12 +151,13 @@ def main():
         them = READERS[args.family](path)
         corpus = texts.shared("tinyshakespeare.txt") if args.family == "shared_tiktoken" else None
         text = open(corpus, encoding="utf-8").read() if corpus else texts.training()
+        ours = os.path.join(os.path.dirname(path), "model.gguf") if args.family.startswith("gguf_") else path
         strings = list(texts.all_of(args.seed, them.names, args.scale, text, args.part))
-        bad = compare(args.tok, path, them, strings, False, False)
+        bad = compare(args.tok, ours, them, strings, False, False)
         some = strings[: len(strings) // 8]
         if not isinstance(them, SentencePiece):
-            bad |= compare(args.tok, path, them, some + list(texts.look_alikes(texts.random.Random(args.seed), them.names, 5000)), True, False)
-        bad |= compare(args.tok, path, them, some, False, True)
+            bad |= compare(args.tok, ours, them, some + list(texts.look_alikes(texts.random.Random(args.seed), them.names, 5000)), True, False)
+        bad |= compare(args.tok, ours, them, some, False, True)
     print(f"{args.family}: {len(strings)} strings, {'DIFFERENT' if bad else 'the same ids and texts'}")
     return 1 if bad else 0
 

@@ -22,7 +22,8 @@ def put(folder, name, value):
 # ---- byte-level BPE, of the tokenizers package ----
 
 
-def byte_level(folder, pre, normalizer=None, ignore_merges=False, bos=True, size=2000):
+def byte_level(folder, pre, normalizer=None, ignore_merges=False, bos=True, size=2000, flags=True):
+    """flags: with added tokens that take spaces or stand between words, which GGUF files cannot say."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     t = Tokenizer(models.BPE(ignore_merges=ignore_merges))
@@ -34,8 +35,9 @@ def byte_level(folder, pre, normalizer=None, ignore_merges=False, bos=True, size
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=sorted(alphabet), show_progress=False)
     t.train_from_iterator(texts.training().split("\n"), trainer)
     t.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in (BEGIN, END, TURN)])
-    t.add_tokens([AddedToken(WORD, special=False, normalized=False), AddedToken("<pad>", lstrip=True, rstrip=True, normalized=False),
-                  AddedToken("ward", single_word=True, normalized=True)])
+    t.add_tokens([AddedToken(WORD, special=False, normalized=False)])
+    if flags:
+        t.add_tokens([AddedToken("<pad>", lstrip=True, rstrip=True, normalized=False), AddedToken("ward", single_word=True, normalized=True)])
     if bos:
         t.post_processor = processors.TemplateProcessing(single=f"{BEGIN} $A", special_tokens=[(BEGIN, t.token_to_id(BEGIN))])
     path = os.path.join(folder, "tokenizer.json")
@@ -50,8 +52,8 @@ def split(pattern):
                                     pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
-def llama3(folder):
-    return byte_level(folder, split(LLAMA3), ignore_merges=True)
+def llama3(folder, **options):
+    return byte_level(folder, split(LLAMA3), ignore_merges=True, **options)
 
 
 def qwen2(folder):
@@ -60,10 +62,10 @@ def qwen2(folder):
     return byte_level(folder, split(QWEN2), normalizer=normalizers.NFC(), bos=False)
 
 
-def gpt2(folder):
+def gpt2(folder, **options):
     from tokenizers import pre_tokenizers
 
-    return byte_level(folder, pre_tokenizers.ByteLevel(add_prefix_space=False), bos=False)
+    return byte_level(folder, pre_tokenizers.ByteLevel(add_prefix_space=False), bos=False, **options)
 
 
 def falcon(folder):
@@ -98,9 +100,12 @@ def spm_bpe(folder):
     return spm(folder, **LLAMA2)
 
 
+USER_DEFINED = ["<2mass>", "▁▁", "▁▁▁▁", "\n\n", "<table>", "ab", "abc"]
+
+
 def spm_bpe_words(folder):
     """Of Gemma's kind: no space in front, symbols of its own."""
-    return spm(folder, **{**LLAMA2, "add_dummy_prefix": False, "user_defined_symbols": ["<2mass>", "▁▁", "▁▁▁▁", "\n\n", "<table>", "ab", "abc"],
+    return spm(folder, **{**LLAMA2, "add_dummy_prefix": False, "user_defined_symbols": USER_DEFINED,
                           "control_symbols": ["<start>", "<mask>"]})
 
 
@@ -156,6 +161,114 @@ def byte_order():
     itself = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     other = iter(range(0x100, 0x200))
     return [chr(b) if b in itself else chr(next(other)) for b in range(256)]
+
+
+# ---- GGUF, written by the gguf package from a tokenizer of the families above ----
+
+
+def gguf_of(folder, model, tokens, types, scores=None, merges=None, **keys):
+    import gguf
+
+    path = os.path.join(folder, "model.gguf")
+    w = gguf.GGUFWriter(path, "llama")
+    w.add_tokenizer_model(model)
+    w.add_token_list(tokens)
+    w.add_token_types(types)
+    if scores:
+        w.add_token_scores(scores)
+    if merges:
+        w.add_token_merges(merges)
+    for name, value in keys.items():
+        getattr(w, f"add_{name}")(value)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    return path
+
+
+def gguf_byte_level(folder, family, pre, **keys):
+    """As the converter of llama.cpp writes a tokenizer.json: types of added tokens, merges as pairs."""
+    path = globals()[family](folder, flags=False)
+    with open(path, encoding="utf-8") as f:
+        t = json.load(f)
+    added = {x["id"]: x for x in t["added_tokens"]}
+    texts_of = {i: token for token, i in t["model"]["vocab"].items()} | {i: x["content"] for i, x in added.items()}
+    types = [(3 if added[i]["special"] else 4) if i in added else 1 for i in range(len(texts_of))]
+    merges = [m if isinstance(m, str) else " ".join(m) for m in t["model"]["merges"]]
+    gguf_of(folder, "gpt2", [texts_of[i] for i in range(len(texts_of))], types, merges=merges, tokenizer_pre=pre, **keys)
+    return path
+
+
+def gguf_llama3(folder):
+    begin = 2000
+    return gguf_byte_level(folder, "llama3", "llama-bpe", bos_token_id=begin, eos_token_id=begin + 1)
+
+
+def gguf_gpt2(folder):
+    return gguf_byte_level(folder, "gpt2", "gpt-2")
+
+
+def gguf_pieces(folder, family, model, **keys):
+    import sentencepiece
+
+    path = globals()[family](folder)
+    t = sentencepiece.SentencePieceProcessor(model_file=path)
+    ids = range(t.get_piece_size())
+    kind = [2 if t.is_unknown(i) else 3 if t.is_control(i) else 6 if t.is_byte(i) else 5 if t.is_unused(i) else 1 for i in ids]
+    for i in ids:
+        if family == "spm_bpe_words" and t.id_to_piece(i) in USER_DEFINED:
+            kind[i] = 4
+    pieces = [t.id_to_piece(i).replace("▁", " ") if kind[i] == 4 else t.id_to_piece(i) for i in ids]
+    special = {f"{n}_token_id": i for n, i in (("bos", t.bos_id()), ("eos", t.eos_id()), ("unk", t.unk_id())) if i >= 0}
+    gguf_of(folder, model, pieces, kind, scores=[t.get_score(i) for i in ids], **special, **keys)
+    return path
+
+
+def gguf_spm_bpe(folder):
+    return gguf_pieces(folder, "spm_bpe", "llama")
+
+
+def gguf_spm_bpe_words(folder):
+    return gguf_pieces(folder, "spm_bpe_words", "llama", add_space_prefix=False)
+
+
+def gguf_spm_unigram(folder):
+    path = spm_unigram(folder)
+    return gguf_pieces(folder, "spm_unigram", "t5", add_space_prefix=True, remove_extra_whitespaces=True, add_bos_token=True,
+                       add_eos_token=False, precompiled_charsmap=charsmap(path))
+
+
+def charsmap(path):
+    """normalizer_spec.precompiled_charsmap of a model: field 2 of field 3."""
+
+    def fields(data):
+        at = 0
+
+        def varint():
+            nonlocal at
+            value = shift = 0
+            while True:
+                byte = data[at]
+                at += 1
+                value |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    return value
+
+        while at < len(data):
+            tag = varint()
+            size = {0: None, 1: 8, 5: 4}.get(tag & 7, 0)
+            if size is None:
+                varint()
+                continue
+            size = size or varint()
+            yield tag >> 3, data[at : at + size]
+            at += size
+
+    with open(path, "rb") as f:
+        normalizer = dict(fields(f.read()))[3]
+    return dict(fields(normalizer)).get(2, b"")
 
 
 def make(family, folder):
