@@ -45,7 +45,7 @@ static int byte_of(const struct tok_entry *e) {
 
 bool tok_place_piece(struct tok_build *b, struct tok_pieces *p, uint32_t id, const struct tok_entry *e) {
     static const uint8_t attrs[] = {[TOK_NORMAL] = 0,
-                                    [TOK_UNKNOWN] = SETUN_ATTR_NEVER,
+                                    [TOK_UNKNOWN] = SETUN_ATTR_NEVER | SETUN_ATTR_HIDDEN,
                                     [TOK_CONTROL] = SETUN_ATTR_NEVER | SETUN_ATTR_HIDDEN,
                                     [TOK_USER_DEFINED] = SETUN_ATTR_NEVER,
                                     [TOK_UNUSED] = SETUN_ATTR_NEVER | SETUN_ATTR_HIDDEN,

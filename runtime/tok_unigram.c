@@ -49,10 +49,8 @@ static void offer(const struct setun_tokenizer *t, struct setun_unigram *u, uint
                   double score) {
     struct node *node = &u->node[to];
     double sum = u->node[from].score + score;
-    bool narrow = (t->tok->flags & SETUN_TOK_SUM_F32) != 0;
-    if (narrow && id == UNKNOWN) sum = (float)sum;
+    if (t->tok->flags & SETUN_TOK_SUM_F32) sum = (float)sum;
     if (node->from != NOWHERE && sum <= node->score) return;
-    if (narrow) sum = (float)sum; /* SentencePiece keeps a float, and compares a double with it */
     *node = (struct node){.score = sum, .id = id, .from = from};
 }
 
