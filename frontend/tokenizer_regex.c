@@ -14,6 +14,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,8 +29,7 @@
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define CIRCLED "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 /* Oniguruma: letters, marks, decimal digits and letter numbers, connectors; Rust: the joiners too. */
-#define WORD_ONIGURUMA "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}" CIRCLED
-#define WORD_FANCY     WORD_ONIGURUMA "\\x{200c}\\x{200d}"
+#define JOINERS "\\x{200c}\\x{200d}"
 
 enum { MAX_DEPTH = 64 };
 
@@ -64,8 +64,6 @@ static size_t char_bytes(const char *p) {
     return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-static const char *word(const struct rx *x) { return x->dialect == TOK_REGEX_FANCY ? WORD_FANCY : WORD_ONIGURUMA; }
-
 /* ---- properties: \p{L}, \p{^L}, \P{Han}, \pL ---- */
 
 static bool is_category(const char *name) {
@@ -89,8 +87,45 @@ static bool is_script(const char *name) {
     return code != NULL;
 }
 
+/* Members of a class: the category (by its first letter: all of them) or script, and what newer Unicodes added. */
+static const char *members(const struct rx *x, const char *name, bool category) {
+    static const struct {
+        const char *name;
+        uint32_t first, last;
+    } newer[] = {
+#define NEWER(name, first, last) {name, first, last},
+#include "frontend/unicode_newer.def"
+    };
+    struct buf out = {0};
+    size_t n = category ? strlen(name) : SIZE_MAX;
+    buf_printf(&out, "\\p{%s%s}", category ? "" : "sc:", name);
+    for (size_t i = 0; i < COUNT_OF(newer); i++) {
+        bool two_letters = strlen(newer[i].name) == 2;
+        if (category != two_letters || (category ? strncmp(name, newer[i].name, n) : strcmp(name, newer[i].name)))
+            continue;
+        buf_printf(&out, "\\x{%" PRIx32 "}-\\x{%" PRIx32 "}", newer[i].first, newer[i].last);
+    }
+    const char *copy = arena_strdup(x->b->arena, out.at);
+    buf_free(&out);
+    return copy;
+}
+
+static const char *word(const struct rx *x) {
+    return arena_printf(x->b->arena, "%s%s%s%s%s" CIRCLED "%s", members(x, "L", true), members(x, "M", true),
+                        members(x, "Nd", true), members(x, "Nl", true), members(x, "Pc", true),
+                        x->dialect == TOK_REGEX_FANCY ? JOINERS : "");
+}
+
+/* A property outside or inside of [...]; what a negated one inside adds cannot be said. */
+static void put_property(struct rx *x, const char *name, bool category, bool negated, bool inside) {
+    if (inside && negated)
+        buf_printf(&x->out, "\\P{%s%s}", category ? "" : "sc:", name);
+    else
+        buf_printf(&x->out, inside ? "%s" : negated ? "[^%s]" : "[%s]", members(x, name, category));
+}
+
 /* x->p is behind the p or P. */
-static bool property(struct rx *x, const char *from, bool negated) {
+static bool property(struct rx *x, const char *from, bool negated, bool inside) {
     char name[64];
     const char *begin = x->p, *end;
     if (*begin == '{') {
@@ -111,7 +146,7 @@ static bool property(struct rx *x, const char *from, bool negated) {
     name[n] = 0;
     bool category = is_category(name);
     if (!category && !is_script(name)) return refuse(x, from, (size_t)(x->p - from));
-    buf_printf(&x->out, "\\%c{%s%s}", negated ? 'P' : 'p', category ? "" : "sc:", name);
+    put_property(x, name, category, negated, inside);
     return true;
 }
 
@@ -141,8 +176,6 @@ struct escape {
 static const char *expand(const struct rx *x, char letter, bool inside) {
     static const struct escape rows[] = {{'s', "[" SPACES "]", SPACES},
                                          {'S', "[^" SPACES "]", NO_SPACES},
-                                         {'d', "\\p{Nd}", "\\p{Nd}"},
-                                         {'D', "\\P{Nd}", "\\P{Nd}"},
                                          {'h', "[0-9A-Fa-f]", "0-9A-Fa-f"},
                                          {'H', "[^0-9A-Fa-f]", NULL},
                                          {'n', "\\n", "\\n"},
@@ -174,7 +207,8 @@ static bool escape(struct rx *x, bool inside) {
     if (c == 0) return wrong(x, from, "nothing behind the backslash");
     size_t n = char_bytes(x->p);
     x->p += n;
-    if (c == 'p' || c == 'P') return property(x, from, c == 'P');
+    if (c == 'p' || c == 'P') return property(x, from, c == 'P', inside);
+    if (c == 'd' || c == 'D') return put_property(x, "Nd", true, c == 'D', inside), true;
     if (c == 'x' || c == 'u') return code_point(x, from);
     if (c == 'w') return buf_printf(&x->out, inside ? "%s" : "[%s]", word(x)), true;
     if (c == 'W' && !inside) return buf_printf(&x->out, "[^%s]", word(x)), true;
