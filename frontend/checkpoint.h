@@ -58,12 +58,20 @@ struct weight_at {
     float alpha;                         /* the scale of a whole matrix, where a pass over it told */
 };
 
+/* What a tensor may be called in a file: a prefix of its stack with one of its alternatives. */
+struct weight_name {
+    const char *name; /* NULL: the end of a list */
+    bool paired;      /* such a file has the rows of heads in pairs: paired.h */
+    bool last;        /* the last of several alternatives: the one of GGUF files */
+};
+
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */
 struct weight_source {
     uint32_t n;              /* layers of the stack; 1 for a global */
     const char *const *name; /* n names as the text writes them, first alternative: what synth calls tensors */
-    struct weight_at *at;    /* n; NULL if nothing was looked up (synth) */
-    bool paired;             /* rows of a head stand in pairs in the file: paired.c puts them in the text's order */
+    const struct weight_name *const *all; /* n lists of every name that the text has */
+    struct weight_at *at;                 /* n; NULL if nothing was looked up (synth) */
+    bool paired; /* rows of a head stand in pairs in the file: paired.c puts them in the text's order */
     /* Of the class: what holds every layer. */
     enum ir_store store;
     enum ir_scale kind;

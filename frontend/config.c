@@ -330,6 +330,8 @@ static bool is_bool(const struct config_value *v) {
 void config_write(struct buf *out, const struct config_values *c) {
     char number[40];
     buf_printf(out, "{\n");
+    if (c->arch) buf_printf(out, "  \"architectures\": [\"%s\"],\n", c->arch);
+    if (c->hidden_act) buf_printf(out, "  \"hidden_act\": \"%s\",\n", c->hidden_act);
     for (size_t i = 0; i < c->values.n; i++) {
         const struct config_value *v = &c->values.at[i];
         if (strcmp(v->key, "bos_token_id") == 0 || strcmp(v->key, "eos_token_id") == 0) continue;

@@ -61,5 +61,8 @@ void config_put_vocab(struct arena *a, struct config_values *c, int64_t n);
 void config_put_tied(struct arena *a, struct config_values *c, bool tied);
 /* config.json of these values, as config_read takes it. */
 void config_write(struct buf *out, const struct config_values *c);
+/* The pairs of a GGUF of this architecture that hold them (config_keys.def). */
+struct gguf_pairs;
+void config_put_gguf(struct arena *a, struct gguf_pairs *p, const struct config_values *c, const char *arch);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "frontend/checkpoint_impl.h"
 #include "frontend/config_impl.h"
+#include "frontend/tensor_write.h"
 
 struct reader {
     struct diag *diag;
@@ -196,4 +197,22 @@ bool config_read_gguf(struct diag *d, struct arena *a, const struct gguf_file *g
     if (arch) config_put_real(a, c, "gain_offset", "gain_offset", arch->gain_offset);
     return read_head(&r) && read_scaling(&r) && read_act(&r) && read_token_ids(&r) && read_vocab(&r) &&
            config_check(d, c, place, &r);
+}
+
+/* ---- writing ---- */
+
+void config_put_gguf(struct arena *a, struct gguf_pairs *p, const struct config_values *c, const char *arch) {
+    for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
+        const struct config_key *k = &config_keys[i];
+        const struct config_value *v = config_find(c, k->name);
+        if (!v || !*k->gguf) continue;
+        const char *key = arena_printf(a, "%s.%s", arch, k->gguf);
+        if (k->kind == CONFIG_REAL)
+            gguf_put_f32(p, key, (float)v->real);
+        else
+            gguf_put_u32(p, key, (uint32_t)v->i);
+        if (strcmp(k->name, "head") != 0) continue;
+        gguf_put_u32(p, arena_printf(a, "%s.attention.value_length", arch), (uint32_t)v->i);
+        gguf_put_u32(p, arena_printf(a, "%s.rope.dimension_count", arch), (uint32_t)v->i);
+    }
 }

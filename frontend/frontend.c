@@ -97,24 +97,35 @@ static enum checkpoint_found find_tensor(struct finder *f, const struct sema_wei
                       : checkpoint_find_real(f->cp, name, w->rank, dim, at);
 }
 
-/* One layer of a weight, under the first of its names that the checkpoint has: every prefix with every alternative. */
-static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim,
-                                        int64_t layer, struct weight_at *at, bool *paired) {
-    VEC(const char *) names = {0};
+/* Every prefix with every alternative. */
+static const struct weight_name *names_of(struct arena *a, const struct sema_weight *w, int64_t layer) {
+    VEC(struct weight_name) names = {0};
     const struct ast_alt *prefix = sema_prefixes(w);
     do {
         const struct ast_alt *alt = w->sources;
         do {
-            const char *name = sema_tensor_name(f->in->arena, w, prefix, alt, layer);
-            enum checkpoint_found got = find_tensor(f, w, dim, name, at);
-            *paired = sema_is_paired(alt);
-            if (got != CHECKPOINT_ABSENT) return got;
-            *vec_push(f->in->arena, &names) = name;
+            const char *name = sema_tensor_name(a, w, prefix, alt, layer);
+            bool last = alt && !alt->next && alt != w->sources;
+            *vec_push(a, &names) = (struct weight_name){.name = name, .paired = sema_is_paired(alt), .last = last};
             alt = alt ? alt->next : NULL;
         } while (alt);
         prefix = prefix ? prefix->next : NULL;
     } while (prefix);
-    if (!w->optional) checkpoint_missing(f->cp, w->loc, w->full, names.at, names.n);
+    *vec_push(a, &names) = (struct weight_name){0};
+    return names.at;
+}
+
+/* One layer of a weight, under the first of its names that the checkpoint has. */
+static enum checkpoint_found find_layer(struct finder *f, const struct sema_weight *w, const uint32_t *dim,
+                                        const struct weight_name *names, struct weight_at *at, bool *paired) {
+    VEC(const char *) tried = {0};
+    for (; names->name; names++) {
+        enum checkpoint_found got = find_tensor(f, w, dim, names->name, at);
+        *paired = names->paired;
+        if (got != CHECKPOINT_ABSENT) return got;
+        *vec_push(f->in->arena, &tried) = names->name;
+    }
+    if (!w->optional) checkpoint_missing(f->cp, w->loc, w->full, tried.at, tried.n);
     return CHECKPOINT_ABSENT;
 }
 
@@ -142,18 +153,22 @@ static bool find_weight(void *self, const struct sema_model *m, struct sema_weig
     while (f->found.n <= w->id) *vec_push(f->in->arena, &f->found) = (struct weight_source){0};
     if (!weight_dims(f, m, w, dim)) return false;
     const char **names = arena_array(f->in->arena, const char *, n);
-    for (uint32_t i = 0; i < n; i++)
-        names[i] = sema_tensor_name(f->in->arena, w, sema_prefixes(w), w->sources, first + i);
+    const struct weight_name **all = arena_array(f->in->arena, const struct weight_name *, n);
+    for (uint32_t i = 0; i < n; i++) {
+        all[i] = names_of(f->in->arena, w, first + i);
+        names[i] = all[i]->name;
+    }
     struct weight_source *src = &f->found.at[w->id];
-    *src = (struct weight_source){.n = n, .name = names};
+    *src = (struct weight_source){.n = n, .name = names, .all = all};
     if (!f->cp) {
-        w->present = w->optional ? SEMA_NO : SEMA_YES;
+        bool there = !w->optional || (f->in->like && ir_weight_find(f->in->like, w->full));
+        w->present = there ? SEMA_YES : SEMA_NO;
         return true;
     }
     src->at = arena_array(f->in->arena, struct weight_at, n);
     for (uint32_t i = 0; i < n; i++) {
         bool paired;
-        enum checkpoint_found got = find_layer(f, w, dim, first + i, &src->at[i], &paired);
+        enum checkpoint_found got = find_layer(f, w, dim, all[i], &src->at[i], &paired);
         if (got == CHECKPOINT_BAD || (got == CHECKPOINT_ABSENT && !w->optional)) return false;
         src->paired |= got == CHECKPOINT_FOUND && paired;
         present += got == CHECKPOINT_FOUND;

@@ -18,8 +18,9 @@ struct frontend_input {
     const char *text;  /* of the .stn, n_text bytes; NULL: the file is read */
     size_t n_text;
     const char *weights; /* checkpoint folder or file; NULL: numbers come from sets and defaults alone, as for synth */
-    struct gguf_dialect dialect; /* how unmarked bytes of the weights are read */
-    const char *const *sets;     /* "name=value", stronger than config.json */
+    struct gguf_dialect dialect;  /* how unmarked bytes of the weights are read */
+    const struct ir_module *like; /* without weights: which optional ones there are; NULL: none */
+    const char *const *sets;      /* "name=value", stronger than config.json */
     size_t n_sets;
 };
 

@@ -109,7 +109,7 @@ bool compile_load(struct command_ctx *cx, const struct model_args *args, bool ne
     if (!need_weights && !c->front.checkpoint) return true;
     if (!checkpoint_weights(c->front.checkpoint, m, c->front.sources, &c->weights)) return false;
     c->weights = paired_weights(cx->diag, cx->arena, &c->weights, c->front.sources, m->weights.n);
-    return load_tokenizer(cx, args, c);
+    return args->weights_only || load_tokenizer(cx, args, c);
 }
 
 bool compile_may_write(struct command_ctx *cx, const struct model_args *args, const struct compiled *c,

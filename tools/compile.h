@@ -13,10 +13,11 @@ extern const size_t setun_pages_n;
 
 /* What a build is of.  Words that end in .stn name a text; other words, and the value of --weights, a checkpoint. */
 struct model_args {
-    const char *model;     /* a text, or a page of ours by its name; NULL: the page that fits the weights */
-    const char *weights;   /* checkpoint folder or file, or NULL */
-    const char *tokenizer; /* --tokenizer; NULL: the one that the text names, or what the checkpoint has */
-    bool quiet;            /* the page that was chosen is not told */
+    const char *model;           /* a text, or a page of ours by its name; NULL: the page that fits the weights */
+    const char *weights;         /* checkpoint folder or file, or NULL */
+    const char *tokenizer;       /* --tokenizer; NULL: the one that the text names, or what the checkpoint has */
+    bool weights_only;           /* no tokenizer is read */
+    bool quiet;                  /* the page that was chosen is not told */
     struct gguf_dialect dialect; /* --dialect */
     VEC(const char *) sets;
     uint32_t max_rows; /* 0: the default */
