@@ -85,6 +85,8 @@ bool tok_add_eos(struct tok_build *b, const char *where, int64_t id);
 enum tok_regex_dialect { TOK_REGEX_ONIGURUMA, TOK_REGEX_FANCY };
 /* A published pattern in PCRE2's syntax with the meaning its author's library gives it, or NULL, reported. */
 const char *tok_regex(struct tok_build *b, const char *where, const char *pattern, enum tok_regex_dialect dialect);
+/* What newer Unicodes added to a category (by its first letter: to all of them), as members of a class. */
+void tok_regex_newer(struct buf *out, const char *category);
 /* A pattern that matches exactly this text. */
 const char *tok_regex_literal(struct tok_build *b, const char *text);
 

@@ -94,22 +94,41 @@ static bool read_byte_level(struct tok_json *f, const json_t *step) {
     return add_cut(f, tok_regex(f->b, where, byte_level_pattern, TOK_REGEX_ONIGURUMA), SETUN_CUT_ISOLATED);
 }
 
-/* A character class of Rust's `char`, cut out of a text. */
-static bool cut_class(struct tok_json *f, const char *members, uint32_t flags) {
-    return add_cut(f, arena_printf(f->b->arena, "[%s]", members), flags);
-}
-
+/* Numbers of Unicode 17: Nd, Nl, No. */
 static bool read_digits(struct tok_json *f, const json_t *step) {
     bool each = false;
+    struct buf set = {0};
     if (jfile_bool(&f->j, step, "pre_tokenizer.Digits", "individual_digits", &each) == JGOT_BAD) return false;
-    return cut_class(f, "\\p{N}", each ? SETUN_CUT_ISOLATED : SETUN_CUT_CONTIGUOUS);
+    buf_printf(&set, "[\\p{N}\\x{11de0}-\\x{11de9}\\x{16ff4}-\\x{16ff6}");
+    tok_regex_newer(&set, "N");
+    buf_printf(&set, "]");
+    bool ok = add_cut(f, arena_strdup(f->b->arena, set.at), each ? SETUN_CUT_ISOLATED : SETUN_CUT_CONTIGUOUS);
+    buf_free(&set);
+    return ok;
 }
+
+/* The library asks a table of Unicode 8: what came later is no punctuation to it. */
+#define LATER_PUNCTUATION                                                                                              \
+    "\\x{61d}\\x{9fd}\\x{a76}\\x{c77}\\x{c84}\\x{1b7d}\\x{1b7e}\\x{2e43}-\\x{2e4f}\\x{2e52}-\\x{2e5d}\\x{10ead}\\x{"   \
+    "10f55}-"                                                                                                          \
+    "\\x{10f59}\\x{10f86}-\\x{10f89}\\x{1144b}-\\x{1144f}\\x{1145a}\\x{1145b}\\x{1145d}\\x{11660}-\\x{1166c}\\x{"      \
+    "116b9}\\x{1183b}"                                                                                                 \
+    "\\x{11944}-\\x{11946}\\x{119e2}\\x{11a3f}-\\x{11a46}\\x{11a9a}-\\x{11a9c}\\x{11a9e}-\\x{11aa2}\\x{11c41}-\\x{"    \
+    "11c45}"                                                                                                           \
+    "\\x{11c70}\\x{11c71}\\x{11ef7}\\x{11ef8}\\x{11fff}\\x{12ff1}\\x{12ff2}\\x{16e97}-\\x{16e9a}\\x{16fe2}\\x{1e95e}"  \
+    "\\x{1e95f}"
 
 static bool read_punctuation(struct tok_json *f, const json_t *step) {
     uint32_t flags = SETUN_CUT_ISOLATED;
+    struct buf set = {0};
     bool given = json_object_get(step, "behavior") != NULL; /* absent in old files */
     if (given && !read_behavior(f, step, "pre_tokenizer.Punctuation", &flags)) return false;
-    return cut_class(f, "\\p{P}$+<=>^`|~", flags);
+    buf_printf(&set, "(?![" LATER_PUNCTUATION);
+    tok_regex_newer(&set, "P");
+    buf_printf(&set, "])[\\p{P}\\x{166d}\\x{111c9}$+<=>^`|~]");
+    bool ok = add_cut(f, arena_strdup(f->b->arena, set.at), flags);
+    buf_free(&set);
+    return ok;
 }
 
 static bool read_whitespace(struct tok_json *f, const json_t *step) {

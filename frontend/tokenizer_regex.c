@@ -28,8 +28,10 @@
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define CIRCLED "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
-/* Oniguruma: letters, marks, decimal digits and letter numbers, connectors; Rust: the joiners too. */
+/* Words are letters, marks, decimal digits, letter numbers, connectors; Rust: the joiners too; Oniguruma, where it is
+ * not in a class: the other numbers of Latin-1. */
 #define JOINERS "\\x{200c}\\x{200d}"
+#define LATIN_1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 enum { MAX_DEPTH = 64 };
 
@@ -87,8 +89,7 @@ static bool is_script(const char *name) {
     return code != NULL;
 }
 
-/* Members of a class: the category (by its first letter: all of them) or script, and what newer Unicodes added. */
-static const char *members(const struct rx *x, const char *name, bool category) {
+static void put_newer(struct buf *out, const char *name, bool category) {
     static const struct {
         const char *name;
         uint32_t first, last;
@@ -96,24 +97,33 @@ static const char *members(const struct rx *x, const char *name, bool category) 
 #define NEWER(name, first, last) {name, first, last},
 #include "frontend/unicode_newer.def"
     };
-    struct buf out = {0};
-    size_t n = category ? strlen(name) : SIZE_MAX;
-    buf_printf(&out, "\\p{%s%s}", category ? "" : "sc:", name);
+    size_t n = strlen(name);
     for (size_t i = 0; i < COUNT_OF(newer); i++) {
         bool two_letters = strlen(newer[i].name) == 2;
         if (category != two_letters || (category ? strncmp(name, newer[i].name, n) : strcmp(name, newer[i].name)))
             continue;
-        buf_printf(&out, "\\x{%" PRIx32 "}-\\x{%" PRIx32 "}", newer[i].first, newer[i].last);
+        buf_printf(out, "\\x{%" PRIx32 "}-\\x{%" PRIx32 "}", newer[i].first, newer[i].last);
     }
+}
+
+void tok_regex_newer(struct buf *out, const char *category) { put_newer(out, category, true); }
+
+/* Members of a class: the category (by its first letter: all of them) or script, and what newer Unicodes added. */
+static const char *members(const struct rx *x, const char *name, bool category) {
+    struct buf out = {0};
+    buf_printf(&out, "\\p{%s%s}", category ? "" : "sc:", name);
+    put_newer(&out, name, category);
     const char *copy = arena_strdup(x->b->arena, out.at);
     buf_free(&out);
     return copy;
 }
 
-static const char *word(const struct rx *x) {
+static const char *word(const struct rx *x, bool inside) {
     return arena_printf(x->b->arena, "%s%s%s%s%s" CIRCLED "%s", members(x, "L", true), members(x, "M", true),
                         members(x, "Nd", true), members(x, "Nl", true), members(x, "Pc", true),
-                        x->dialect == TOK_REGEX_FANCY ? JOINERS : "");
+                        x->dialect == TOK_REGEX_FANCY ? JOINERS
+                        : inside                      ? ""
+                                                      : LATIN_1);
 }
 
 /* A property outside or inside of [...]; what a negated one inside adds cannot be said. */
@@ -194,7 +204,7 @@ static const char *expand(const struct rx *x, char letter, bool inside) {
 }
 
 static void word_edge(struct rx *x, bool edge) {
-    const char *w = word(x);
+    const char *w = word(x, false);
     if (edge)
         buf_printf(&x->out, "(?:(?<=[%s])(?![%s])|(?<![%s])(?=[%s]))", w, w, w, w);
     else
@@ -210,8 +220,8 @@ static bool escape(struct rx *x, bool inside) {
     if (c == 'p' || c == 'P') return property(x, from, c == 'P', inside);
     if (c == 'd' || c == 'D') return put_property(x, "Nd", true, c == 'D', inside), true;
     if (c == 'x' || c == 'u') return code_point(x, from);
-    if (c == 'w') return buf_printf(&x->out, inside ? "%s" : "[%s]", word(x)), true;
-    if (c == 'W' && !inside) return buf_printf(&x->out, "[^%s]", word(x)), true;
+    if (c == 'w') return buf_printf(&x->out, inside ? "%s" : "[%s]", word(x, inside)), true;
+    if (c == 'W' && !inside) return buf_printf(&x->out, "[^%s]", word(x, false)), true;
     if ((c == 'b' || c == 'B') && !inside) return word_edge(x, c == 'b'), true;
     const char *text = expand(x, c, inside);
     if (text) return put(x, text), true;

@@ -83,7 +83,9 @@ static bool strip(struct work *w) {
 /* ---- the alphabet of byte-level vocabularies: 0x21-0x7e, 0xa1-0xac and 0xae-0xff are themselves, the other bytes are
  * U+0100 and on, in order ---- */
 
-static bool is_itself(uint32_t c) { return (c >= 0x21 && c <= 0x7e) || (c >= 0xa1 && c <= 0xac) || (c >= 0xae && c <= 0xff); }
+static bool is_itself(uint32_t c) {
+    return (c >= 0x21 && c <= 0x7e) || (c >= 0xa1 && c <= 0xac) || (c >= 0xae && c <= 0xff);
+}
 
 static bool bytes_to_chars(struct work *w) {
     uint32_t c[256], next = 0x100;
