@@ -70,7 +70,8 @@ ONLINE = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantizati
 
 class Family:
     def __init__(self, page, arch, model_type, ternary, quant=None, sub_norms=(), norm_in=None, heads=(), post=False,
-                 biases=False, gain=1.0, prefix="model.", **config):
+                 biases=False, gain=1.0, prefix="model.", exact=False, **config):
+        self.exact = exact  # scales are powers of two: their inverses are numbers too
         self.page, self.ternary, self.quant = page, ternary, quant
         self.sub_norms, self.norm_in, self.heads, self.post, self.biases = sub_norms, norm_in, heads, post, biases
         self.gain, self.prefix = gain, prefix
@@ -129,7 +130,10 @@ class Family:
         if self.ternary == "levels":  # two blocks of rows, each with its magnitude
             each = np.repeat([scale(name, shape[1]), scale(name + "2", shape[1])], shape[0] // 2)
             return trits(name, shape) * each[:, None].astype(np.float32)
-        return trits(name, shape), scale(name, shape[1])
+        return trits(name, shape), self.scale(name, shape[1])
+
+    def scale(self, name, cols):
+        return np.exp2(np.floor(np.log2(scale(name, cols)))).astype(np.float32) if self.exact else scale(name, cols)
 
 
 FAMILIES = {
@@ -161,8 +165,22 @@ FAMILIES = {
 }
 
 
+# Not recorded: of sizes that every packing takes, for packings.py.
+WIDE = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
+WIDER = {
+    "wide-bitnet": Family("bitnet-b1.58", "BitNetForCausalLM", "bitnet", "packed", OFFLINE, hidden_act="relu2", exact=True,
+                          sub_norms=("self_attn.attn_sub_norm", "mlp.ffn_sub_norm"), **WIDE),
+    "wide-llama": Family("llama-ternary", "LlamaForCausalLM", "llama", "packed", OFFLINE, hidden_act="silu", exact=True,
+                         tie_word_embeddings=False, biases=True, attention_bias=True, **WIDE),
+}
+
+
+def family(name):
+    return FAMILIES.get(name) or WIDER[name]
+
+
 def tokens(name):
-    return below("tokens of " + name, TOKENS, FAMILIES[name].config["vocab_size"]).tolist()
+    return below("tokens of " + name, TOKENS, family(name).config["vocab_size"]).tolist()
 
 
 # ---- files ----
@@ -179,7 +197,7 @@ def pack(t):
 
 def stored(name):
     """Arrays by the names and in the types of the file."""
-    f = FAMILIES[name]
+    f = family(name)
     real, ternary = f.tensors()
     out = dict(real)
     for key, value in ternary.items():
@@ -192,13 +210,15 @@ def stored(name):
     return out
 
 
-def write(folder, name):
+def write(folder, name, arrays=None, **changes):
+    """arrays: in the place of the family's own; changes: of config.json."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(FAMILIES[name].config, indent=1), encoding="utf-8")
+    config = {k: v for k, v in {**family(name).config, **changes}.items() if v is not None}
+    (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
     header, data = {}, b""
-    for key, a in stored(name).items():
-        kind = {"uint8": "U8", "float32": "F32"}[a.dtype.name]
+    for key, a in (arrays or stored(name)).items():
+        kind = {"uint8": "U8", "float32": "F32", "float16": "F16", "uint16": "BF16"}[a.dtype.name]
         header[key] = {"dtype": kind, "shape": list(a.shape), "data_offsets": [len(data), len(data) + a.nbytes]}
         data += a.tobytes()
     text = json.dumps(header).encode()
