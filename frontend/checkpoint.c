@@ -177,14 +177,25 @@ static bool open_folder(struct checkpoint *cp) {
     const char *single = arena_printf(cp->arena, "%s/%s", cp->folder, single_name);
     const char *index = arena_printf(cp->arena, "%s/%s", cp->folder, index_name);
     bool sharded = access(index, F_OK) == 0, bad = false;
+    const char *config = arena_printf(cp->arena, "%s/config.json", cp->folder);
     if (!sharded && access(single, F_OK) != 0) {
         const char *gguf = lone_gguf(cp, &bad);
         if (bad) return false;
         if (gguf) return checkpoint_open_gguf(cp, gguf);
+        if (access(config, F_OK) != 0) return diag_in(cp->diag, cp->folder, DIAG_NOT_CHECKPOINT);
     }
-    if (!config_read(cp->diag, cp->arena, arena_printf(cp->arena, "%s/config.json", cp->folder), &cp->config))
-        return false;
+    if (!config_read(cp->diag, cp->arena, config, &cp->config)) return false;
     return sharded ? read_index(cp, index) : open_file(cp, single);
+}
+
+/* By its first bytes, whatever it is called. */
+static bool is_gguf(const char *path) {
+    char magic[4] = "";
+    FILE *f = fopen(path, "rb");
+    if (!f) return false;
+    bool is = fread(magic, 1, sizeof magic, f) == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0;
+    fclose(f);
+    return is;
 }
 
 static bool open_all(struct checkpoint *cp, const char *path) {
@@ -196,7 +207,9 @@ static bool open_all(struct checkpoint *cp, const char *path) {
                  : slash ? arena_strndup(cp->arena, path, (size_t)(slash - path))
                          : ".";
     if (folder) return open_folder(cp);
-    if (ends_with(path, ".gguf")) return checkpoint_open_gguf(cp, path);
+    if (!S_ISREG(st.st_mode)) return diag_in(cp->diag, path, DIAG_NOT_REGULAR);
+    if (ends_with(path, ".gguf") || is_gguf(path)) return checkpoint_open_gguf(cp, path);
+    if (!ends_with(path, ".safetensors")) return diag_in(cp->diag, path, DIAG_NOT_CHECKPOINT);
     return config_read(cp->diag, cp->arena, arena_printf(cp->arena, "%s/config.json", cp->folder), &cp->config) &&
            open_file(cp, path);
 }

@@ -225,6 +225,55 @@ static bool read_linear_class(struct reader *r) {
            diag_in(j->diag, jfile_where(j, section, "linear_class"), DIAG_CONFIG_LINEAR_CLASS, text);
 }
 
+/* use_rms_norm: the eps of the norms that projections have of their own. */
+static bool read_linear_eps(struct reader *r) {
+    static const char section[] = "quantization_config";
+    const struct jfile *j = &r->j;
+    const json_t *quant;
+    double eps;
+    enum jgot got = jfile_object(j, j->root, NULL, section, &quant);
+    if (got == JGOT_VALUE) got = jfile_real(j, quant, section, "rms_norm_eps", &eps);
+    if (got != JGOT_VALUE) return got == JGOT_ABSENT;
+    if (eps < 0) return diag_in(j->diag, jfile_where(j, section, "rms_norm_eps"), DIAG_CONFIG_NOT_POSITIVE, eps);
+    config_put_real(j->arena, r->c, "linear_eps", "linear_eps", eps);
+    return true;
+}
+
+/* Every n-th layer attends to everything, the others have a window: a list of words, here the n. */
+static bool read_layer_types(struct reader *r) {
+    const struct jfile *j = &r->j;
+    const json_t *list;
+    enum jgot got = jfile_list(j, j->root, NULL, "layer_types", &list);
+    if (got != JGOT_VALUE) return got == JGOT_ABSENT;
+    size_t n = json_array_size(list), period = n + 1;
+    for (size_t i = n; i-- > 0;) {
+        const char *type = json_string_value(json_array_get(list, i));
+        if (type && strcmp(type, "full_attention") == 0) period = i + 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *type = json_string_value(json_array_get(list, i));
+        const char *expected = (i + 1) % period == 0 ? "full_attention" : "sliding_attention";
+        if (!type || strcmp(type, expected) != 0)
+            return diag_in(j->diag, jfile_where(j, "layer_types", NULL), DIAG_CONFIG_LAYER_TYPES, i,
+                           type ? type : "no word", expected);
+    }
+    config_put_int(j->arena, r->c, "sliding_window_pattern", "sliding_window_pattern", (int64_t)period);
+    return true;
+}
+
+/* One of two keys, as families differ. */
+static bool read_act(struct reader *r) {
+    static const char *const names[] = {"hidden_act", "hidden_activation"};
+    const struct jfile *j = &r->j;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *text;
+        enum jgot got = jfile_text(j, j->root, NULL, names[i], &text);
+        if (got == JGOT_BAD) return false;
+        if (got == JGOT_VALUE) r->c->hidden_act = arena_strdup(j->arena, text);
+    }
+    return true;
+}
+
 static bool read_special_ids(struct reader *r) {
     const struct jfile *j = &r->j;
     r->c->bos = -1;
@@ -253,19 +302,15 @@ static bool read_arch(struct reader *r) {
 }
 
 static bool read_all(struct reader *r) {
-    const struct jfile *j = &r->j;
-    const char *text;
     bool ok = true;
     for (size_t i = 0; i < N_CONFIG_KEYS; i++) ok = read_known(r, &config_keys[i]) && ok;
     read_others(r);
     if (!ok) return false;
-    enum jgot got = jfile_text(j, j->root, NULL, "hidden_act", &text);
-    if (got == JGOT_BAD) return false;
-    if (got == JGOT_VALUE) r->c->hidden_act = arena_strdup(j->arena, text);
     const struct config_value *tied = config_find(r->c, "tied");
     r->c->tied = tied && tied->i;
-    return read_arch(r) && read_rope(r, "rope_parameters") && read_rope(r, "rope_scaling") && read_partial(r) &&
-           read_linear_class(r) && read_special_ids(r) && config_check(j->diag, r->c, json_place, r);
+    return read_arch(r) && read_act(r) && read_rope(r, "rope_parameters") && read_rope(r, "rope_scaling") &&
+           read_partial(r) && read_layer_types(r) && read_linear_class(r) && read_linear_eps(r) &&
+           read_special_ids(r) && config_check(r->j.diag, r->c, json_place, r);
 }
 
 bool config_read(struct diag *d, struct arena *a, const char *path, struct config_values *c) {

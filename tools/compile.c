@@ -50,7 +50,8 @@ static bool find_text(struct command_ctx *cx, const struct model_args *args, str
 
 /* ---- the tokenizer ---- */
 
-/* --tokenizer, what the text names, or what lies beside the weights; NULL: none. */
+/* --tokenizer, what the text names, or what lies beside the weights; NULL: none.  A GGUF file's own comes before what
+ * lies beside it. */
 static const char *tokenizer_path(struct command_ctx *cx, const struct model_args *args,
                                   const struct frontend_model *f) {
     static const char *const usual[] = {"tokenizer.json", "tokenizer.model"};
@@ -67,6 +68,9 @@ static const char *tokenizer_path(struct command_ctx *cx, const struct model_arg
 
 static bool load_tokenizer(struct command_ctx *cx, const struct model_args *args, struct compiled *c) {
     const struct frontend_model *f = &c->front;
+    const struct gguf_file *g = checkpoint_gguf(f->checkpoint);
+    if (g && !args->tokenizer && !f->tokenizer && gguf_find(g, "tokenizer.ggml.model"))
+        return tokenizer_read_gguf(cx->diag, cx->arena, g, f->module->vocab, &c->tokenizer, &c->tokenizer_n);
     const char *path = tokenizer_path(cx, args, f);
     if (!path) diag_in(cx->diag, checkpoint_folder(f->checkpoint), DIAG_NO_TOKENIZER);
     return !path ||

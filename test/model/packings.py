@@ -14,14 +14,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "ref"))
 import gguf
 import numpy as np
 
-from families import family, pack, tokens, write
+from families import WIDER, family, pack, tokens, write
 
 NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
          "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
          "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
          "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.attn_sub_norm": "attn_sub_norm",
-         "mlp.ffn_sub_norm": "ffn_sub_norm"}
-ARCHS = {"BitNetForCausalLM": "bitnet-b1.58", "LlamaForCausalLM": "llama"}
+         "mlp.ffn_sub_norm": "ffn_sub_norm", "self_attn.inner_attn_ln": "attn_sub_norm",
+         "mlp.ffn_layernorm": "ffn_sub_norm", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm"}
+NAMES |= {f"{of}.norm": f"{NAMES[of]}_norm_in" for of in list(NAMES) if of.endswith("_proj")}
+GEMMA = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+         "post_feedforward_layernorm": "post_ffw_norm"}
+ARCHS = {"BitNetForCausalLM": "bitnet-b1.58", "LlamaForCausalLM": "llama", "BitnetForCausalLM": "bitnet",
+         "Qwen3ForCausalLM": "qwen3", "Qwen3Model": "qwen3", "Gemma3TextModel": "gemma3"}
 CONVERTED = ("tl1=64,64,32", "tl2=64,96,32", "tq1_0", "tq2_0", "q2_0", "q2_0_128", "i2_s", "hf_u8")
 
 
@@ -57,13 +62,14 @@ def safetensors(folder, name):
 
 # ---- GGUF ----
 
-def gguf_name(key):
+def gguf_name(key, arch):
     """model.layers.3.self_attn.q_proj.weight -> blk.3.attn_q.weight"""
+    names = NAMES | GEMMA if arch == "gemma3" else NAMES
     parts, layer = key.removeprefix("model.").rsplit(".", 1), ""
     if parts[0].startswith("layers."):
         _, i, parts[0] = parts[0].split(".", 2)
         layer = f"blk.{i}."
-    return f"{layer}{NAMES[parts[0]]}.{parts[1]}"
+    return f"{layer}{names[parts[0]]}.{parts[1]}"
 
 
 def pairs(a, d):
@@ -92,20 +98,26 @@ def write_gguf(path, name, kind):
     w.add_feed_forward_length(c["intermediate_size"])
     w.add_head_count(c["num_attention_heads"])
     w.add_head_count_kv(c["num_key_value_heads"])
-    w.add_rope_dimension_count(c["hidden_size"] // c["num_attention_heads"])
+    d = c.get("head_dim", c["hidden_size"] // c["num_attention_heads"])
+    w.add_rope_dimension_count(d)
+    w.add_key_length(d)
+    w.add_value_length(d)
+    if arch == "gemma3":
+        w.add_sliding_window(c["sliding_window"])
     w.add_rope_freq_base(c["rope_theta"])
     w.add_layer_norm_rms_eps(c["rms_norm_eps"])
     w.add_vocab_size(c["vocab_size"])
     real, ternary = f.tensors()
     turned = ("q_proj", "k_proj") if arch == "llama" else ("-",)
-    d = c["hidden_size"] // c["num_attention_heads"]
     for key, a in real.items():
         a = pairs(a, d) if key.endswith(".bias") and key[:-5].endswith(turned) else a
-        w.add_tensor(gguf_name(key), a.astype(np.float16) if a.ndim > 1 and kind != "F32" else a)
+        if arch == "gemma3" and key.endswith("norm.weight") and not key.endswith("_proj.norm.weight"):
+            a = a + np.float32(1)  # as its converter does, with the model's own norms only
+        w.add_tensor(gguf_name(key, arch), a.astype(np.float16) if a.ndim > 1 and kind != "F32" else a)
     for key, (t, scale) in ternary.items():
         t = pairs(t, d) if key.endswith(turned) else t
         data, q = encoded(kind, t, scale)
-        w.add_tensor(gguf_name(key + ".weight"), data, raw_dtype=q)
+        w.add_tensor(gguf_name(key + ".weight", arch), data, raw_dtype=q)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -118,15 +130,17 @@ def run(*args):
     done = subprocess.run([str(a) for a in args], capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, args))}: {done.stderr.decode()}")
-    return done.stdout
+    return done.stdout or done.stderr
 
 
 def answers(path, exe, ids):
-    """Logits' bytes and the perplexity's line."""
-    run("setun", "build", path, "-o", exe, "-q")
+    """Logits' bytes and the perplexity's line, or the bytes of a vector; and the page."""
+    page = run("setun", "build", path, "-o", exe).splitlines()[0].split()[1]
     words, logits = ",".join(map(str, ids)), exe.with_suffix(".logits")
+    if page.endswith(b"-embedding"):
+        return page, run(exe, "embed", "--tokens", words, "-o", "raw", "-q")
     said = run(exe, "ppl", "--tokens", words, "-q", "--logits", logits)
-    return logits.read_bytes(), said
+    return page, logits.read_bytes(), said
 
 
 def convert(folder, name):
@@ -146,14 +160,16 @@ def convert(folder, name):
 
 def main():
     root, bad = pathlib.Path(sys.argv[1]), []
-    for name in ("wide-bitnet", "wide-llama"):
-        folder = root / name
+    for name in WIDER:
+        folder, every = root / name, name in ("wide-bitnet", "wide-llama")
         ids = tokens(name)
-        files = safetensors(folder, name)
-        for kind in ("F32", "F16", "TQ1_0", "TQ2_0"):
+        files = safetensors(folder, name) if every else ["u8"]
+        if not every:
+            write(folder / "u8", name)
+        for kind in ("F32", "F16", "TQ1_0", "TQ2_0") if every else ("TQ2_0",):
             write_gguf(folder / f"{kind}.gguf", name, kind)
             files.append(f"{kind}.gguf")
-        files += convert(folder, name)
+        files += convert(folder, name) if every else []
         want = None
         for file in files:
             got = answers(folder / file, folder / (file + ".exe"), ids)

@@ -159,9 +159,11 @@ FAMILIES = {
                               heads=("q_norm", "k_norm"), norm_in="norm", prefix="", rms_norm_eps=1e-6, rope_theta=1000000.0),
     "gemma3-embedding": Family("gemma3-embedding", "Gemma3TextModel", "gemma3_text", "masters", None,
                                hidden_activation="gelu_pytorch_tanh", head_dim=24, heads=("q_norm", "k_norm"),
-                               norm_in="norm", prefix="", post=True, gain=0.0, rms_norm_eps=1e-6, rope_theta=1000000.0,
-                               rope_local_base_freq=10000.0, sliding_window=8, sliding_window_pattern=3,
-                               num_hidden_layers=4, query_pre_attn_scalar=20),
+                               norm_in="norm", prefix="", post=True, gain=0.0, rms_norm_eps=1e-6, rope_theta=None,
+                               rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+                                                "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0}},
+                               layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+                               sliding_window=8, num_hidden_layers=4, query_pre_attn_scalar=20),
 }
 
 
@@ -172,6 +174,16 @@ WIDER = {
                           sub_norms=("self_attn.attn_sub_norm", "mlp.ffn_sub_norm"), **WIDE),
     "wide-llama": Family("llama-ternary", "LlamaForCausalLM", "llama", "packed", OFFLINE, hidden_act="silu", exact=True,
                          tie_word_embeddings=False, biases=True, attention_bias=True, **WIDE),
+    "wide-1bitllm": Family("bitnet-1bitllm", "BitnetForCausalLM", "bitnet", "packed", OFFLINE, hidden_act="silu", exact=True,
+                           sub_norms=("self_attn.inner_attn_ln", "mlp.ffn_layernorm"), **WIDE),
+    "wide-qwen3": Family("qwen3-ternary", "Qwen3ForCausalLM", "qwen3", "packed", OFFLINE, hidden_act="silu", exact=True,
+                         head_dim=128, heads=("q_norm", "k_norm"), **WIDE),
+    "wide-qwen3-embedding": Family("qwen3-embedding", "Qwen3Model", "qwen3", "packed", OFFLINE, hidden_act="silu",
+                                   exact=True, head_dim=128, heads=("q_norm", "k_norm"), norm_in="norm", prefix="", **WIDE),
+    "wide-gemma3-embedding": Family("gemma3-embedding", "Gemma3TextModel", "gemma3_text", "packed", OFFLINE, exact=True,
+                                    hidden_activation="gelu_pytorch_tanh", head_dim=128, heads=("q_norm", "k_norm"),
+                                    norm_in="norm", prefix="", post=True, gain=0.0, sliding_window=8,
+                                    query_pre_attn_scalar=128, **{**WIDE, "num_hidden_layers": 6}),
 }
 
 

@@ -58,7 +58,8 @@ def build(name):
     config_class, model_class = CLASSES[family.config["model_type"]]
     if family.config["architectures"] == ["Qwen3Model"]:
         model_class = "Qwen3Model"
-    numbers = {k: v for k, v in family.config.items() if k not in ("architectures", "model_type", "quantization_config")}
+    skipped = ("architectures", "model_type", "quantization_config")
+    numbers = {k: v for k, v in family.config.items() if k not in skipped and v is not None}
     config = getattr(transformers, config_class)(**numbers)
     config._attn_implementation = "eager"  # gives masks as numbers to add
     model = getattr(transformers, model_class)(config).float().eval()

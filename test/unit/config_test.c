@@ -43,12 +43,28 @@ static void values(void) {
     EXPECT(read_text(&h, "{\"rope_parameters\":{\"rope_theta\":7,\"rope_type\":\"default\"}}", &c));
     EXPECT(config_find(&c, "theta") && config_find(&c, "theta")->real == 7 && c.scale_divides && c.bos == -1);
     unhear(&h);
+    EXPECT(read_text(&h,
+                     "{\"hidden_activation\":\"gelu\",\"layer_types\":[\"sliding_attention\",\"full_attention\","
+                     "\"sliding_attention\"],"
+                     "\"quantization_config\":{\"rms_norm_eps\":0.25}}",
+                     &c));
+    EXPECT(int_of(&c, "sliding_window_pattern") == 2 && config_find(&c, "linear_eps")->real == 0.25);
+    EXPECT_STR(c.hidden_act, "gelu");
+    unhear(&h);
+    EXPECT(read_text(&h, "{\"layer_types\":[\"full_attention\",\"full_attention\"]}", &c));
+    EXPECT(int_of(&c, "sliding_window_pattern") == 1);
+    unhear(&h);
 }
 
 static const struct {
     const char *what, *text, *slug;
     enum setun_exit code;
 } wrong[] = {
+    {"layers without a period", "{\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\"]}",
+     "config-layer-types", EXIT_UNSUPPORTED},
+    {"layers of another kind", "{\"layer_types\":[\"linear_attention\"]}", "config-layer-types", EXIT_UNSUPPORTED},
+    {"layers of numbers", "{\"layer_types\":[3]}", "config-layer-types", EXIT_UNSUPPORTED},
+    {"layers are no list", "{\"layer_types\":3}", "json-type", EXIT_REJECTED},
     {"not JSON", "{\"vocab_size\":", "bad-json", EXIT_REJECTED},
     {"empty", "", "bad-json", EXIT_REJECTED},
     {"a list", "[]", "json-type", EXIT_REJECTED},
