@@ -12,7 +12,7 @@ import sys
 
 MODELS, SCRATCH = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 FORMATS = {"i2_s": "", "i2_s:arm": "i2_s:arm", "i2_s:rows": "i2_s:rows", "tq1_0": "", "tq2_0": "", "q2_0": "",
-           "q2_0_128": "", "tl1=64,64,32": "tl1=64,64,32", "tl1=32,32,32": "tl1=32,32,32",
+           "q2_0_128": "", "tl1=64,64,32": "tl1=64,64,32",
            "tl2=32,96,32": "tl2=32,96,32"}  # and the dialect that reads them
 LENGTHS = {"vocab": 96, "hidden": 256, "ffn": 512, "layers": 2, "heads": 4, "kv_heads": 2, "context": 64}
 failures = []
