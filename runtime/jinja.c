@@ -200,7 +200,7 @@ bool setun_j_render(J *j, const struct setun_jinja_input *in, const struct j_mor
     *why = (struct setun_jinja_error){0};
     j->why = why;
     j->used = j->parsed;
-    j->steps = j->depth = j->loop_depth = j->line = 0;
+    j->steps = j->depth = j->line = 0;
     j->jump = J_GO;
     j->date = in->date;
     bool ok = run(j, in, more, out);

@@ -231,8 +231,8 @@ struct j_value setun_j_loop_attr(J *j, struct j_iter *it, const char *name) {
     if (!strcmp(name, "revindex0")) return setun_j_int(loop_length(j, it) - it->index0 - 1);
     if (!strcmp(name, "previtem")) return it->has_prev ? it->prev : (struct j_value){0};
     if (!strcmp(name, "nextitem")) return peek(j, it) ? it->next : (struct j_value){0};
-    if (!strcmp(name, "depth")) return setun_j_int(it->depth0 + 1);
-    if (!strcmp(name, "depth0")) return setun_j_int(it->depth0);
+    if (!strcmp(name, "depth")) return setun_j_int(1); /* recursive loops are refused */
+    if (!strcmp(name, "depth0")) return setun_j_int(0);
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (strcmp(name, methods[i]) != 0) continue;
         struct j_method *m = setun_j_alloc(j, 1, sizeof *m);

@@ -52,6 +52,7 @@ static struct j_value range(J *j, struct j_args *a) {
 static struct j_value make_dict(J *j, struct j_args *a, enum j_kind kind) {
     struct j_value d = setun_j_dict(j, kind);
     if (a->n > 1) setun_j_fail(j, "'%s' takes one argument, not %u", a->of, a->n);
+    if (a->n == 1 && a->at[0].kind == J_UNDEFINED) setun_j_fail(j, "'%s' of a value that is not defined", a->of);
     if (a->n == 1 && a->at[0].kind == J_DICT) {
         const struct j_dict *from = a->at[0].dict;
         for (uint32_t i = 0; i < from->n; i++) setun_j_put_key(j, d.dict, from->key[i], from->value[i]);

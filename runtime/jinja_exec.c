@@ -96,15 +96,14 @@ static void run_for(J *j, const struct j_node *n) {
     struct j_scope *outer = j->scope;
     struct j_iter *it = setun_j_alloc(j, 1, sizeof *it);
     struct j_value over = setun_j_eval(j, n->b), v;
+    bool whole = false; /* an element went through the whole body */
     *it = (struct j_iter){.over = over,
                           .source = setun_j_walk(j, over),
                           .test = n->c,
                           .target = n->a,
                           .scope = outer,
                           .length = -1,
-                          .index0 = -1,
-                          .depth0 = j->loop_depth};
-    j->loop_depth++;
+                          .index0 = -1};
     while (j->jump != J_BREAK && setun_j_loop_next(j, it, &v)) {
         it->prev = it->now;
         it->has_prev = ++it->index0 > 0;
@@ -113,12 +112,12 @@ static void run_for(J *j, const struct j_node *n) {
         setun_j_bind(j, j->scope, j->loop_name, (struct j_value){.kind = J_LOOP, .iter = it});
         setun_j_assign(j, n->a, v);
         setun_j_run(j, n->body);
+        whole = whole || j->jump == J_GO;
         if (j->jump == J_CONTINUE) j->jump = J_GO;
     }
     if (j->jump == J_BREAK) j->jump = J_GO;
-    j->loop_depth--;
     j->scope = outer;
-    if (it->index0 < 0) setun_j_run(j, n->other);
+    if (!whole) setun_j_run(j, n->other); /* as jinja2 has it: no element, or each one left early */
 }
 
 /* ---- text that is kept ---- */
@@ -175,7 +174,7 @@ static void define(J *j, const struct j_node *n) {
 
 struct j_value setun_j_call_macro(J *j, const struct j_macro *m, struct j_args *a) {
     struct j_scope *outer = j->scope;
-    uint32_t line = j->line, depth = j->loop_depth;
+    uint32_t line = j->line;
     struct j_scope *inner = setun_j_enter(j, m->node, m->scope);
     uint32_t i = 0;
     j->scope = inner;
@@ -191,7 +190,6 @@ struct j_value setun_j_call_macro(J *j, const struct j_macro *m, struct j_args *
     struct j_value v = capture(j, m->node->body);
     j->scope = outer;
     j->line = line;
-    j->loop_depth = depth;
     return v;
 }
 

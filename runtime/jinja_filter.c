@@ -133,48 +133,52 @@ static struct j_value tojson(J *j, struct j_value v, struct j_args *a) {
 
 /* ---- numbers ---- */
 
-/* Python's int() of a text: false if it is none. */
-static bool read_int(J *j, struct j_value v, int64_t base, int64_t *out) {
-    char text[72], *end;
+/*
+ * A text as Python's int() and float() take it, white space and _ between digits gone; false: it is none.  A digit
+ * beyond ASCII would be one to Python.
+ */
+static bool numeral(J *j, struct j_value v, char text[72]) {
     struct j_value s = setun_j_strip(j, v, NULL, true, true);
-    if (s.n == 0 || s.n >= sizeof text) return false;
-    size_t n = 0;
-    for (uint32_t i = 0; i < s.n; i++) {
-        if ((uint8_t)s.s[i] >= 0x80) setun_j_fail(j, "'int' of a text beyond ASCII is not supported");
-        bool between = i > 0 && i + 1 < s.n && s.s[i - 1] != '_' && s.s[i - 1] != '+' && s.s[i - 1] != '-';
-        if (s.s[i] == '_' && !between) return false;
-        if (s.s[i] != '_') text[n++] = s.s[i];
+    size_t n = 0, len;
+    for (size_t i = 0; i < s.n; i += len) {
+        uint32_t c = setun_j_char(s.s + i, s.n - i, &len);
+        if (c >= 0x80 && setun_j_is_digit(c)) setun_j_fail(j, "a number in digits beyond ASCII is not supported");
+        bool between = i > 0 && i + 1 < s.n && strchr("0123456789", s.s[i - 1]) && strchr("0123456789", s.s[i + 1]);
+        if (c >= 0x80 || c == 0 || (c == '_' && !between)) return false;
+        if (c == '_') continue;
+        if (n == 71) return false;
+        text[n++] = (char)c;
     }
     text[n] = '\0';
-    if (base != 10) setun_j_fail(j, "'int' with a base other than 10 is not supported");
-    if (strspn(text, "+-0123456789") != n || strspn(text + 1, "0123456789") != n - 1) return false;
-    if (n - (text[0] == '+' || text[0] == '-') > 18) setun_j_fail(j, "an integer beyond 64 bits is not supported");
-    *out = strtoll(text, &end, 10);
-    return end != text && *end == '\0';
+    return n > 0;
+}
+
+static bool read_int(J *j, struct j_value v, int64_t *out) {
+    char text[72];
+    if (!numeral(j, v, text)) return false;
+    const char *digits = text + (text[0] == '+' || text[0] == '-');
+    size_t n = strlen(digits);
+    if (n == 0 || strspn(digits, "0123456789") != n) return false;
+    if (n > 18) setun_j_fail(j, "an integer beyond 64 bits is not supported");
+    *out = strtoll(text, NULL, 10);
+    return true;
 }
 
 static bool read_float(J *j, struct j_value v, double *out) {
     char text[72], *end;
-    struct j_value s = setun_j_strip(j, v, NULL, true, true);
-    if (s.n == 0 || s.n >= sizeof text) return false;
-    memcpy(text, s.s, s.n);
-    text[s.n] = '\0';
-    if (strspn(text, "+-0123456789.eE") != s.n) {
-        if (strpbrk(text, "_nN") || (uint8_t)text[0] >= 0x80)
-            setun_j_fail(j, "a number written as '%s' is not supported", text);
-        return false;
-    }
+    if (!numeral(j, v, text)) return false;
+    if (strpbrk(text, "xXpP(")) return false; /* strtod's, not Python's */
     *out = strtod(text, &end);
-    return *end == '\0' && end != text;
+    return *end == '\0';
 }
 
 static struct j_value to_int(J *j, struct j_value v, struct j_args *a) {
     const struct j_value *otherwise = setun_j_arg(j, a, 0, "default");
-    int64_t i, base = int_arg(j, a, 1, "base", 10);
+    int64_t i;
     double f;
     if (v.kind == J_UNDEFINED) setun_j_fail(j, "'int' of a value that is not defined");
     if (setun_j_as_int(v, &i)) return setun_j_int(i);
-    if (v.kind == J_STR && read_int(j, v, base, &i)) return setun_j_int(i);
+    if (v.kind == J_STR && read_int(j, v, &i)) return setun_j_int(i);
     if (v.kind == J_FLOAT || (v.kind == J_STR && read_float(j, v, &f))) {
         if (v.kind == J_FLOAT) f = v.f;
         if (isfinite(f)) {
@@ -297,7 +301,7 @@ static struct j_value map(J *j, struct j_value v, struct j_args *a) {
     if (!path && a->n == 0) setun_j_fail(j, "'map' wants a filter or an attribute");
     if (path) setun_j_args_end(j, a, 0);
     const char *name = path ? NULL : named(j, a->at[0], "map");
-    struct j_iter *it = v.kind == J_UNDEFINED ? NULL : setun_j_walk(j, v);
+    struct j_iter *it = setun_j_true(v) ? setun_j_walk(j, v) : NULL; /* so does jinja2, whatever v is */
     while (it && setun_j_next(j, it, &one)) {
         struct j_args rest = behind(a, 1, name);
         if (path) {
@@ -318,7 +322,7 @@ static struct j_value choose(J *j, struct j_value v, struct j_args *a) {
     uint32_t at = by_attr ? 1 : 0;
     if (a->n < at) setun_j_fail(j, "'%s' wants an attribute", a->of);
     const char *name = a->n > at ? named(j, a->at[at], a->of) : NULL;
-    struct j_iter *it = v.kind == J_UNDEFINED ? NULL : setun_j_walk(j, v);
+    struct j_iter *it = setun_j_true(v) ? setun_j_walk(j, v) : NULL; /* so does jinja2, whatever v is */
     while (it && setun_j_next(j, it, &one)) {
         struct j_value of = by_attr ? attribute(j, one, a->at[0]) : one;
         struct j_args rest = behind(a, at + 1, name);
@@ -431,7 +435,7 @@ static const struct {
     {"escape", 0, escape},
     {"e", 0, escape},
     {"tojson", 4, tojson},
-    {"int", 2, to_int},
+    {"int", 1, to_int},
     {"float", 1, to_float},
     {"abs", 0, absolute},
     {"length", 0, length},

@@ -14,7 +14,7 @@
 
 #include "runtime/jinja.h"
 
-#define J_MAX_DEPTH  400u        /* of nested expressions and statements, in the text and when running */
+#define J_MAX_DEPTH  500u        /* of nested expressions and statements, in the text and when running */
 #define J_MAX_STEPS  50000000u   /* evaluated nodes and, 16 bytes a step, bytes touched */
 #define J_MAX_STRING (16u << 20) /* bytes of one string, the output included */
 #define J_MAX_RANGE  100000      /* elements of range(): jinja2's sandbox has the same limit */
@@ -96,7 +96,6 @@ struct j_iter {
     bool has_next, ended, has_prev, has_changed;
     struct j_value next, now, prev, changed;
     int64_t index0, length; /* length: -1 not known yet */
-    uint32_t depth0;
 };
 
 /* ---- syntax ---- */
@@ -214,7 +213,7 @@ struct setun_jinja {
     struct j_scope *scope;
     struct j_buf *out;
     const struct setun_jinja_date *date;
-    uint32_t loop_depth, loop_name;
+    uint32_t loop_name;
     struct j_value filtered; /* what the filters of a set block begin with */
     enum { J_GO, J_BREAK, J_CONTINUE } jump;
 };
@@ -320,6 +319,7 @@ uint32_t setun_j_char(const char *s, size_t n, size_t *len); /* the first one; b
 size_t setun_j_encode(uint32_t c, char out[4]);
 size_t setun_j_offset(const char *s, size_t n, size_t chars);                    /* bytes of the first so many */
 bool setun_j_space(uint32_t c);                                                  /* str.isspace */
+bool setun_j_is_digit(uint32_t c);                                               /* str.isdecimal */
 const char *setun_j_search(const char *s, size_t n, const char *what, size_t m); /* NULL: not there */
 struct j_value setun_j_strip(J *j, struct j_value s, const struct j_value *chars, bool left, bool right);
 enum j_case { J_UPPER, J_LOWER, J_CAPITAL, J_TITLE, J_TITLE_FILTER };

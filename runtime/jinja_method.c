@@ -156,35 +156,46 @@ static struct j_value partition(J *j, struct j_value self, struct j_args *a) {
     return all;
 }
 
-static bool is_digit(uint32_t c) { return c >= '0' && c <= '9'; }
-static bool is_letter(uint32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 /* isdigit, isalpha, isalnum, isspace: all characters, and at least one. */
+static bool is_one(J *j, uint32_t c, const char *what) {
+    if (!strcmp(what, "isspace")) return setun_j_space(c);
+    bool digits = what[2] == 'd' || what[4] == 'n', letters = what[2] == 'a';
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO: return letters;
+    case UTF8PROC_CATEGORY_ND: return digits;
+    case UTF8PROC_CATEGORY_NO: /* some are digits to Python, some are not */
+    case UTF8PROC_CATEGORY_NL:
+        if (!digits) return false;
+        setun_j_fail(j, "'%s' of U+%04X is not supported", what, c);
+    default: return false;
+    }
+}
+
 static struct j_value is_all(J *j, struct j_value self, struct j_args *a) {
     size_t len;
     bool all = self.n > 0;
     for (size_t at = 0; at < self.n && all; at += len) {
-        uint32_t c = setun_j_char(self.s + at, self.n - at, &len);
-        if (!strcmp(a->of, "isspace")) {
-            all = setun_j_space(c);
-            continue;
-        }
-        if (c >= 0x80) setun_j_fail(j, "'%s' of a text beyond ASCII is not supported", a->of);
-        all = (a->of[2] == 'd' || a->of[4] == 'n' ? is_digit(c) : false) || (a->of[2] == 'a' ? is_letter(c) : false);
+        all = is_one(j, setun_j_char(self.s + at, self.n - at, &len), a->of);
     }
     return setun_j_bool(all);
 }
 
 static struct j_value is_case(J *j, struct j_value self, struct j_args *a) {
-    bool any = false, upper = a->of[2] == 'u';
-    for (size_t i = 0; i < self.n; i++) {
-        char c = self.s[i];
-        if ((uint8_t)c >= 0x80) setun_j_fail(j, "'%s' of a text beyond ASCII is not supported", a->of);
-        if (!is_letter((uint8_t)c)) continue;
-        if ((c <= 'Z') != upper) return setun_j_bool(false);
-        any = true;
+    bool any = false, all = true, upper = a->of[2] == 'u';
+    size_t len;
+    setun_j_step(j, self.n / 16 + 1);
+    for (size_t at = 0; at < self.n; at += len) {
+        utf8proc_int32_t c = (utf8proc_int32_t)setun_j_char(self.s + at, self.n - at, &len);
+        bool is = upper ? utf8proc_isupper(c) : utf8proc_islower(c),
+             other = upper ? utf8proc_islower(c) : utf8proc_isupper(c);
+        any = any || is;
+        all = all && !other && utf8proc_category(c) != UTF8PROC_CATEGORY_LT;
     }
-    return setun_j_bool(any);
+    return setun_j_bool(any && all);
 }
 
 /* ---- lists and dicts ---- */

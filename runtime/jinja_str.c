@@ -78,6 +78,11 @@ const char *setun_j_search(const char *s, size_t n, const char *what, size_t m) 
     return NULL;
 }
 
+bool setun_j_is_digit(uint32_t c) {
+    if (c < 0x80) return c >= '0' && c <= '9';
+    return utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_ND;
+}
+
 /* ---- strip ---- */
 
 static bool goes(const char *p, size_t len, uint32_t c, const struct j_value *chars) {
@@ -108,11 +113,11 @@ struct j_value setun_j_strip(J *j, struct j_value s, const struct j_value *chars
 
 /* ---- case ---- */
 
-/* Those whose upper, lower or title case is more than one character, or depends on the text around. */
-static bool special_case(uint32_t c) {
-    return c == 0xdf || c == 0x130 || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3a3 || c == 0x3b0 ||
-           c == 0x587 || c == 0x1e9e || (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1fff) ||
-           (c >= 0xfb00 && c <= 0xfb17);
+/* Those whose case is more than one character, or depends on the text around. */
+static bool special_case(uint32_t c, enum j_case how) {
+    if (how == J_LOWER) return c == 0x130 || c == 0x3a3;
+    return c == 0xdf || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3b0 || c == 0x587 ||
+           (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1ffc) || (c >= 0xfb00 && c <= 0xfb17);
 }
 
 static bool cased(uint32_t c) {
@@ -126,7 +131,7 @@ static uint32_t change(J *j, uint32_t c, enum j_case how) {
         if (how == J_LOWER) return c >= 'A' && c <= 'Z' ? c + 32 : c;
         return c >= 'a' && c <= 'z' ? c - 32 : c;
     }
-    if (special_case(c)) setun_j_fail(j, "changing the case of U+%04X is not supported", c);
+    if (special_case(c, how)) setun_j_fail(j, "changing the case of U+%04X is not supported", c);
     utf8proc_int32_t p = (utf8proc_int32_t)c;
     if (c >= 0xdc80 && c <= 0xdcff) return c;
     if (how == J_LOWER) return (uint32_t)utf8proc_tolower(p);

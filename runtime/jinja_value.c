@@ -247,9 +247,10 @@ bool setun_j_in(J *j, struct j_value a, struct j_value b) {
         setun_j_step(j, b.n / 16);
         return setun_j_search(b.s, b.n, a.s, a.n) != NULL;
     }
-    if (b.kind == J_DICT) {
+    bool keys = b.kind == J_VIEW && b.view->which == J_KEYS;
+    if (b.kind == J_DICT || keys) {
         hashable(j, a);
-        return setun_j_find(j, b.dict, a) != NULL;
+        return setun_j_find(j, keys ? b.view->dict : b.dict, a) != NULL;
     }
     struct j_iter *it = setun_j_walk(j, b);
     struct j_value v;
