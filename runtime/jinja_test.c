@@ -86,8 +86,9 @@ static bool same(J *j, struct j_value a, struct j_value b) {
     setun_j_fail(j, "the test 'sameas' of a %s is not supported", setun_j_type(a));
 }
 
+/* What is undefined has a method that raises. */
 static bool callable(struct j_value v) {
-    return v.kind == J_MACRO || v.kind == J_METHOD || v.kind == J_FUNC || v.kind == J_LOOP;
+    return v.kind == J_UNDEFINED || v.kind == J_MACRO || v.kind == J_METHOD || v.kind == J_FUNC || v.kind == J_LOOP;
 }
 
 bool setun_j_test(J *j, const char *name, struct j_value v, struct j_args *a) {

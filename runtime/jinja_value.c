@@ -180,6 +180,16 @@ static bool equal_dicts(J *j, const struct j_dict *a, const struct j_dict *b) {
     return true;
 }
 
+/* Keys and items are sets to Python; views of values are equal only to themselves. */
+static bool equal_views(J *j, const struct j_view *a, const struct j_view *b) {
+    if (a == b) return true;
+    if (a->which != b->which || a->which == J_VALUES || a->dict->n != b->dict->n) return false;
+    if (a->which == J_ITEMS) return equal_dicts(j, a->dict, b->dict);
+    for (uint32_t i = 0; i < a->dict->n; i++)
+        if (!setun_j_find(j, b->dict, a->dict->key[i])) return false;
+    return true;
+}
+
 static bool equal_ranges(const struct j_range *a, const struct j_range *b) {
     if (a->n != b->n) return false;
     return a->n == 0 || (a->start == b->start && (a->n == 1 || a->step == b->step));
@@ -197,7 +207,7 @@ static bool equal_inside(J *j, struct j_value a, struct j_value b) {
     case J_TUPLE: return equal_lists(j, a.list, b.list);
     case J_DICT: return equal_dicts(j, a.dict, b.dict);
     case J_RANGE: return equal_ranges(a.range, b.range);
-    case J_VIEW: setun_j_fail(j, "comparing the views of dicts is not supported");
+    case J_VIEW: return equal_views(j, a.view, b.view);
     case J_NAMESPACE: return a.dict == b.dict;
     case J_ITER:
     case J_LOOP: return a.iter == b.iter;

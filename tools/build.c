@@ -26,6 +26,7 @@ static const struct option options[] = {{"weights", required_argument, NULL, 'w'
                                         {"model", required_argument, NULL, 'm'},
                                         {"tokenizer", required_argument, NULL, 't'},
                                         {"dialect", required_argument, NULL, 'd'},
+                                        {"chat-template", required_argument, NULL, 'h'},
                                         {"set", required_argument, NULL, 's'},
                                         {"cpu", required_argument, NULL, 'c'},
                                         {"emit", required_argument, NULL, 'e'},
@@ -67,6 +68,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'm': b->model.model = optarg; break;
         case 't': b->model.tokenizer = optarg; break;
         case 'd': code = gguf_dialect_set(cx->diag, optarg, &b->model.dialect) ? EXIT_OK : EXIT_USAGE; break;
+        case 'h': b->model.chat = optarg; break;
         case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
         case 'c': b->backend.levels = optarg; break;
         case 'e': code = find_emit(optarg, &b->emit); break;
@@ -123,8 +125,8 @@ static void fill_sections(struct command_ctx *cx, struct pack_source *p, const s
     p->section[SETUN_SEC_TENSORS].n = text[2].n;
     p->section[SETUN_SEC_TOKENIZER].at = c->tokenizer;
     p->section[SETUN_SEC_TOKENIZER].n = c->tokenizer_n;
-    p->section[SETUN_SEC_CHAT].at = NULL; /* no template yet */
-    p->section[SETUN_SEC_CHAT].n = 0;
+    p->section[SETUN_SEC_CHAT].at = c->chat;
+    p->section[SETUN_SEC_CHAT].n = c->chat_n;
     p->section[SETUN_SEC_LICENSES].at = setun_notices;
     p->section[SETUN_SEC_LICENSES].n = setun_notices_n;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "frontend/chat.h"
 #include "frontend/paired.h"
 #include "frontend/tokenizer.h"
 #include "lang/lang.h"
@@ -77,6 +78,18 @@ static bool load_tokenizer(struct command_ctx *cx, const struct model_args *args
            tokenizer_read(cx->diag, cx->arena, path, &f->config, f->module->vocab, &c->tokenizer, &c->tokenizer_n);
 }
 
+static bool load_chat(struct command_ctx *cx, const struct model_args *args, struct compiled *c) {
+    const struct frontend_model *f = &c->front;
+    struct chat_input in = {.diag = cx->diag,
+                            .arena = cx->arena,
+                            .file = args->chat,
+                            .page = f->chat,
+                            .folder = f->checkpoint ? checkpoint_folder(f->checkpoint) : NULL,
+                            .tokenizer = c->tokenizer,
+                            .tokenizer_bytes = c->tokenizer_n};
+    return chat_read(&in, &c->chat, &c->chat_n);
+}
+
 /* ---- all of it ---- */
 
 static bool fill_page(struct command_ctx *cx, struct compiled *c) {
@@ -113,7 +126,7 @@ bool compile_load(struct command_ctx *cx, const struct model_args *args, bool ne
     if (!need_weights && !c->front.checkpoint) return true;
     if (!checkpoint_weights(c->front.checkpoint, m, c->front.sources, &c->weights)) return false;
     c->weights = paired_weights(cx->diag, cx->arena, &c->weights, c->front.sources, m->weights.n);
-    return args->weights_only || load_tokenizer(cx, args, c);
+    return args->weights_only || (load_tokenizer(cx, args, c) && load_chat(cx, args, c));
 }
 
 bool compile_may_write(struct command_ctx *cx, const struct model_args *args, const struct compiled *c,
@@ -123,6 +136,7 @@ bool compile_may_write(struct command_ctx *cx, const struct model_args *args, co
     bool read = args->model && !c->page && file_same(args->model, path);
     if (f->checkpoint) read = read || checkpoint_reads(f->checkpoint, path);
     if (tokenizer) read = read || file_same(tokenizer, path);
+    if (args->chat) read = read || file_same(args->chat, path);
     return !read || diag_in(cx->diag, path, DIAG_OUTPUT_IS_INPUT);
 }
 

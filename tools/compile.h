@@ -16,7 +16,8 @@ struct model_args {
     const char *model;           /* a text, or a page of ours by its name; NULL: the page that fits the weights */
     const char *weights;         /* checkpoint folder or file, or NULL */
     const char *tokenizer;       /* --tokenizer; NULL: the one that the text names, or what the checkpoint has */
-    bool weights_only;           /* no tokenizer is read */
+    const char *chat;            /* --chat-template: a file or "none"; NULL: what the text or the checkpoint has */
+    bool weights_only;           /* neither tokenizer nor template is read */
     bool quiet;                  /* the page that was chosen is not told */
     struct gguf_dialect dialect; /* --dialect */
     VEC(const char *) sets;
@@ -31,6 +32,8 @@ struct compiled {
     struct ir_weights weights;
     uint8_t *tokenizer;
     size_t tokenizer_n;
+    uint8_t *chat; /* struct setun_chat; chat_n 0: no template */
+    size_t chat_n;
 };
 
 /* Sorts the one word of a command between text and checkpoint.  A text may not do without weights if they are needed.
