@@ -84,9 +84,10 @@ static bool load_chat(struct command_ctx *cx, const struct model_args *args, str
                             .arena = cx->arena,
                             .file = args->chat,
                             .page = f->chat,
-                            .folder = f->checkpoint ? checkpoint_folder(f->checkpoint) : NULL,
+                            .gguf = f->checkpoint ? checkpoint_gguf(f->checkpoint) : NULL,
                             .tokenizer = c->tokenizer,
                             .tokenizer_bytes = c->tokenizer_n};
+    if (f->checkpoint && !in.gguf) in.folder = checkpoint_folder(f->checkpoint); /* a GGUF says all itself */
     return chat_read(&in, &c->chat, &c->chat_n);
 }
 
