@@ -13,6 +13,8 @@
  */
 #include "frontend/lower.h"
 
+#include "ir/weights.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -65,6 +67,7 @@ static struct ir_weight *weight_of(struct lower *lo, const struct sema_weight *w
     out->store = src->at ? src->store : w->ternary ? IR_STORE_TRIT : IR_STORE_BF16;
     out->scale = !w->ternary ? IR_SCALE_NONE : src->at ? src->kind : IR_SCALE_MATRIX;
     out->group = src->at ? src->group : 0;
+    if (w->rank == 1 && ir_store_block(out->store) > 1) out->store = IR_STORE_F32; /* gains and biases are read so */
     out->rank = w->rank;
     memcpy(out->dim, dim, w->rank * sizeof *dim);
     out->layers = layers_of(w->stack);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The second evaluator: runs textual IR by docs/numerics.md, sharing no code with the compiler.
 
-    evaluator.py PROG.sir (--weights DIR | --seed N) --tokens 3,7,1,12 [--logits OUT.bin] [--greedy N]
+    evaluator.py PROG.sir (--weights DIR|FILE.gguf | --seed N) --tokens 3,7,1,12 [--logits OUT.bin] [--greedy N]
                  [--bits] [--chunk N] [--names FILE] [--emit NAME]
 
 --logits writes those of every token, f32 little-endian, a row a token; --bits prints them as `setun-opt --interp`
@@ -16,6 +16,7 @@ import numpy as np
 sys.dont_write_bytecode = True  # the tree stays as it is
 import checkpoint
 import contract
+import gguf_file
 import sir
 
 F32 = np.float32
@@ -210,7 +211,10 @@ def main():
     opt = ap.parse_args()
     module = sir.read(pathlib.Path(opt.program).read_text())
     names = names_file(opt.names) if opt.names else None
-    weights = checkpoint.Checkpoint(opt.weights, names) if opt.weights else checkpoint.Seed(opt.seed)
+    if opt.weights and opt.weights.endswith(".gguf"):
+        weights = gguf_file.File(opt.weights)
+    else:
+        weights = checkpoint.Checkpoint(opt.weights, names) if opt.weights else checkpoint.Seed(opt.seed)
     tokens = [int(t) for t in opt.tokens.split(",")]
     ev = Evaluator(module, weights, positions=len(tokens) + opt.greedy)
     logits = []
