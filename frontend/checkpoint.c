@@ -138,6 +138,7 @@ const struct tensor *checkpoint_tensor(const struct checkpoint *cp, const char *
 const char *checkpoint_folder(const struct checkpoint *cp) { return cp->folder; }
 const struct config_values *checkpoint_config(const struct checkpoint *cp) { return &cp->config; }
 const struct gguf_file *checkpoint_gguf(const struct checkpoint *cp) { return cp->gguf; }
+size_t checkpoint_n_files(const struct checkpoint *cp) { return cp->files.n; }
 size_t checkpoint_n_tensors(const struct checkpoint *cp) { return cp->tensors.n; }
 const struct tensor *checkpoint_tensor_at(const struct checkpoint *cp, size_t i) { return cp->tensors.at[i]; }
 

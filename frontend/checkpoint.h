@@ -38,11 +38,18 @@ const struct gguf_file *checkpoint_gguf(const struct checkpoint *cp);
 bool checkpoint_reads(const struct checkpoint *cp, const char *path);
 /* A tensor by its exact name, or NULL. */
 const struct tensor *checkpoint_tensor(const struct checkpoint *cp, const char *name);
+size_t checkpoint_n_files(const struct checkpoint *cp);
 /* All tensors, by name. */
 size_t checkpoint_n_tensors(const struct checkpoint *cp);
 const struct tensor *checkpoint_tensor_at(const struct checkpoint *cp, size_t i);
 /* A line for each thing that was taken because nothing said otherwise: row orders, tilings, sizes of blocks. */
 void checkpoint_tell_dialect(const struct checkpoint *cp, struct buf *out);
+
+enum checkpoint_found {
+    CHECKPOINT_ABSENT,
+    CHECKPOINT_FOUND,
+    CHECKPOINT_BAD, /* reported: wrong shape, type or scale */
+};
 
 /* One weight of one layer, found. */
 struct weight_at {
@@ -65,6 +72,12 @@ struct weight_name {
     bool last;        /* the last of several alternatives: the one of GGUF files */
 };
 
+/*
+ * A tensor as a ternary matrix, without a model text that says what it is: packed ones, U8 with scales beside it, and
+ * dense matrices whose values are ternary already.  ABSENT: it is something else.
+ */
+enum checkpoint_found checkpoint_as_ternary(struct checkpoint *cp, const struct tensor *t, struct weight_at *at);
+
 /* Where the tensors of one weight class come from.  The frontend fills one for each ir_weight, indexed by id. */
 struct weight_source {
     uint32_t n;              /* layers of the stack; 1 for a global */
@@ -80,12 +93,6 @@ struct weight_source {
 
 /* Fills the class of a source whose n layers were found: the most general kind of scales, one storage. */
 void checkpoint_agree(struct weight_source *s);
-
-enum checkpoint_found {
-    CHECKPOINT_ABSENT,
-    CHECKPOINT_FOUND,
-    CHECKPOINT_BAD, /* reported: wrong shape, type or scale */
-};
 
 /*
  * Ternary matrix `base` of shape dim (outputs first, the contracted axis last).  Tries the tensors base.weight,

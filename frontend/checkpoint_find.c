@@ -148,6 +148,17 @@ enum checkpoint_found checkpoint_find_ternary(struct checkpoint *cp, const char 
     return found == CHECKPOINT_FOUND && !find_times(cp, base, at) ? CHECKPOINT_BAD : found;
 }
 
+enum checkpoint_found checkpoint_as_ternary(struct checkpoint *cp, const struct tensor *t, struct weight_at *at) {
+    uint64_t rows = 1, cols = t->rank ? t->dim[t->rank - 1] : 1;
+    for (uint32_t i = 0; i + 1 < t->rank; i++) rows = product(rows, t->dim[i]);
+    bool packed = t->type == TYPE_U8 && checkpoint_lookup(cp, arena_printf(cp->arena, "%s_scale", t->name));
+    if (packed) rows = product(rows, 4);
+    if (t->rank < 2 || rows == 0 || cols == 0 || rows > UINT32_MAX || cols > UINT32_MAX) return CHECKPOINT_ABSENT;
+    if (!t->format && !packed && (!is_float(t->type) || !checkpoint_is_ternary(cp, t, rows, cols)))
+        return CHECKPOINT_ABSENT;
+    return checkpoint_find_ternary(cp, t->name, 2, (uint32_t[]){(uint32_t)rows, (uint32_t)cols}, at);
+}
+
 /* ---- real ---- */
 
 enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *base, uint32_t rank, const uint32_t *dim,

@@ -57,6 +57,8 @@ bool checkpoint_packed_rows(struct checkpoint *cp, const struct weight_at *at, u
 /* ---- learning (checkpoint_learn.c) ---- */
 /* Fills kind, group, absmean and alpha of a matrix in blocks, or of a dense one.  false: reported. */
 bool checkpoint_learn(struct checkpoint *cp, struct weight_at *at);
+/* Are the values of a dense matrix of floats trits times scales already?  Reads no more than it must. */
+bool checkpoint_is_ternary(struct checkpoint *cp, const struct tensor *t, uint64_t rows, uint64_t cols);
 /* Scales of a dense matrix that is ternary already: rows, or rows * cols / group of them. */
 bool checkpoint_dense_scales(struct checkpoint *cp, const struct weight_at *at, float *out);
 

@@ -90,6 +90,29 @@ static void dense_row(struct dense *d, const float *w, uint64_t cols) {
     d->one = d->one && (m == 0 || m == d->first);
 }
 
+static bool any_alive(const struct dense *d) {
+    bool any = false;
+    for (uint32_t n = 1; n <= MAX_PARTS; n++) any = any || d->alive[n];
+    return any;
+}
+
+bool checkpoint_is_ternary(struct checkpoint *cp, const struct tensor *t, uint64_t rows, uint64_t cols) {
+    struct arena_mark mark = arena_save(cp->arena);
+    float *row = arena_array(cp->arena, float, cols);
+    struct dense d;
+    dense_start(&d, cols);
+    for (uint64_t r = 0; r < rows && any_alive(&d); r++) {
+        uint64_t at;
+        const uint8_t *p = tensor_data(t) + r * cols * tensor_types[t->type].bytes;
+        if (!real_finite(t->type, p, cols, &at)) d = (struct dense){.sum = 0};
+        real_decode(t->type, p, cols, row);
+        dense_row(&d, row, cols);
+        checkpoint_give_back(cp, cols * tensor_types[t->type].bytes);
+    }
+    arena_restore(cp->arena, mark);
+    return any_alive(&d) && d.sum > 0;
+}
+
 static bool learn_dense(struct checkpoint *cp, struct weight_at *at, struct learned *l) {
     uint64_t rows = at->shape.rows, cols = at->shape.cols;
     struct arena_mark mark = arena_save(cp->arena);

@@ -62,6 +62,12 @@ static bool read_known(struct reader *r, const struct config_key *k) {
     return true;
 }
 
+static bool is_known(const char *suffix) {
+    for (size_t i = 0; i < N_CONFIG_KEYS; i++)
+        if (strcmp(config_keys[i].gguf, suffix) == 0) return true;
+    return false;
+}
+
 /* Every other number of the architecture, by the rest of its key. */
 static void read_others(struct reader *r) {
     size_t n = strlen(r->g->arch);
@@ -69,7 +75,7 @@ static void read_others(struct reader *r) {
         const struct gguf_pair *p = &r->g->pair[i];
         int64_t v;
         double real;
-        if (strncmp(p->key, r->g->arch, n) != 0 || p->key[n] != '.') continue;
+        if (strncmp(p->key, r->g->arch, n) != 0 || p->key[n] != '.' || is_known(p->key + n + 1)) continue;
         char *name = arena_strdup(r->arena, p->key + n + 1);
         for (char *c = name; *c; c++)
             if (*c == '.' || *c == '-') *c = '_';
