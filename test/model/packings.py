@@ -27,7 +27,16 @@ GEMMA = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_lay
          "post_feedforward_layernorm": "post_ffw_norm"}
 ARCHS = {"BitNetForCausalLM": "bitnet-b1.58", "LlamaForCausalLM": "llama", "BitnetForCausalLM": "bitnet",
          "Qwen3ForCausalLM": "qwen3", "Qwen3Model": "qwen3", "Gemma3TextModel": "gemma3"}
-CONVERTED = ("tl1=64,64,32", "tl2=64,96,32", "tq1_0", "tq2_0", "q2_0", "q2_0_128", "i2_s", "hf_u8")
+CONVERTED = ("tl1=64,64,32", "tl2=64,96,32", "tq1_0", "tq2_0", "q2_0", "q2_0_128", "i2_s", "i2_s:arm", "i2_s:rows", "hf_u8")
+
+
+def converted(to):
+    """The file; and what its bytes do not tell."""
+    name = "converted-" + to.split("=")[0].replace(":", "-") + ("" if to == "hf_u8" else ".gguf")
+    return name, ("--dialect", to) if "=" in to or ":" in to else ()
+
+
+DIALECTS = dict(converted(to) for to in CONVERTED)
 
 
 # ---- safetensors ----
@@ -135,7 +144,7 @@ def run(*args):
 
 def answers(path, exe, ids):
     """Logits' bytes and the perplexity's line, or the bytes of a vector; and the page."""
-    page = run("setun", "build", path, "-o", exe).splitlines()[0].split()[1]
+    page = run("setun", "build", path, "-o", exe, *DIALECTS.get(path.name, ())).splitlines()[0].split()[1]
     words, logits = ",".join(map(str, ids)), exe.with_suffix(".logits")
     if page.endswith(b"-embedding"):
         return page, run(exe, "embed", "--tokens", words, "-o", "raw", "-q")
@@ -144,17 +153,14 @@ def answers(path, exe, ids):
 
 
 def convert(folder, name):
-    """What convert can write of this model; a refusal by rule is none of it."""
+    """What convert writes of this model: all of CONVERTED."""
     made = []
     for to in CONVERTED:
-        path = folder / f"converted-{to.split('=')[0]}.{'safetensors' if to == 'hf_u8' else 'gguf'}"
-        if to == "hf_u8":
-            path = folder / "converted-u8"
+        path = folder / converted(to)[0]
         done = subprocess.run(["setun", "convert", folder / "u8", "--to", to, "-o", path, "-q"], capture_output=True, check=False)
         if done.returncode:
-            print(f"{name}: {to}: {done.stderr.decode().splitlines()[0]}")
-        else:
-            made.append(path.name)
+            raise RuntimeError(f"{name}: {to}: {done.stderr.decode()}")
+        made.append(path.name)
     return made
 
 
