@@ -136,8 +136,9 @@ static bool beside_word(const uint8_t *text, size_t n, size_t from, size_t to) {
            (setun_char_at(text + to, n - to, &c) && setun_char_is_word(c));
 }
 
-bool setun_marked_between(const struct setun_allowed *a, size_t from, size_t to) {
-    size_t lo = 0, hi = a->n_marks; /* the first mark that is not before `from` */
+/* The first mark that is not before `from`, or SIZE_MAX. */
+static size_t mark_from(const struct setun_allowed *a, size_t from) {
+    size_t lo = 0, hi = a->n_marks;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         if (a->marks[mid] < from) {
@@ -146,27 +147,34 @@ bool setun_marked_between(const struct setun_allowed *a, size_t from, size_t to)
             hi = mid;
         }
     }
-    return lo < a->n_marks && a->marks[lo] < to;
+    return lo < a->n_marks ? a->marks[lo] : SIZE_MAX;
+}
+
+bool setun_marked_between(const struct setun_allowed *a, size_t from, size_t to) { return mark_from(a, from) < to; }
+
+/* The longest entry that may be taken at `at`, or NULL; *next: where the search goes on. */
+static const struct entry *allowed_at(const struct setun_tokenizer *t, const struct setun_finder *f,
+                                      const uint8_t *text, size_t n, size_t at, const struct setun_allowed *allowed,
+                                      size_t *next) {
+    const struct entry *e = f->from[text[at]] < f->from[text[at] + 1u] ? longest(f, text + at, n - at) : NULL;
+    *next = at + (e ? e->n : 1);
+    if (!e || (t->specials[e->special].flags & SETUN_SPECIAL_ALWAYS)) return e;
+    if (!allowed->all) return NULL;
+    size_t mark = mark_from(allowed, at);
+    if (mark >= *next) return e;
+    e = mark > at ? longest(f, text + at, mark - at) : NULL; /* one that ends before the mark */
+    *next = at + (e ? e->n : 1);
+    return e;
 }
 
 bool setun_finder_next(const struct setun_tokenizer *t, const struct setun_finder *f, const uint8_t *text, size_t n,
                        size_t at, size_t done, const struct setun_allowed *allowed, struct setun_found *found) {
     while (at < n) {
-        const struct entry *e = f->from[text[at]] < f->from[text[at] + 1u] ? longest(f, text + at, n - at) : NULL;
-        if (!e) {
-            at++;
-            continue;
-        }
+        size_t from = at, to, len;
+        const struct entry *e = allowed_at(t, f, text, n, from, allowed, &at);
+        if (!e) continue;
         uint32_t flags = t->specials[e->special].flags, c;
-        size_t from = at, to = at + e->n, len;
-        at = to;
-        if (!(flags & SETUN_SPECIAL_ALWAYS)) {
-            if (!allowed->all) continue;
-            if (setun_marked_between(allowed, from, to)) {
-                at = from + 1; /* one that is allowed may begin inside */
-                continue;
-            }
-        }
+        to = at;
         if ((flags & SETUN_SPECIAL_WORD) && beside_word(text, n, from, to)) continue;
         while ((flags & SETUN_SPECIAL_LSTRIP) && from > done && (len = setun_char_before(text, from, &c)) > 0 &&
                setun_char_is_space(c) && from - len >= done)

@@ -57,7 +57,7 @@ def chat(script, *args):
 
 # A question whose answer is plain letters and does not end of itself, so that it can be looked for.
 N = 4
-for number in range(2000):
+for number in range(1000):
     hello = b"hello the world %d" % number
     begin = message(b"user", hello) + ASK
     one = chat(hello + b"\n", "-n", str(N), "--prompt-cache", "one")
@@ -120,11 +120,14 @@ expect("no UTF-8, and the last plane: U+FFFD", held("hostile") == message(b"user
 # A template that strips: edges that show only then.
 with open("strip", "w", encoding="utf-8") as f:
     f.write("{% for m in messages %}<|start|><{{ m.content | trim }}>{% endfor %}")
-for text in (b"  |end|  ", b"|end|", b"\n\n|start|", b"<|end| \n"):
+with open("bare", "w", encoding="utf-8") as f:
+    f.write("{% for m in messages %}<|start|><{{ m.content }}>{% endfor %}")
+for text, template in [(text, template) for template in ("strip", "bare")
+                       for text in (b"  |end|  ", b"|end|", b"\n\n|start|", b"<|end| \n", b"<|end|", b"|start|")]:
     with open("message", "wb") as f:
         f.write(text)
-    chat(None, "-n", "1", "-f", "message", "--template", "strip", "--prompt-cache", "strip.c")
-    want = [START] + plain(b"<" + text.strip() + b">")
+    chat(None, "-n", "1", "-f", "message", "--template", template, "--prompt-cache", "strip.c")
+    want = [START] + plain(b"<" + (text.strip() if template == "strip" else text) + b">")
     expect(f"{text!r}, stripped, does not become special with what is around it", held("strip.c") == want,
            (held("strip.c"), want))
     os.unlink("strip.c")
@@ -153,6 +156,8 @@ with open("talk.json", encoding="utf-8") as f:
     talk = json.load(f)
 expect("/save writes JSON", [m["role"] for m in talk] == ["system"] + ["user", "assistant"] * 3
        and talk[0]["content"] == "a \"fake\" \\ one" and talk[5]["content"] == "or", talk)
+resets = chat(b"/system you are\nhello\n/reset\nhello\n", "-n", "7")
+expect("/reset keeps it", resets.stdout == 2 * chat(b"hello\n", "-n", "7", "--system", "you are").stdout, resets)
 flag = chat(b"hello\n", "-n", "7", "--system", "you are")
 expect("--system", flag.stdout == chat(b"/system you are\nhello\n", "-n", "7").stdout and flag.stdout != one.stdout)
 

@@ -223,6 +223,42 @@ static void spell(const struct setun_tokenizer *t, const char *text, size_t n, b
     setun_ids_free(&ids);
 }
 
+/* Special tokens but for those that would have a marked byte; the longest of those that may be. */
+static void marks(void) {
+    static const struct {
+        const char *text;
+        size_t mark[3], n_marks;
+        const char *want;
+    } list[] = {
+        {"hello<|end|>>", {0}, 0, "hello|<|end|>>"},     {"hello<|end|>>", {12}, 1, "hello|<|end|>|>"},
+        {"hello<|end|>", {5}, 1, "hello|<|||e|n|d|||>"}, {"hello<|end|>", {11}, 1, "hello|<|||e|n|d|||>"},
+        {"<|end|>hello", {7, 8}, 2, "<|end|>|hello"},    {"<|<|end|>", {0}, 1, "<|||<|end|>"},
+        {"<|<|end|>", {0, 2}, 2, "<|||<|||e|n|d|||>"},   {"<|end|><|end|>", {0, 13}, 2, "<|||e|n|d|||>|<|||e|n|d|||>"},
+    };
+    char why[256], out[1024];
+    struct setun_tokenizer t;
+    make_toy(0);
+    toy_size = table(&toy, 0, "[a-z]+|.", toy_section);
+    if (!EXPECT(setun_tok_open(&t, toy_section, toy_size, why, sizeof why))) return;
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct setun_ids ids = {0};
+        size_t at = 0;
+        EXPECT(setun_encode_marked(&t, (const uint8_t *)list[i].text, strlen(list[i].text), list[i].mark,
+                                   list[i].n_marks, &ids, why, sizeof why));
+        for (size_t k = 0; k < ids.n; k++) {
+            uint32_t len;
+            const uint8_t *bytes = setun_tok_text(&t, ids.at[k], &len);
+            if (k > 0) out[at++] = '|';
+            memcpy(out + at, bytes, len);
+            at += len;
+        }
+        out[at] = 0;
+        EXPECT_STR(out, list[i].want);
+        setun_ids_free(&ids);
+    }
+    setun_tok_close(&t);
+}
+
 static void examples(void) {
     char why[256], out[1024];
     struct setun_tokenizer t;
@@ -390,6 +426,7 @@ static void stops(void) {
 int main(void) {
     merges_like_slow();
     examples();
+    marks();
     round_trips();
     damaged();
     utf8();
