@@ -58,3 +58,5 @@ if shutil.which("qemu-x86_64"):
 if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):
     config.available_features.add("shared-data")
     config.substitutions.append(("%{shared}", os.path.join(root, "..", "shared", "data")))
+if os.path.exists(os.path.join(root, "..", "shared", "data", "llama3-tokenizer.model")):
+    config.available_features.add("shared-llama3")

@@ -26,7 +26,9 @@ class Tokenizers:
         import tokenizers
 
         self.t = tokenizers.Tokenizer.from_file(path)
-        self.names = [x.content for x in self.t.get_added_tokens_decoder().values()]
+        added = self.t.get_added_tokens_decoder()
+        self.names = [x.content for x in added.values()]
+        self.normalized = {i for i, x in added.items() if x.normalized} if "Prepend" in str(self.t.normalizer) else set()
 
     def encode(self, strings, specials, ends):
         self.t.encode_special_tokens = not specials
@@ -34,6 +36,18 @@ class Tokenizers:
 
     def decode(self, ids):
         return [s.encode() for s in self.t.decode_batch(ids, skip_special_tokens=True)]
+
+    def decodes(self, ids):
+        """It prints what the normaliser made of an added token, with the space before it; setun prints the token."""
+        return self.normalized.isdisjoint(ids)
+
+
+class Unigram(Tokenizers):
+    """Its model takes the texts of special tokens for them where that is not asked for; setun does not."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.special, self.names = self.names, []
 
 
 class SentencePiece:
@@ -74,6 +88,9 @@ class Tiktoken:
         allowed = "all" if specials else set()
         ids = self.t.encode_batch(strings, allowed_special=allowed, disallowed_special=(), num_threads=2)
         return [[self.begin] + one for one in ids] if ends else ids
+
+    def decodes(self, _):
+        return True
 
     def decode(self, ids):
         return [self.t.decode([i for i in one if i < LLAMA3_RANKS]).encode() for one in ids]
@@ -129,16 +146,19 @@ def compare(tok, path, them, strings, specials, ends):
     bad = ours != wanted and differ(f"ids {flags}", strings, ours, wanted, 4)
     if specials or ends:
         return bad
-    keep = [i for i, one in enumerate(ids) if not hasattr(them, "decodes") or them.decodes(one)]
+    keep = [i for i, one in enumerate(ids) if them.decodes(one)]
     texts_wanted = framed(them.decode([ids[i] for i in keep]), 1)
     texts_ours = run([tok, path, "--decode"], framed((as_bytes(ids[i]) for i in keep), 4))
     return (texts_ours != texts_wanted and differ("texts", [strings[i] for i in keep], texts_ours, texts_wanted, 1)) or bad
 
 
-READERS = {"llama3": Tokenizers, "qwen2": Tokenizers, "gpt2": Tokenizers, "falcon": Tokenizers, "tiktoken": Tiktoken, "shared_tiktoken": Tiktoken,
+READERS = {"shakespeare": Tokenizers, "llama2": Tokenizers, "gemma": Tokenizers, "metaspace": Tokenizers, "unigram": Unigram, "llama3": Tokenizers, "qwen2": Tokenizers, "gpt2": Tokenizers, "falcon": Tokenizers, "tiktoken": Tiktoken, "shared_tiktoken": Tiktoken,
            "spm_bpe": SentencePiece, "spm_bpe_words": SentencePiece, "spm_bpe_plain": SentencePiece, "spm_unigram": SentencePiece,
            "spm_unigram_bytes": SentencePiece, "gguf_llama3": Tokenizers, "gguf_gpt2": Tokenizers, "gguf_spm_bpe": SentencePiece,
            "gguf_spm_bpe_words": SentencePiece, "gguf_spm_unigram": SentencePiece}
+
+
+KEPT = {"shared_tiktoken": texts.shared("llama3-tokenizer.model"), "shakespeare": os.path.join(texts.ROOT, "models/shakespeare/tokenizer.json")}
 
 
 def main():
@@ -151,7 +171,7 @@ def main():
     parser.add_argument("--keep", help="where the files of the tokenizer stay")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = texts.shared("llama3-tokenizer.model") if args.family == "shared_tiktoken" else vocabularies.make(args.family, args.keep or folder)
+        path = KEPT[args.family] if args.family in KEPT else vocabularies.make(args.family, args.keep or folder)
         them = READERS[args.family](path)
         corpus = texts.shared("tinyshakespeare.txt") if args.family == "shared_tiktoken" else None
         text = open(corpus, encoding="utf-8").read() if corpus else texts.training()
@@ -160,7 +180,7 @@ def main():
         bad = compare(args.tok, ours, them, strings, False, False)
         some = strings[: len(strings) // 8]
         if not isinstance(them, SentencePiece):
-            bad |= compare(args.tok, ours, them, some + list(texts.look_alikes(texts.random.Random(args.seed), them.names, 5000)), True, False)
+            bad |= compare(args.tok, ours, them, some + list(texts.look_alikes(texts.random.Random(args.seed), getattr(them, "special", them.names), 5000)), True, False)
         bad |= compare(args.tok, ours, them, some, False, True)
     print(f"{args.family}: {len(strings)} strings, {'DIFFERENT' if bad else 'the same ids and texts'}")
     return 1 if bad else 0

@@ -3,6 +3,7 @@
 Everything follows from a seed.  The training text is made of words invented for several scripts, and of this project's
 own pages, so that vocabularies made from it may be kept anywhere.
 """
+import functools
 import glob
 import os
 import random
@@ -56,6 +57,7 @@ def pages():
     return "\n".join(out)
 
 
+@functools.lru_cache
 def training():
     return invented(1, 60000) + pages()
 
@@ -73,12 +75,12 @@ def slices(rng, text, n):
 
 
 def scalars(rng, part):
-    """Each Unicode scalar value, alone and between letters; part: one of so many."""
-    for c in range(0x110000):
-        if 0xD800 <= c < 0xE000 or (part > 1 and rng.randrange(part)):
-            continue
-        yield chr(c)
-        yield "a" + chr(c) + "b"
+    """Each Unicode scalar value, alone and between letters; part: one of so many that are neighbours."""
+    for first in range(0, 0x110000, part):
+        c = first + rng.randrange(part)
+        if not 0xD800 <= c < 0xE000 and c < 0x110000:
+            yield chr(c)
+            yield "a" + chr(c) + "b"
 
 
 def any_char(rng):

@@ -123,6 +123,83 @@ def spm_unigram_bytes(folder):
                normalization_rule_name="nfkc_cf", user_defined_symbols=["<sep>", "abab"], pad_id=3)
 
 
+# ---- tokenizer.json with SentencePiece's vocabularies ----
+
+
+def pieces_of(path):
+    """[(text, score, type)] of a model, and its user-defined pieces by their ids."""
+    import sentencepiece
+
+    t = sentencepiece.SentencePieceProcessor(model_file=path)
+    return t, [(t.id_to_piece(i), t.get_score(i)) for i in range(t.get_piece_size())]
+
+
+def json_bpe(folder, family, pre, normalizer, decoder, names):
+    """As transformers converts a model: merges of all pairs of pieces that make a piece, the best score first."""
+    from tokenizers import AddedToken, Tokenizer, models, processors
+
+    path = globals()[family](folder)
+    _, pieces = pieces_of(path)
+    os.unlink(path)
+    vocab = {text: i for i, (text, _) in enumerate(pieces)}
+    merges = []
+    for text, score in pieces:
+        local = [(text[:i], text[i:]) for i in range(1, len(text)) if text[:i] in vocab and text[i:] in vocab]
+        merges += [(pair, score) for pair in sorted(local, key=lambda p: (vocab[p[0]], vocab[p[1]]))]
+    merges = [pair for pair, _ in sorted(merges, key=lambda m: -m[1])]
+    t = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    t.normalizer, t.decoder = normalizer, decoder
+    if pre:
+        t.pre_tokenizer = pre
+    t.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", vocab["<s>"])])
+    t.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in ["<unk>", "<s>", "</s>"] + names])
+    t.add_tokens([AddedToken("</line>", special=False, normalized=True), AddedToken("▁▁▁", special=False, normalized=False)])
+    path = os.path.join(folder, "tokenizer.json")
+    t.save(path)
+    return path
+
+
+def llama2(folder):
+    from tokenizers import decoders, normalizers
+
+    decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return json_bpe(folder, "spm_bpe", None, normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), decoder, [])
+
+
+def gemma(folder):
+    from tokenizers import decoders, normalizers, pre_tokenizers
+
+    decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    return json_bpe(folder, "spm_bpe", pre_tokenizers.Split(" ", "merged_with_previous"), normalizers.Replace(" ", "▁"), decoder,
+                    ["<start_of_turn>", "<end_of_turn>"])
+
+
+def metaspace(folder):
+    """Llama 2 in the form of newer files: Metaspace, only in front of the whole text."""
+    from tokenizers import decoders, pre_tokenizers
+
+    decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return json_bpe(folder, "spm_bpe", pre_tokenizers.Metaspace(prepend_scheme="first", split=False), None, decoder, [])
+
+
+def unigram(folder):
+    """Of T5's and XLM-R's kind: a map of characters, Metaspace, log probabilities."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    path = spm_unigram(folder)
+    spm_model, pieces = pieces_of(path)
+    t = Tokenizer(models.Unigram(pieces, spm_model.unk_id(), False))
+    t.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap(path)), normalizers.Replace(Regex(" {2,}"), " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    t.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", spm_model.eos_id())])
+    t.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in ("<unk>", "</s>", "<extra_id_0>")])
+    os.unlink(path)
+    path = os.path.join(folder, "tokenizer.json")
+    t.save(path)
+    return path
+
+
 # ---- tiktoken ----
 
 
