@@ -1,6 +1,6 @@
 /*
- * interp.c -- setun run MODEL --interp: the interpreter as an engine of the runtime's `run`, so that flags, tokenizer,
- * sampler and files are those of executables.
+ * interp.c -- setun run MODEL --interp: the interpreter as an engine of the runtime's `run`, and of the command that
+ * --as names, so that flags, tokenizer, sampler and files are those of executables.
  */
 #include <string.h>
 
@@ -84,9 +84,19 @@ static bool own_flag(int argc, char **argv, int *at, const char *flag, const cha
     return true;
 }
 
-/* PATH or MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's `run`. */
-static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args, char **rest,
-                      int *n_rest) {
+/* The command of --as; 0: none of those that an engine has. */
+static enum setun_command engine_command(const char *name) {
+    static const enum setun_command id[] = {SETUN_RUN, SETUN_CHAT, SETUN_PPL, SETUN_EMBED};
+    static const char *const names[] = {"run", "chat", "ppl", "embed"};
+    for (size_t i = 0; i < COUNT_OF(id); i++)
+        if (!strcmp(name, names[i])) return id[i];
+    return 0;
+}
+
+/* PATH or MODEL.stn comes first; then our own flags are taken out, and the rest are those of the executable's command.
+ */
+static int split_args(struct command_ctx *cx, int argc, char **argv, struct model_args *args,
+                      enum setun_command *command, char **rest, int *n_rest) {
     bool interp = false;
     if (argc < 2 || argv[1][0] == '-') return command_usage("run", "PATH or MODEL.stn is missing; it comes first");
     for (int i = 2; i < argc; i++) {
@@ -97,6 +107,11 @@ static int split_args(struct command_ctx *cx, int argc, char **argv, struct mode
             args->weights = value;
         } else if (own_flag(argc, argv, &i, "--model", &value)) {
             args->model = value;
+        } else if (own_flag(argc, argv, &i, "--as", &value)) {
+            *command = value ? engine_command(value) : SETUN_RUN;
+            if (!*command) return command_usage("run", "--as wants run, chat, ppl or embed, not '%s'", value);
+        } else if (own_flag(argc, argv, &i, "--chat-template", &value)) {
+            args->chat = value;
         } else if (own_flag(argc, argv, &i, "--tokenizer", &value)) {
             args->tokenizer = value;
         } else if (own_flag(argc, argv, &i, "--dialect", &value)) {
@@ -114,7 +129,16 @@ static int split_args(struct command_ctx *cx, int argc, char **argv, struct mode
     return EXIT_OK;
 }
 
-static int run_model(struct command_ctx *cx, struct compiled *c, const struct setun_opts *o, double begin) {
+static int on_engine(struct setun_engine *e, const struct setun_tokenizer *t, const struct compiled *c,
+                     enum setun_command command, const struct setun_opts *o, double begin) {
+    if (command == SETUN_CHAT) return setun_chat(e, t, o, c->chat, c->chat_n);
+    if (command == SETUN_PPL) return setun_ppl(e, t, o, begin);
+    if (command == SETUN_EMBED) return setun_embed(e, t, o, begin);
+    return setun_run(e, t, o, begin);
+}
+
+static int run_model(struct command_ctx *cx, struct compiled *c, enum setun_command command, const struct setun_opts *o,
+                     double begin) {
     struct ir_module *m = c->front.module;
     struct interp_engine e = {.it = NULL};
     struct setun_trace trace = {.out = {.fd = -1}};
@@ -131,7 +155,7 @@ static int run_model(struct command_ctx *cx, struct compiled *c, const struct se
     if (code == EXIT_OK && !engine_open(&e, cx, m, compile_entry(cx, m), &c->weights, context))
         code = (int)diag_exit_code(cx->diag);
     e.trace = o->trace ? &trace : NULL;
-    if (code == EXIT_OK) code = setun_run(&e.e, c->tokenizer ? &tok : NULL, o, begin);
+    if (code == EXIT_OK) code = on_engine(&e.e, c->tokenizer ? &tok : NULL, c, command, o, begin);
     engine_close(&e);
     setun_tok_close(&tok);
     int kept = setun_trace_close(&trace, code == EXIT_OK);
@@ -143,12 +167,13 @@ int command_run(struct command_ctx *cx, int argc, char **argv) {
     struct model_args args = {0};
     struct compiled c = {0};
     struct setun_opts o;
+    enum setun_command command = SETUN_RUN;
     char **rest = arena_array(cx->arena, char *, (size_t)argc + 1);
-    int n_rest = 0, code = split_args(cx, argc, argv, &args, rest, &n_rest);
+    int n_rest = 0, code = split_args(cx, argc, argv, &args, &command, rest, &n_rest);
     if (code) return code;
-    code = setun_flags_parse(&o, SETUN_RUN, n_rest, rest);
+    code = setun_flags_parse(&o, command, n_rest, rest);
     if (code == EXIT_OK && !compile_load(cx, &args, true, &c)) code = (int)diag_exit_code(cx->diag);
-    if (code == EXIT_OK) code = run_model(cx, &c, &o, begin);
+    if (code == EXIT_OK) code = run_model(cx, &c, command, &o, begin);
     compile_close(&c);
     setun_flags_free(&o);
     return code;
