@@ -83,10 +83,12 @@ static struct j_value reals(J *j, enum j_op op, double a, double b) {
 static struct j_value concat(J *j, struct j_value a, struct j_value b) {
     if (a.kind == J_STR) {
         if (a.markup || b.markup) setun_j_fail(j, "a safe string may only be printed");
-        struct j_buf out = {0};
-        setun_j_put(j, &out, a.s, a.n);
-        setun_j_put(j, &out, b.s, b.n);
-        return setun_j_take(j, &out);
+        uint64_t n = (uint64_t)a.n + b.n;
+        if (n > J_MAX_STRING) setun_j_fail(j, "a text grows beyond %u bytes", J_MAX_STRING);
+        char *s = setun_j_alloc(j, n + 1, 1);
+        memcpy(s, a.s, a.n);
+        memcpy(s + a.n, b.s, b.n);
+        return setun_j_str(s, n);
     }
     struct j_value all = setun_j_list(j, a.kind, a.list->n + b.list->n);
     for (uint32_t i = 0; i < a.list->n; i++) setun_j_push(j, all.list, a.list->at[i]);
