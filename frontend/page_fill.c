@@ -28,7 +28,8 @@ static void put_field(struct buf *out, const char *text, const struct ast_field 
         if (v && v->is_int) {
             buf_printf(out, " = %" PRId64, v->i);
         } else if (v) {
-            buf_printf(out, " = %s", fmt_f64(number, v->real));
+            fmt_f64(number, v->real);
+            buf_printf(out, " = %s%s", number, strpbrk(number, ".e") ? "" : ".0");
         } else if (f->value) {
             size_t from = offset_of(text, f->value->loc.line, f->value->loc.col);
             buf_printf(out, " = ");

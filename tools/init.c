@@ -19,15 +19,19 @@ static bool write_page(struct command_ctx *cx, const struct model_args *args, co
 
 int command_init(struct command_ctx *cx, int argc, char **argv) {
     static const struct option options[] = {{"model", required_argument, NULL, 'm'},
+                                            {"dialect", required_argument, NULL, 'd'},
                                             {"output", required_argument, NULL, 'o'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {NULL, 0, NULL, 0}};
-    struct model_args args = {0};
+    struct model_args args = {.weights_only = true};
     struct compiled c = {0};
     const char *path = NULL;
     for (int o; (o = command_option("init", argc, argv, ":o:q", options)) != -1;) {
         switch (o) {
         case 'm': args.model = optarg; break;
+        case 'd':
+            if (!gguf_dialect_set(cx->diag, optarg, &args.dialect)) return EXIT_USAGE;
+            break;
         case 'o': path = optarg; break;
         case 'q': args.quiet = true; break;
         default: return EXIT_USAGE;

@@ -18,6 +18,7 @@ int command_check(struct command_ctx *cx, int argc, char **argv) {
     static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
                                             {"model", required_argument, NULL, 'm'},
                                             {"tokenizer", required_argument, NULL, 't'},
+                                            {"dialect", required_argument, NULL, 'd'},
                                             {"set", required_argument, NULL, 's'},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"chat-template", required_argument, NULL, 'h'},
@@ -31,6 +32,10 @@ int command_check(struct command_ctx *cx, int argc, char **argv) {
             args.model = optarg;
         else if (o == 't')
             args.tokenizer = optarg;
+        else if (o == 'd' && !gguf_dialect_set(cx->diag, optarg, &args.dialect))
+            return EXIT_USAGE;
+        else if (o == 'd')
+            continue;
         else if (o == 'h')
             args.chat = optarg;
         else if (o == 'q')
