@@ -14,7 +14,7 @@ FORMATS = {
     "frontend/gguf_tensor.c": "bitnets?",  # whose ids of types mean something else in other files
     "tools/convert_files.c": '"bitnet"',  # quant_method of config.json
 }
-ANYWHERE = r"\bllama3\b"  # the scaling of rotations that config.json calls so
+ANYWHERE = r"\bllama3\b|bitnet\.cpp"  # the scaling of rotations that config.json calls so; a program whose files are read
 
 root = pathlib.Path(sys.argv[1])
 bad = []
