@@ -214,6 +214,12 @@ static void ranges(void) {
 
 /* ---- damage: every byte takes every value (of long ones, some); what is taken must be what encode writes ---- */
 
+static bool are_trits(const int8_t *t, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++)
+        if (t[i] < -1 || t[i] > 1) return false;
+    return true;
+}
+
 /* The byte told is the one, or the first of its number; or the sign of a triple whose index was damaged. */
 static bool told_near(const struct sample *m, const struct ternary_bad *bad, uint64_t at, uint64_t open_from) {
     if (m->f->where == SCALE_TAIL && at >= open_from - 4) return bad->byte == open_from - 4;
@@ -242,6 +248,7 @@ static void damage(const char *name, uint64_t rows, uint64_t cols, struct tl_til
                            (int)bad.byte, (int)bad.row, (int)bad.col);
                 continue;
             }
+            EXPECT(are_trits(m.out, rows * cols));
             if (m.f->scales) m.f->scales(&m.s, m.p, 0, rows, scale);
             m.f->encode(&m.s, m.out, scale, again);
             if (!EXPECT(!memcmp(again, m.p, open_from)))
