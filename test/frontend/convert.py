@@ -212,6 +212,16 @@ def scales():
     refused("wide", "tq1_0", "x.gguf", "scales are exact in f16", "q_proj.weight'")
     convert("wide", "tl2=32,96,32", "wide.gguf")
 
+    def recovered(all_of):  # a dense matrix that is trits times a scale already
+        store(0x3f400000)(all_of)
+        del all_of[f"{name}_scale"]
+        all_of[name] = ("F32", [256, 512], b"".join(struct.pack("<f", (i * i % 3 - 1) * 0.7) for i in range(256 * 512)))
+
+    folder("recovered", recovered, divide)
+    convert("recovered", "hf_u8", "packed")  # all scales multiply now, and config.json says so
+    check(tensors("packed/model.safetensors")[name][0] == "U8", "a dense matrix was not packed")
+    check(logits("recovered") == logits("packed"), "scales made for a dense matrix have another sense")
+
     def rows(all_of):
         for n in list(all_of):
             if n.endswith("_scale"):
