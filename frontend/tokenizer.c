@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/json.h"
-#include "frontend/tokenizer_impl.h"
+#include "frontend/tokenizer_beside.h"
 
 static const struct jlimits small_limits = {.bytes = 16 << 20, .depth = 64, .values = 1000000};
 static const uint32_t max_vocab = 1u << 24;
@@ -41,8 +40,7 @@ int64_t tok_find(const struct tok_build *b, const char *text) {
 
 /* ---- the files beside it ---- */
 
-/* JGOT_ABSENT: there is none. */
-static enum jgot open_beside(const struct tok_build *b, const char *name, struct jfile *j) {
+enum jgot tok_open_beside(const struct tok_build *b, const char *name, struct jfile *j) {
     const char *slash = strrchr(b->path, '/');
     int folder = slash ? (int)(slash - b->path) + 1 : 0;
     const char *path = arena_printf(b->arena, "%.*s%s", folder, b->path, name);
@@ -85,7 +83,7 @@ static bool read_added(const struct jfile *j, const char *key, int *add) {
 static bool read_tokenizer_config(struct tok_build *b, bool *said_bos) {
     struct jfile j;
     int64_t bos = -1, eos = -1;
-    enum jgot got = open_beside(b, "tokenizer_config.json", &j);
+    enum jgot got = tok_open_beside(b, "tokenizer_config.json", &j);
     if (got != JGOT_VALUE) return got == JGOT_ABSENT;
     bool ok = read_added(&j, "add_bos_token", &b->add_bos) && read_added(&j, "add_eos_token", &b->add_eos) &&
               read_named(b, &j, "bos_token", &bos) && read_named(b, &j, "eos_token", &eos);
@@ -101,7 +99,7 @@ static bool read_generation_config(struct tok_build *b) {
     struct jfile j;
     int64_t ids[CONFIG_MAX_EOS];
     size_t n = 0;
-    enum jgot got = open_beside(b, "generation_config.json", &j);
+    enum jgot got = tok_open_beside(b, "generation_config.json", &j);
     if (got != JGOT_VALUE) return got == JGOT_ABSENT;
     bool ok = jfile_ids(&j, j.root, "eos_token_id", CONFIG_MAX_EOS, ids, &n) != JGOT_BAD;
     for (size_t i = 0; ok && i < n; i++) ok = tok_add_eos(b, jfile_where(&j, "eos_token_id", NULL), ids[i]);
@@ -175,8 +173,8 @@ static enum file_kind kind_of(const char *path) {
 static bool read_file(struct tok_build *b) {
     switch (kind_of(b->path)) {
     case FILE_JSON: return tok_json_read(b);
-    case FILE_SPM: return tok_spm_read(b);
-    case FILE_TIKTOKEN: return tok_tiktoken_read(b);
+    case FILE_SPM: return tok_spm_read(b) && tok_read_added(b);
+    case FILE_TIKTOKEN: return tok_tiktoken_read(b) && tok_read_added(b);
     case FILE_OTHER: break;
     }
     return diag_in(b->diag, b->path, DIAG_TOK_KIND);
