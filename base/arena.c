@@ -25,6 +25,7 @@ struct block {
 struct arena {
     struct block *top;
     size_t step; /* size of the next block */
+    size_t held, peak;
 };
 
 NORETURN void arena_no_memory(size_t bytes) {
@@ -52,6 +53,8 @@ static void push_block(struct arena *a, size_t n) {
     b->size = size;
     b->below = a->top;
     a->top = b;
+    a->held += size;
+    if (a->held > a->peak) a->peak = a->held;
     if (a->step < LARGEST_STEP) a->step *= 2;
 }
 
@@ -85,10 +88,13 @@ void arena_restore(struct arena *a, struct arena_mark m) {
     while (a->top && a->top != m.block) {
         struct block *b = a->top;
         a->top = b->below;
+        a->held -= b->size;
         free(b);
     }
     if (a->top) a->top->used = m.used;
 }
+
+size_t arena_peak(const struct arena *a) { return a->peak; }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n) {
     char *p = arena_alloc(a, n + 1);

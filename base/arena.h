@@ -27,6 +27,8 @@ void *arena_alloc(struct arena *a, size_t n);
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 struct arena_mark arena_save(struct arena *a);
 void arena_restore(struct arena *a, struct arena_mark m);
+/* The most bytes it ever held, blocks counted whole: for tests of what readers take. */
+size_t arena_peak(const struct arena *a);
 
 #define arena_one(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_calloc((a), (n), sizeof(type)))

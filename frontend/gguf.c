@@ -210,13 +210,28 @@ static bool take_infos(struct gguf_reader *r) {
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
-static bool no_name_twice(struct gguf_reader *r, enum gguf_field f, const char **name, size_t n) {
+/* A name that occurs twice; NULL: none. */
+static const char *name_twice(const char **name, size_t n) {
     if (n) qsort(name, n, sizeof *name, by_text);
     for (size_t i = 0; i + 1 < n; i++)
-        if (strcmp(name[i], name[i + 1]) == 0)
-            return diag_in(r->diag, arena_printf(r->arena, "%s: %s", r->g->file.path, gguf_fields[f].name),
-                           DIAG_GGUF_TWICE, name[i]);
-    return true;
+        if (strcmp(name[i], name[i + 1]) == 0) return name[i];
+    return NULL;
+}
+
+/* The second of the tensors with this name: its info ends in name, rank, dims, type, offset. */
+static bool tensor_twice(struct gguf_reader *r, const char *name) {
+    size_t i = r->g->file.n;
+    while (strcmp(r->g->file.tensor[--i].name, name) != 0) {
+    }
+    uint64_t at = r->info[i] - 8 * (uint64_t)r->g->file.tensor[i].rank - 4 - strlen(name);
+    return diag_in(r->diag, gguf_field_where(r, GGUF_FIELD_NAME, at), DIAG_GGUF_TWICE, name);
+}
+
+static bool key_twice(struct gguf_reader *r, const char *name) {
+    size_t i = r->g->n_pairs;
+    while (strcmp(r->g->pair[--i].key, name) != 0) {
+    }
+    return diag_in(r->diag, gguf_where(r->arena, r->g, &r->g->pair[i]), DIAG_GGUF_TWICE, name);
 }
 
 static bool names_differ(struct gguf_reader *r) {
@@ -224,11 +239,11 @@ static bool names_differ(struct gguf_reader *r) {
     struct arena_mark m = arena_save(r->arena);
     const char **name = arena_array(r->arena, const char *, g->n_pairs > g->file.n ? g->n_pairs : g->file.n);
     for (size_t i = 0; i < g->n_pairs; i++) name[i] = g->pair[i].key;
-    bool ok = no_name_twice(r, GGUF_FIELD_KEY, name, g->n_pairs);
+    const char *key = name_twice(name, g->n_pairs);
     for (size_t i = 0; i < g->file.n; i++) name[i] = g->file.tensor[i].name;
-    ok = ok && no_name_twice(r, GGUF_FIELD_NAME, name, g->file.n);
+    const char *tensor = key ? NULL : name_twice(name, g->file.n);
     arena_restore(r->arena, m);
-    return ok;
+    return key ? key_twice(r, key) : !tensor || tensor_twice(r, tensor);
 }
 
 /* ---- the whole ---- */

@@ -13,6 +13,11 @@ static const uint64_t max_header = 100000000;
 /* {name: {"shape": [...]}} is three deep.  A tensor takes about ten values. */
 static const struct jlimits header_limits = {.bytes = SIZE_MAX, .depth = 3, .values = 4000000};
 
+const char *const st_fields[ST_N_FIELDS] = {
+#define FIELD(id, name, ...) name,
+#include "frontend/safetensors_fields.def"
+};
+
 struct reader {
     struct diag *diag;
     struct arena *arena;
@@ -21,16 +26,26 @@ struct reader {
 };
 
 static const char *at_tensor(const struct reader *r, const char *name) {
-    return arena_printf(r->arena, "%s: tensor '%.200s', in the header", r->file->path, name);
+    const uint8_t *header = r->file->map.at + 8, *at = header;
+    size_t n = strlen(name), left = (size_t)r->data - 8;
+    /* Where it stands: as the key of its entry, unless it is written with escapes. */
+    while (left > n + 2 && (at = memchr(at, '"', left - n - 1)) != NULL) {
+        if (memcmp(at + 1, name, n) == 0 && at[n + 1] == '"')
+            return arena_printf(r->arena, "%s: tensor '%.200s', byte 0x%zx", r->file->path, name,
+                                (size_t)(at - header) + 9);
+        left = (size_t)r->data - 8 - (size_t)(++at - header);
+    }
+    return arena_printf(r->arena, "%s: tensor '%.200s', in the header from byte 0x8 on", r->file->path, name);
 }
 
 /* ---- one entry of the header ---- */
 
 /* Rule 3: exact case. */
 static bool read_dtype(const struct reader *r, const json_t *entry, struct tensor *t) {
-    const json_t *v = json_object_get(entry, "dtype");
+    const json_t *v = json_object_get(entry, st_fields[ST_FIELD_DTYPE]);
     if (!json_is_string(v))
-        return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_FIELD, "dtype", "a string", json_kind(v));
+        return diag_in(r->diag, at_tensor(r, t->name), DIAG_ST_FIELD, st_fields[ST_FIELD_DTYPE], "a string",
+                       json_kind(v));
     for (size_t i = 0; i < N_TENSOR_TYPES; i++) {
         const char *name = tensor_types[i].safetensors;
         if (!name || strcmp(json_string_value(v), name) != 0) continue;
@@ -80,9 +95,9 @@ static bool read_entry(const struct reader *r, const char *name, const json_t *e
         return diag_in(r->diag, at_tensor(r, name), DIAG_JSON_TYPE, "an object", json_kind(entry));
     if (json_object_size(entry) > 3) return diag_in(r->diag, at_tensor(r, name), DIAG_ST_KEYS);
     if (!read_dtype(r, entry, t)) return false;
-    if (!read_list(r, name, entry, "shape", 0, TENSOR_MAX_RANK, t->dim, &n)) return false;
+    if (!read_list(r, name, entry, st_fields[ST_FIELD_SHAPE], 0, TENSOR_MAX_RANK, t->dim, &n)) return false;
     t->rank = (uint32_t)n;
-    if (!read_list(r, name, entry, "data_offsets", 2, 2, span, &n)) return false;
+    if (!read_list(r, name, entry, st_fields[ST_FIELD_OFFSETS], 2, 2, span, &n)) return false;
     if (!check_size(r, t, span[0], span[1])) return false;
     uint64_t end;
     if (!ck_add(&end, r->data, span[1]) || end > r->file->map.n)
@@ -95,7 +110,7 @@ static bool read_entry(const struct reader *r, const char *name, const json_t *e
 static bool check_metadata(const struct reader *r, json_t *metadata) {
     const char *key;
     json_t *v;
-    const char *where = arena_printf(r->arena, "%s: key '__metadata__'", r->file->path);
+    const char *where = at_tensor(r, st_fields[ST_FIELD_METADATA]);
     if (!json_is_object(metadata)) return diag_in(r->diag, where, DIAG_JSON_TYPE, "an object", json_kind(metadata));
     json_object_foreach(metadata, key, v) {
         if (!json_is_string(v)) return diag_in(r->diag, where, DIAG_JSON_TYPE, "strings only", json_kind(v));
@@ -128,7 +143,8 @@ static bool check_order(const struct reader *r) {
         at += t->bytes;
         before = t->name;
     }
-    return at == f->map.n || diag_in(r->diag, f->path, DIAG_ST_TAIL, at - r->data, f->map.n - r->data);
+    return at == f->map.n || diag_in(r->diag, arena_printf(r->arena, "%s: byte 0x%" PRIx64, f->path, at), DIAG_ST_TAIL,
+                                     at - r->data, f->map.n - r->data);
 }
 
 static bool read_tensors(const struct reader *r, json_t *header) {
@@ -137,7 +153,7 @@ static bool read_tensors(const struct reader *r, json_t *header) {
     const char *name;
     json_t *entry;
     json_object_foreach(header, name, entry) {
-        if (strcmp(name, "__metadata__") == 0) {
+        if (strcmp(name, st_fields[ST_FIELD_METADATA]) == 0) {
             if (!check_metadata(r, entry)) return false;
         } else if (!read_entry(r, name, entry, &f->tensor[f->n++])) {
             return false;
@@ -150,10 +166,11 @@ static bool read_tensors(const struct reader *r, json_t *header) {
 /* Rules 1 and 2. */
 static bool read_header(struct reader *r) {
     const struct mapped *m = &r->file->map;
-    if (m->n < 8) return diag_in(r->diag, r->file->path, DIAG_ST_SHORT, m->n);
+    const char *length = arena_printf(r->arena, "%s: header length, byte 0x0", r->file->path);
+    if (m->n < 8) return diag_in(r->diag, length, DIAG_ST_SHORT, m->n);
     uint64_t n = load_u64le(m->at);
-    if (n > max_header) return diag_in(r->diag, r->file->path, DIAG_ST_HEADER_LONG, n, max_header);
-    if (n > m->n - 8) return diag_in(r->diag, r->file->path, DIAG_ST_TRUNCATED, n, m->n);
+    if (n > max_header) return diag_in(r->diag, length, DIAG_ST_HEADER_LONG, n, max_header);
+    if (n > m->n - 8) return diag_in(r->diag, length, DIAG_ST_TRUNCATED, n, m->n);
     if (n == 0 || m->at[8] != '{') return diag_in(r->diag, r->file->path, DIAG_ST_BRACE);
     r->data = 8 + n;
     const char *where = arena_printf(r->arena, "%s: header", r->file->path);

@@ -11,6 +11,14 @@
 #include "base/diag.h"
 #include "frontend/tensor.h"
 
+/* The parts of a header (safetensors_fields.def). */
+enum st_field {
+#define FIELD(id, ...) ST_FIELD_##id,
+#include "frontend/safetensors_fields.def"
+    ST_N_FIELDS
+};
+extern const char *const st_fields[ST_N_FIELDS];
+
 /* Tables and names lie in the arena.  On false nothing needs closing. */
 bool st_open(struct diag *d, struct arena *a, const char *path, struct tensor_file *f);
 void st_close(struct tensor_file *f);

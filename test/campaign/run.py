@@ -141,6 +141,19 @@ def small_safetensors(folder):
         f.write(len(header).to_bytes(8, "little") + header + bytes(11))
 
 
+def small_gguf(folder):
+    """The tensors a F32[2, 4] and b F16[3], and three pairs."""
+    text = lambda s: len(s).to_bytes(8, "little") + s
+    number = lambda v, n=4: v.to_bytes(n, "little")
+    pairs = [text(b"general.architecture") + number(8) + text(b"demo"), text(b"general.alignment") + number(4) + number(32)]
+    pairs.append(text(b"demo.words") + number(9) + number(8) + number(2, 8) + text(b"one") + text(b"two"))
+    infos = text(b"a") + number(2) + number(4, 8) + number(2, 8) + number(0) + number(0, 8)
+    infos += text(b"b") + number(1) + number(3, 8) + number(1) + number(32, 8)
+    header = b"GGUF" + number(3) + number(2, 8) + number(len(pairs), 8) + b"".join(pairs) + infos
+    with open(os.path.join(folder, "small.gguf"), "wb") as f:
+        f.write(header + bytes(-len(header) % 32) + bytes(64))
+
+
 def fuzz(build, extra):
     """fuzz targets of the readers under ASan and UBSan: [SECONDS] each, 60 if not given"""
     clang = newest("clang")
@@ -159,6 +172,8 @@ def fuzz(build, extra):
                 shutil.copy(path, os.path.join(corpus, os.path.basename(os.path.dirname(path)) + "-" + os.path.basename(path)))
         if name == "safetensors_fuzz":
             small_safetensors(corpus)
+        if name == "gguf_fuzz":
+            small_gguf(corpus)
         seconds = f"-max_total_time={extra[0] if extra else 60}"
         command = [os.path.join(folder, "test", name), seconds, "-timeout=10", "-rss_limit_mb=3000", "-print_final_stats=1", corpus]
         done = subprocess.run(command, check=False, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -171,6 +186,14 @@ def fuzz(build, extra):
     return 1 if failed else 0
 
 
+def mutants(build, extra):
+    """structure-aware mutants of the files of strangers, under ASan and UBSan: [COUNT] a format, 20000 if not given"""
+    folder = build + "-sanitize"
+    configure(folder, cached(build, "LLVM_DIR"), "-DSETUN_SANITIZE=ON", targets=["setun-mutate"])
+    command = [os.path.join(folder, "test", "setun-mutate"), "--count", extra[0] if extra else "20000"]
+    return subprocess.run(command, check=False).returncode
+
+
 def big_model(build, extra):
     """a model of 2B4T's size: time and memory of the build, speed of the executable (bench/RESULTS.md)"""
     sys.dont_write_bytecode = True  # the tree stays as it is
@@ -178,7 +201,7 @@ def big_model(build, extra):
     return big.run(ROOT, build, extra[0] if extra else None)
 
 
-CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "sanitize": sanitize, "llvm": llvm, "tidy": tidy, "big": big_model}
+CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "mutants": mutants, "sanitize": sanitize, "llvm": llvm, "tidy": tidy, "big": big_model}
 
 
 def main():
