@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/cache.h"
+#include "runtime/chat_file.h"
 #include "runtime/chat_input.h"
 #include "runtime/conversation.h"
 #include "runtime/session.h"
@@ -127,7 +128,8 @@ static int do_help(struct chat *h, const char *rest) {
     setun_say("/help           this\n"
               "/reset          a new conversation with the same system message\n"
               "/system [TEXT]  another system message, or none, from now on\n"
-              "/save FILE      the conversation as JSON\n"
+              "/save FILE      writes the conversation as JSON\n"
+              "/load FILE      goes on with such a conversation\n"
               "/exit           the end; Ctrl-D too\n"
               "A line that ends in a backslash goes on; a line that begins with \"\"\" begins a block, which ends with "
               "\"\"\".\n"
@@ -146,35 +148,17 @@ static int do_system(struct chat *h, const char *rest) {
     return no_room(h);
 }
 
-static void put_json(struct setun_out *out, const uint8_t *text, size_t n) {
-    setun_out_write(out, "\"", 1);
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] == '"' || text[i] == '\\') {
-            setun_out_printf(out, "\\%c", text[i]);
-        } else if (text[i] < 0x20 || text[i] == 0x7f) {
-            setun_out_printf(out, "\\u%04x", text[i]);
-        } else {
-            setun_out_write(out, &text[i], 1);
-        }
-    }
-    setun_out_write(out, "\"", 1);
+/* A file that cannot be written or read was said; on a terminal that is all. */
+static int do_save(struct chat *h, const char *rest) {
+    if (*rest == 0) return refuse(h, EXIT_USAGE, "/save wants the name of a file");
+    int code = setun_chat_save(&h->c, rest);
+    return h->terminal ? EXIT_OK : code;
 }
 
-static int do_save(struct chat *h, const char *rest) {
-    struct setun_out out;
-    if (*rest == 0) return refuse(h, EXIT_USAGE, "/save wants the name of a file");
-    int code = setun_out_open(&out, rest);
-    for (size_t i = 0; code == EXIT_OK && i < h->c.in.n_messages; i++) {
-        const struct setun_message *m = &h->c.message[i];
-        setun_out_printf(&out, "%s{\"role\": \"%s\", \"content\": ", i > 0 ? ",\n " : "[", m->role.at);
-        bool ok = setun_unguard((const uint8_t *)m->content.at, m->content.n, &h->c.made);
-        put_json(&out, h->c.made.at, ok ? h->c.made.n : 0);
-        setun_out_printf(&out, "}");
-    }
-    if (code == EXIT_OK) setun_out_printf(&out, h->c.in.n_messages > 0 ? "]\n" : "[]\n");
-    int closed = setun_out_close(&out, code == EXIT_OK);
-    code = code != EXIT_OK ? code : closed;
-    return h->terminal ? EXIT_OK : code; /* it was said */
+static int do_load(struct chat *h, const char *rest) {
+    if (*rest == 0) return refuse(h, EXIT_USAGE, "/load wants the name of a file");
+    int code = setun_chat_load(&h->c, rest);
+    return h->terminal ? EXIT_OK : code;
 }
 
 static int do_exit(struct chat *h, const char *rest) {
@@ -186,7 +170,8 @@ static int do_exit(struct chat *h, const char *rest) {
 static const struct {
     const char *name;
     int (*run)(struct chat *h, const char *rest);
-} commands[] = {{"help", do_help}, {"reset", do_reset}, {"system", do_system}, {"save", do_save}, {"exit", do_exit}};
+} commands[] = {{"help", do_help}, {"reset", do_reset}, {"system", do_system},
+                {"save", do_save}, {"load", do_load},   {"exit", do_exit}};
 
 /* The command in h->in.text, terminated there. */
 static int command(struct chat *h) {

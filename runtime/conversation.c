@@ -99,6 +99,8 @@ void setun_conversation_drop(struct setun_conversation *c) {
     if (m->content.at + m->content.n == (const char *)c->text + c->used) c->used -= m->content.n;
 }
 
+void setun_conversation_clear(struct setun_conversation *c) { c->in.n_messages = c->used = 0; }
+
 static bool has_system(const struct setun_conversation *c) {
     return c->in.n_messages > 0 && strcmp(c->message[0].role.at, "system") == 0;
 }

@@ -38,6 +38,8 @@ void setun_conversation_close(struct setun_conversation *c);
 bool setun_conversation_add(struct setun_conversation *c, const char *role, const uint8_t *text, size_t n);
 /* Without the last one. */
 void setun_conversation_drop(struct setun_conversation *c);
+/* Without any. */
+void setun_conversation_clear(struct setun_conversation *c);
 /* Without any but a first one of the role "system". */
 void setun_conversation_reset(struct setun_conversation *c);
 /* The first message has the role "system" and this text; n == 0: there is none.  false: there is no room. */

@@ -158,6 +158,28 @@ expect("/save writes JSON", [m["role"] for m in talk] == ["system"] + ["user", "
        and talk[0]["content"] == "a \"fake\" \\ one" and talk[5]["content"] == "or", talk)
 resets = chat(b"/system you are\nhello\n/reset\nhello\n", "-n", "7")
 expect("/reset keeps it", resets.stdout == 2 * chat(b"hello\n", "-n", "7", "--system", "you are").stdout, resets)
+# A conversation that is loaded is the one that was saved.
+whole = chat(b"/system be\nhello\nthe world\nhell\n", "-n", "3", "--prompt-cache", "whole")
+chat(b"/system be\nhello\nthe world\n/save half.json\n", "-n", "3")
+loaded = chat(b"other\n/load half.json\nhell\n", "-n", "3", "--prompt-cache", "loaded")
+with open("whole", "rb") as a, open("loaded", "rb") as b:
+    expect("/load goes on with what /save wrote", a.read() == b.read() and loaded.returncode == 0, (whole, loaded))
+with open("escapes.json", "w", encoding="ascii") as f:
+    f.write(' [ {"content" : "\\u00e9\\ud83d\\ude00\\n\\"\\\\\\/<|end|>" ,"role":"user"},\n{"role":"assistant","content":""}]\n')
+done = chat(b"/load escapes.json\nx\n", "-n", "1", "--prompt-cache", "escapes.c")
+want = message(b"user", "\u00e9\U0001f600\n\"\\/<|end|>".encode()) + message(b"assistant", b"") + message(b"user", b"x") + ASK
+expect("escapes, any order of keys, special names as text", held("escapes.c") == want, (done, want))
+with open("talk.json", "rb") as f:
+    good = f.read()
+bad = [good[:k] for k in range(0, len(good) - 2, 5)] + [good + b"x", good.replace(b"role", b"rule", 1), b"{}", b"[[]]", b'[{}]']
+bad += [b'[{"role":"user","content":"%s"}]' % t for t in (b"\\x", b"\\u12g4", b"\\ud800", b"\\ud800\\u0041", b"\\udc00", b"\n", b'"')]
+bad += [b'[{"role":"tool","content":""}]', b'[{"role":"user","role":"user"}]', b'[{"content":"","content":""}]', b'[{"role":"user"}]']
+for text in bad:
+    with open("bad.json", "wb") as f:
+        f.write(text)
+    done = chat(b"/load bad.json\n")
+    expect(f"/load refuses {text[-40:]!r}", done.returncode == 3 and re.match(rb"error: bad.json: byte \d+: expected ", done.stderr)
+           and done.stderr.count(b"\n") == 1, done)
 flag = chat(b"hello\n", "-n", "7", "--system", "you are")
 expect("--system", flag.stdout == chat(b"/system you are\nhello\n", "-n", "7").stdout and flag.stdout != one.stdout)
 

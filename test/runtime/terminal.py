@@ -5,6 +5,7 @@ import pty
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -139,4 +140,18 @@ t.until(b"hello\r\n")
 time.sleep(0.1)
 os.kill(t.pid, signal.SIGTERM)
 expect("SIGTERM ends with 143", t.ended() == 143)
+
+# Without a terminal: a signal ends it with its code and what there was, and so does a reader that goes away.
+for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    p = subprocess.Popen([exe, "chat", "--ignore-eos"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(b"hello\n")
+    p.stdin.flush()
+    head = p.stdout.read(4)
+    p.send_signal(number)
+    out, err = p.communicate(timeout=20)
+    expect(f"a script ends with {code}", p.returncode == code and out.endswith(b"\n") and err == b"", (p.returncode, out, err))
+p = subprocess.Popen([exe, "chat", "--ignore-eos", "-p", "hello"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+p.stdout.read(4)
+p.stdout.close()
+expect("a reader that goes away ends it quietly", p.wait(timeout=20) == 5 and p.stderr.read() == b"", p.returncode)
 sys.exit(1 if failed else 0)
