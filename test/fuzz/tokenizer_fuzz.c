@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     size_t bytes;
     if (n >= 4 && memcmp(data, "SOT2", 4) == 0) return section(data, n);
     fuzz_start(&f, data, n);
-    bool ok = tokenizer_read(f.diag, f.arena, f.path, &config, 300, &table, &bytes);
+    bool ok = tokenizer_read(f.diag, f.arena, f.path, &config, 1000, &table, &bytes);
     struct setun_tokenizer t;
     char why[200];
     if (ok && !setun_tok_open(&t, table, bytes, why, sizeof why)) abort();

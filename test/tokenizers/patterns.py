@@ -22,7 +22,7 @@ PATTERNS = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"\w+|\d{2}|[^\w\s]+|\s+$|^\s|\b\S", "[一-龥぀-ゟ゠-ヿ]+|\\p{Han}|[\\u4e00-\\x{5000}]",
+    r"\d{1,2}+|a{2}+b?|\w|\s{1,2}+|[^\s\w]{,2}", r"\w+|\d{2}|[^\w\s]+|\s+$|^\s|\b\S", "[一-龥぀-ゟ゠-ヿ]+|\\p{Han}|[\\u4e00-\\x{5000}]",
 ]
 CLASSES = [r"\w+", r"[\w]+", r"\W+", r"\s+", r"\S+", r"[^\S]+", r"\d+", r"\D+", r"\b.", r"\B.", r"(?i:[a-z]+)", r"(?i:k|s|å|ǆ|θ|ω|ß)+", r"\p{L}+", r"\p{N}+", r"\p{M}+",
            r"\p{P}+", r"\p{S}+", r"\p{Z}+", r"\p{C}+", r"[\p{Lu}\p{Lt}\p{Lm}]+", r"\p{Ll}+", r"\p{Lo}+", r"\p{Han}+", r"\p{Hiragana}+", r"\p{Katakana}+",

@@ -21,7 +21,8 @@ SPLITS = [{"Regex": r"\s+"}, {"Regex": r"\p{L}+|\p{N}"}, {"Regex": r"(?i:'s|ll)|
           {"Regex": r"[^\s]+$"}, {"String": "é!"}]
 WAYS = ["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 PIECES = ["a", "b", "ab", "ba", "l", "ll", "'s", "S", "1", "2", "12", " ", "  ", "\n", "\t", "!", "?!", ".", "é", "e\u0301", "É", "ﬁ", "½", "Å", "가", "한국", "中文", "\u3000", "x\u0323\u0301",
-          MARK, MARK + "a", "<w>", "<s>", "</s>", "<n>", "<l>", "<r>", "<b>", "İ", "ß", "\U0001f600", "\u200d", "\u00a0", "_", "A", "aab", "<", ">", "é!", "\u1100\u1161", "Ⅷ"]
+          MARK, MARK + "a", "<w>", "<s>", "</s>", "<n>", "<l>", "<r>", "<b>", "İ", "ß", "\U0001f600", "\u200d", "\u00a0", "_", "A", "aab", "<", ">", "é!", "\u1100\u1161", "Ⅷ",
+          "\U0001e030", "a\u07fd\u0323", "\U0001ccd6"]
 
 
 def normalizers(rng):
@@ -33,10 +34,11 @@ def normalizers(rng):
     return None if not steps else steps[0] if len(steps) == 1 and rng.random() < 0.5 else {"type": "Sequence", "normalizers": steps}
 
 
-def pre_tokenizers(rng, byte_level):
+def pre_tokenizers(rng, byte_level, changed):
     rows = [{"type": "Split", "pattern": rng.choice(SPLITS), "behavior": rng.choice(WAYS), "invert": rng.random() < 0.3}, {"type": "Digits", "individual_digits": rng.random() < 0.5},
             {"type": "Punctuation", "behavior": rng.choice(WAYS)}, {"type": "Whitespace"}, {"type": "WhitespaceSplit"}]
-    space = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": rng.choice(["always", "first", "never"]), "split": rng.random() < 0.5}
+    space = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": rng.choice(["always", "never" if changed else "first", "never"]),
+             "split": rng.random() < 0.5}  # a normaliser that changes the first characters makes them no longer the first to the package
     steps = [rng.choice(rows) for _ in range(rng.choice([0, 0, 1, 2]))]
     if byte_level:
         steps.append({"type": "ByteLevel", "add_prefix_space": rng.random() < 0.3, "trim_offsets": True, "use_regex": rng.random() < 0.5})
@@ -123,7 +125,7 @@ def tokenizer(rng):
     added = [] if kind == "bytes" else [{"id": 0, "content": "<unk>", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}]
     names = ["<s>", "</s>", "<w>", "<n>", "<l>", "<r>", "<b>", "é!", "ll"]
     for i, name in enumerate(rng.sample(names, rng.randrange(2, len(names)))):
-        if name == "ll" and any(name == v or name == v[0] for v in m["vocab"]):
+        if any(name == v or name == v[0] for v in m["vocab"]):
             continue
         special = name in ("<s>", "</s>")
         added.append({"id": used, "content": name, "single_word": rng.random() < 0.3, "lstrip": rng.random() < 0.3, "rstrip": rng.random() < 0.3,
@@ -133,7 +135,8 @@ def tokenizer(rng):
     around = [[{"SpecialToken": {"id": n, "type_id": 0}}] if n in ids and rng.random() < 0.5 else [] for n in ("<s>", "</s>")]
     post = {"type": "TemplateProcessing", "single": around[0] + [{"Sequence": {"id": "A", "type_id": 0}}] + around[1], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
             "special_tokens": {n: {"id": n, "ids": [ids[n]], "tokens": [n]} for n in ("<s>", "</s>") if n in ids}}
-    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": normalizers(rng), "pre_tokenizer": pre_tokenizers(rng, kind == "bytes"),
+    norm = normalizers(rng)
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": norm, "pre_tokenizer": pre_tokenizers(rng, kind == "bytes", norm),
             "post_processor": post, "decoder": decoders(rng, kind == "bytes", fallback), "model": m}
 
 
