@@ -391,6 +391,8 @@ void config_write(struct buf *out, const struct config_values *c) {
     for (uint32_t i = 0; i < c->n_eos; i++)
         buf_printf(out, "%s%" PRId64 "%s", i ? ", " : "  \"eos_token_id\": [", c->eos[i],
                    i + 1 == c->n_eos ? "],\n" : "");
-    buf_printf(out, "  \"quantization_config\": {\"linear_class\": \"%s\", \"quantization_mode\": \"offline\"}\n}\n",
+    buf_printf(out,
+               "  \"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": \"%s\", "
+               "\"quantization_mode\": \"offline\"}\n}\n",
                c->scale_divides ? "bitlinear" : "autobitlinear");
 }

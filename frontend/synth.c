@@ -7,7 +7,6 @@
 #include "frontend/synth.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include "base/compiler.h"
 #include "base/str.h"
 #include "codec/hf_u8.h"
+#include "frontend/tensor_write.h"
 
 enum { CHUNK = 1 << 18 };
 
@@ -30,12 +30,12 @@ struct writer {
 
 /* ---- header ---- */
 
-static const char *dtype_text(enum ir_store s) {
+static enum tensor_type type_of(enum ir_store s) {
     switch (s) {
-    case IR_STORE_TRIT: return "U8";
-    case IR_STORE_F32: return "F32";
-    case IR_STORE_F16: return "F16";
-    case IR_STORE_BF16: return "BF16";
+    case IR_STORE_TRIT: return TYPE_U8;
+    case IR_STORE_F32: return TYPE_F32;
+    case IR_STORE_F16: return TYPE_F16;
+    case IR_STORE_BF16: return TYPE_BF16;
     default: break;
     }
     BUG("storage %d", (int)s);
@@ -44,37 +44,35 @@ static const char *dtype_text(enum ir_store s) {
 static uint64_t scale_count(const struct ir_weight *w) { return w->scale == IR_SCALE_ROW ? ir_weight_rows(w) : 1; }
 
 struct header {
-    struct buf text;
-    uint64_t at; /* data offset of the next tensor */
+    struct arena *arena;
+    VEC(struct tensor_plan) plans;
     bool fits;
 };
 
-static void put_entry(struct header *h, const char *name, const char *suffix, enum ir_store store, uint32_t rank,
-                      const uint64_t *dim, uint64_t bytes) {
-    uint64_t end = 0;
-    h->fits = h->fits && ck_add(&end, h->at, bytes);
-    buf_printf(&h->text, "%s\"%s%s\":{\"dtype\":\"%s\",\"shape\":[", h->text.n > 1 ? "," : "", name, suffix,
-               dtype_text(store));
-    for (uint32_t i = 0; i < rank; i++) buf_printf(&h->text, "%s%" PRIu64, i ? "," : "", dim[i]);
-    buf_printf(&h->text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", h->at, end);
-    h->at = end;
+/* The product of the shape times the size of an element is checked. */
+static void plan(struct header *h, const char *name, const char *suffix, enum tensor_type type, uint32_t rank,
+                 const uint64_t *dim) {
+    struct tensor_plan p = {.name = arena_printf(h->arena, "%s%s", name, suffix),
+                            .type = type,
+                            .rank = rank,
+                            .bytes = tensor_types[type].bytes};
+    for (uint32_t i = 0; i < rank; i++) {
+        p.dim[i] = dim[i];
+        h->fits = h->fits && ck_mul(&p.bytes, p.bytes, dim[i]);
+    }
+    *vec_push(h->arena, &h->plans) = p;
 }
 
-static void put_weight(struct header *h, const struct ir_weight *w, const char *name) {
-    uint64_t dim[IR_MAX_RANK], bytes = ir_store_bytes(w->store), n;
-    if (w->store == IR_STORE_TRIT) {
-        uint64_t packed[] = {hf_u8_stored_rows(ir_weight_rows(w)), ir_weight_cols(w)};
-        h->fits = h->fits && ck_mul(&n, packed[0], packed[1]);
-        put_entry(h, name, ".weight", IR_STORE_TRIT, 2, packed, packed[0] * packed[1]);
-        n = scale_count(w);
-        put_entry(h, name, ".weight_scale", IR_STORE_BF16, 1, &n, 2 * n);
+static void plan_weight(struct header *h, const struct ir_weight *w, const char *name) {
+    uint64_t dim[IR_MAX_RANK], n = scale_count(w);
+    uint64_t packed[] = {hf_u8_stored_rows(ir_weight_rows(w)), ir_weight_cols(w)};
+    for (uint32_t i = 0; i < w->rank; i++) dim[i] = w->dim[i];
+    if (w->store != IR_STORE_TRIT) {
+        plan(h, name, "", type_of(w->store), w->rank, dim);
         return;
     }
-    for (uint32_t i = 0; i < w->rank; i++) {
-        dim[i] = w->dim[i];
-        h->fits = h->fits && ck_mul(&bytes, bytes, dim[i]);
-    }
-    put_entry(h, name, "", w->store, w->rank, dim, bytes);
+    plan(h, name, ".weight", type_of(w->store), 2, packed);
+    plan(h, name, ".weight_scale", TYPE_BF16, 1, &n);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -82,7 +80,7 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*x, *y);
 }
 
-/* Names come from the model text: none may need an escape in JSON, none may occur twice. */
+/* Names come from the model text: none may hold what a reader would stumble over, none may occur twice. */
 static bool check_names(const struct writer *wr) {
     VEC(const char *) all = {0};
     for (size_t i = 0; i < wr->module->weights.n; i++) {
@@ -102,20 +100,13 @@ static bool check_names(const struct writer *wr) {
 }
 
 static bool write_header(const struct writer *wr, struct out *o) {
-    struct header h = {.fits = true};
-    buf_put(&h.text, "{", 1);
+    struct header h = {.arena = wr->arena, .fits = true};
     for (size_t i = 0; i < wr->module->weights.n; i++) {
         const struct ir_weight *w = wr->module->weights.at[i];
-        for (uint32_t l = 0; l < wr->sources[w->id].n; l++) put_weight(&h, w, wr->sources[w->id].name[l]);
+        for (uint32_t l = 0; l < wr->sources[w->id].n; l++) plan_weight(&h, w, wr->sources[w->id].name[l]);
     }
-    buf_put(&h.text, "}", 1);
-    while (h.text.n % 8) buf_put(&h.text, " ", 1);
-    uint8_t length[8];
-    for (size_t i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)h.text.n >> 8 * i);
-    bool ok = h.fits || diag_in(wr->diag, wr->dir, DIAG_SYNTH_TOO_LARGE);
-    ok = ok && out_write(o, length, 8) && out_write(o, h.text.at, h.text.n);
-    buf_free(&h.text);
-    return ok;
+    if (!h.fits) return diag_in(wr->diag, wr->dir, DIAG_SYNTH_TOO_LARGE);
+    return safetensors_write_header(wr->diag, o, wr->dir, h.plans.at, h.plans.n);
 }
 
 /* ---- data ---- */

@@ -2,7 +2,7 @@
  * tensor_write.h -- files of tensors, written: a header from a list of tensors, then their bytes in order.
  *
  * Both containers know all sizes before the first byte of data, so that data streams.  Names and sizes are the
- * caller's to get right; names need no escape in JSON.
+ * caller's to get right.
  */
 #ifndef SETUN_FRONTEND_TENSOR_WRITE_H
 #define SETUN_FRONTEND_TENSOR_WRITE_H

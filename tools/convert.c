@@ -149,6 +149,19 @@ static bool find_sources(struct conversion *c) {
     return true;
 }
 
+/* Where texts begin and end, as the executable's tokenizer has it. */
+static void read_ids_of_texts(struct conversion *c) {
+    const struct setun_span *span = &c->exe.pack->section[SETUN_SEC_TOKENIZER];
+    struct config_values *v = &c->c.front.config;
+    struct setun_tok tok;
+    if (span->bytes < sizeof tok) return;
+    memcpy(&tok, (const char *)c->exe.pack + span->offset, sizeof tok);
+    v->bos = tok.bos == SETUN_NO_TOKEN ? -1 : (int64_t)tok.bos;
+    v->n_eos = 0;
+    for (uint32_t i = 0; i < tok.n_eos && i < COUNT_OF(tok.eos) && i < CONFIG_MAX_EOS; i++)
+        v->eos[v->n_eos++] = tok.eos[i];
+}
+
 /* Values are those of the pack; the text that it carries names the tensors, by the numbers that it was built with. */
 static bool read_executable(struct conversion *c) {
     struct command_ctx *cx = c->cx;
@@ -169,7 +182,9 @@ static bool read_executable(struct conversion *c) {
                                 .like = c->module,
                                 .sets = c->args.sets.at,
                                 .n_sets = c->args.sets.n};
-    return frontend_load(&in, &c->c.front) && find_sources(c) && read_serves(c, c->args.weights, text, n);
+    if (!frontend_load(&in, &c->c.front)) return false;
+    read_ids_of_texts(c);
+    return find_sources(c) && read_serves(c, c->args.weights, text, n);
 }
 
 static bool read_input(struct conversion *c) {

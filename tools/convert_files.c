@@ -91,7 +91,9 @@ static void make_pairs(const struct conversion *c, const char *arch, struct gguf
     config_put_gguf(c->cx->arena, p, v, arch);
     if (act) gguf_put_string(p, arena_printf(c->cx->arena, "%s.hidden_activation", arch), act);
     if (v->bos >= 0) gguf_put_u32(p, "tokenizer.ggml.bos_token_id", (uint32_t)v->bos);
-    if (v->n_eos) gguf_put_u32(p, "tokenizer.ggml.eos_token_id", (uint32_t)v->eos[0]);
+    static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    for (uint32_t i = 0; i < v->n_eos && i < COUNT_OF(ends); i++) gguf_put_u32(p, ends[i], (uint32_t)v->eos[i]);
 }
 
 static bool write_gguf(struct conversion *c, struct repack *r, struct out *o) {

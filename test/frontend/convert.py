@@ -120,6 +120,8 @@ def executable():
     convert("own", "hf_u8", "of_exe")
     same("of_exe/model.safetensors", "plain/model.safetensors")
     convert("own", "tq1_0", "of_exe.gguf")
+    convert("syn", "tq1_0", "of_syn.gguf")
+    same("of_exe.gguf", "of_syn.gguf")
     convert("of_exe.gguf", "hf_u8", "of_exe_back")
     same("of_exe_back/model.safetensors", "plain/model.safetensors")
     check(logits("of_exe") == logits("syn"), "an executable's weights give other logits")
@@ -131,6 +133,24 @@ def folders():
         same(f"plain/{name}", f"syn/{name}")
     convert("syn", "hf_u8", "alone.safetensors")
     same("alone.safetensors", "plain/model.safetensors")
+    odd = 'a "b" \\ \u00e9\n'
+    folder("extra", lambda all_of: all_of.update({odd: ("I32", [2], b"12345678")}))
+    convert("extra", "hf_u8", "extra_again", "", "--model", "bitnet-b1.58")
+    check(tensors("extra_again/model.safetensors").get(odd) == ("I32", [2], b"12345678"), "a tensor was lost")
+    convert("extra", "i2_s", "extra.gguf", "", "--model", "bitnet-b1.58")
+    check(b"12345678" not in (SCRATCH / "extra.gguf").read_bytes(), "a tensor without a name was written")
+
+
+def perplexity():
+    """The same to the last digit."""
+    shutil.copytree(MODELS / "shakespeare", SCRATCH / "sh", ignore=shutil.ignore_patterns("train"))
+    convert("sh", "q2_0", "sh.gguf")
+    said = []
+    for source in ("sh", "sh.gguf"):
+        setun("build", source, "-o", "exe", "-q", "--tokenizer", "sh/tokenizer.json")
+        done = subprocess.run(["./exe", "ppl", "-q", "-f", "sh/prose.txt"], cwd=SCRATCH, capture_output=True, check=False)
+        said.append((done.returncode, done.stdout))
+    check(said[0] == said[1] and said[0][0] == 0 and said[0][1], "perplexities", said)
 
 
 def head_rows(raw, heads, cols, size):
@@ -270,6 +290,7 @@ def main():
     convert("syn", "hf_u8", "plain") if "fast" in sys.argv else pairs()
     executable()
     folders()
+    perplexity()
     paired()
     scales()
     refusals()
