@@ -4,6 +4,7 @@ Safetensors are written by families.py, GGUF files by the gguf package with its 
 that package cannot.  Embedding, norms and biases are f32, f16 or bf16, which hold them exactly.  Rows of q and k stand in
 pairs in GGUF files of the llama family.
 """
+import json
 import pathlib
 import subprocess
 import sys
@@ -14,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "ref"))
 import gguf
 import numpy as np
 
-from families import WIDER, family, pack, tokens, write
+from families import WIDER, family, pack, stored, tokens, write
 
 NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
          "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
@@ -57,16 +58,27 @@ def packed(real, ternary, scale):
     return out
 
 
+def shards(folder, name):
+    """Every other tensor in the second file, so that scales are not beside their trits."""
+    arrays = stored(name)
+    files = [f"model-0000{i + 1}-of-00002.safetensors" for i in range(2)]
+    where = {key: files[i % 2] for i, key in enumerate(arrays)}
+    for file in files:
+        write(folder, name, {k: a for k, a in arrays.items() if where[k] == file}, file=file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}), encoding="ascii")
+
+
 def safetensors(folder, name):
     real, ternary = family(name).tensors()
     bit = {"quant_method": "bitnet", "linear_class": "bitlinear"}
     write(folder / "u8", name)
     write(folder / "u8-inverse", name, packed(real, ternary, lambda s: 1 / s), quantization_config=bit)
+    shards(folder / "shards", name)
     write(folder / "f32", name, dense(real, ternary, np.float32), quantization_config=None)
     write(folder / "f16", name, dense(real, ternary, np.float16), quantization_config=None)
     levels = {k: bf16(v) for k, v in dense(real, ternary, np.float32).items()}
     write(folder / "bf16", name, levels, quantization_config=None)
-    return ["u8", "u8-inverse", "f32", "f16", "bf16"]
+    return ["u8", "u8-inverse", "shards", "f32", "f16", "bf16"]
 
 
 # ---- GGUF ----

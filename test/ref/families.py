@@ -222,7 +222,7 @@ def stored(name):
     return out
 
 
-def write(folder, name, arrays=None, **changes):
+def write(folder, name, arrays=None, file="model.safetensors", **changes):
     """arrays: in the place of the family's own; changes: of config.json."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -234,7 +234,7 @@ def write(folder, name, arrays=None, **changes):
         header[key] = {"dtype": kind, "shape": list(a.shape), "data_offsets": [len(data), len(data) + a.nbytes]}
         data += a.tobytes()
     text = json.dumps(header).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    (folder / file).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 if __name__ == "__main__":
