@@ -167,6 +167,24 @@ static struct j_node *slice_part(J *j) {
     return setun_j_is(t, ":") || setun_j_is(t, "]") || setun_j_is(t, ",") ? NULL : expression(j);
 }
 
+/* Has it no names?  Then jinja2 has its value before it runs anything, and other rules for what goes wrong. */
+static bool literal(const struct j_node *n) {
+    if (!n) return true;
+    for (const struct j_node *part = n; part; part = part->next) {
+        if (part->kind == JN_NAME || part->depth > 50) return false;
+        if (!literal(part->a) || !literal(part->b) || !literal(part->c) || !literal(part->d)) return false;
+    }
+    return true;
+}
+
+static void check_sliced(J *j, const struct j_node *of) {
+    struct j_value v = setun_j_eval(j, of);
+    j->line = of->line;
+    if (v.kind != J_STR && v.kind != J_LIST && v.kind != J_TUPLE) {
+        setun_j_fail(j, "a slice '[' of a %s is not supported", setun_j_type(v));
+    }
+}
+
 static struct j_node *item(J *j, struct j_node *of) {
     uint32_t line = j->token->line;
     setun_j_expect(j, "[");
@@ -175,6 +193,8 @@ static struct j_node *item(J *j, struct j_node *of) {
     n->a = of;
     n->b = slice_part(j);
     if (setun_j_skip(j, ":")) {
+        if (literal(of)) check_sliced(j, of);
+        j->line = line;
         n->kind = JN_SLICE;
         n->c = slice_part(j);
         if (setun_j_skip(j, ":")) n->d = slice_part(j);
@@ -337,11 +357,14 @@ static struct j_node *test(J *j, struct j_node *of) {
 static struct j_node *binary(J *j, enum j_node_kind kind, enum j_op op, struct j_node *a, struct j_node *b,
                              uint32_t line) {
     struct j_node *n = setun_j_node(j, kind, line);
+    j->line = line;
+    if (kind == JN_BINARY && op == JO_MOD && a->kind == JN_CONST && a->value.kind == J_STR) {
+        setun_j_fail(j, "formatting with '%%' is not supported");
+    }
     n->op = (uint8_t)op;
     n->a = a;
     n->b = b;
     n->depth = (uint16_t)((a->depth > b->depth ? a->depth : b->depth) + 1);
-    j->line = line;
     if (n->depth > J_MAX_DEPTH) setun_j_fail(j, "nested deeper than %u levels", J_MAX_DEPTH);
     return n;
 }

@@ -311,11 +311,16 @@ const char *setun_j_refused_method(const char *name, uint32_t n_args, bool keywo
 
 struct j_value setun_j_call_method(J *j, const struct j_method *m, struct j_args *a) {
     enum j_kind kind = m->self.kind == J_TUPLE ? J_LIST : (enum j_kind)m->self.kind;
+    struct j_value self = m->self;
     a->of = m->name;
+    if (kind == J_RANGE) { /* index and count are those of a list */
+        self = setun_j_elements(j, self);
+        kind = J_LIST;
+    }
     for (size_t i = 0; i < N_METHODS; i++) {
         if (methods[i].of != kind || strcmp(methods[i].name, m->name) != 0) continue;
         if (m->self.markup) setun_j_fail(j, "a safe string may only be printed");
-        struct j_value v = methods[i].run(j, m->self, a);
+        struct j_value v = methods[i].run(j, self, a);
         setun_j_args_end(j, a, methods[i].most);
         return v;
     }

@@ -127,8 +127,22 @@ def programs(build, extra):
     return 0
 
 
+def templates(build, extra):
+    """random chat templates from a random seed on, the engine against jinja2: [COUNT], 20000 if not given"""
+    python = os.environ.get("SETUN_PY", os.path.join(build, "py/bin/python"))
+    if subprocess.run([python, "-c", "import jinja2"], stderr=subprocess.DEVNULL, check=False).returncode:
+        return skip("no jinja2; ./dev py installs it")
+    env = {**os.environ, "PATH": os.path.join(build, "test") + os.pathsep + os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    seed = random.SystemRandom().randrange(1 << 40)
+    command = [python, "-W", "ignore", os.path.join(ROOT, "test/jinja/random_templates.py"), f"{seed}", extra[0] if extra else "20000"]
+    code = subprocess.run(command, check=False, env=env).returncode
+    print(f"templates: {'FAILED' if code else 'passed'}, from seed {seed} on")
+    return code
+
+
 SEEDS = {
     "config_fuzz": ["models/*/config.json"],
+    "jinja_fuzz": ["test/jinja/templates/*.jinja"],
     "ir_fuzz": ["test/ir/Inputs/*.sir", "test/passes/*.sir"],
     "model_fuzz": ["models/*.stn", "test/lang/*.stn", "test/lang/Inputs/*.stn", "test/frontend/*.stn"],
     "tokenizer_fuzz": ["models/*/tokenizer.json"],
@@ -201,7 +215,8 @@ def big_model(build, extra):
     return big.run(ROOT, build, extra[0] if extra else None)
 
 
-CAMPAIGNS = {"ulp": ulp, "programs": programs, "fuzz": fuzz, "mutants": mutants, "sanitize": sanitize, "llvm": llvm, "tidy": tidy, "big": big_model}
+CAMPAIGNS = {"ulp": ulp, "programs": programs, "templates": templates, "fuzz": fuzz, "mutants": mutants, "sanitize": sanitize,
+             "llvm": llvm, "tidy": tidy, "big": big_model}
 
 
 def main():

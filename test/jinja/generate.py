@@ -249,8 +249,19 @@ class Maker:
             lambda: self.tag(f"with w = {self.any(1)}") + self.output() + "{{ w }}" + self.tag("endwith"))()
 
 
+# Jinja and Python that the engine does not have: each is refused by the name that stands first.
+STRANGE = [("groupby", "{{ messages | groupby('role') | list | length }}"), ("do", "{% do d %}"), ("zfill", "{{ s.zfill(9) }}"),
+           ("block", "{% block a %}x{% endblock %}"), ("%", "{{ '%s' % n }}"), ("wordcount", "{{ s | wordcount }}"), ("batch", "{{ lst | batch(2) | list }}"),
+           ("call", "{% call f() %}{% endcall %}"), ("recursive", "{% for q in lst recursive %}{{ q }}{% endfor %}"), ("escaped", "{{ s is escaped }}"),
+           ("lipsum", "{{ lipsum is defined }}"), ("format", "{{ '%s' | format(n) }}"), ("swapcase", "{{ u.swapcase() }}"), ("*", "{{ dict(*lst) }}"),
+           ("filter", "{% filter upper %}x{% endfilter %}"), ("autoescape", "{% autoescape true %}x{% endautoescape %}"), ("cycler", "{{ cycler(1, 2).next() }}"),
+           ("groupby", "{{ messages | map('groupby', 'role') | list }}"), ("startswith", "{{ s.startswith('a', 1) }}"), ("loop", "{% set loop = 3 %}"),
+           ("center", "{{ u.center(20, 'é') }}"), ("dictsort", "{{ d | dictsort | length }}"), ("import", "{% import 'x' as y %}"), ("print", "{% print n %}")]
+
+
 def template(rnd, wild=0.02):
-    return Maker(rnd, wild).body(0, rnd.randrange(2, 7))
+    text = Maker(rnd, wild).body(0, rnd.randrange(2, 7))
+    return text + rnd.choice(STRANGE)[1] + "\n" if rnd.random() < 0.1 else text
 
 
 def conversation(rnd):

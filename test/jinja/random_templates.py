@@ -5,15 +5,29 @@ A template is refused by the engine when it is opened, naming a line, or every r
 where jinja2 raises, the engine gives an error.  What jinja2 does not compile, the engine refuses or cannot render.
 """
 import random
+import re
 import sys
 
 import generate
 import reference
 
 
-def one(engine, seed, counts):
+def text_of(seed):
     rnd = random.Random(seed)
-    text = generate.template(rnd, wild=rnd.choice([0, 0.02, 0.1]))
+    return rnd, generate.template(rnd, wild=rnd.choice([0, 0.02, 0.1]))
+
+
+def well_refused(text, got):
+    """The words name what stands in the line that they name."""
+    lines = re.split("\r\n|\r|\n", text)
+    names = re.findall("'([^']+)'", got["refused"])
+    if not 1 <= got["line"] <= len(lines) or not names or not any(n in lines[got["line"] - 1] for n in names):
+        return f"badly refused: line {got['line']}: {got['refused']}"
+    return None
+
+
+def one(engine, seed, counts):
+    rnd, text = text_of(seed)
     inputs = [generate.variables(rnd) for _ in range(4)]
     got = engine.ask(text, inputs)
     try:
@@ -25,9 +39,7 @@ def one(engine, seed, counts):
         return None
     if "refused" in got:
         counts["refused"] += 1
-        counts.setdefault(got["refused"], 0)
-        counts[got["refused"]] += 1
-        return None if got["line"] >= 1 else "refused without a line"
+        return well_refused(text, got)
     for given, out in zip(inputs, got["outputs"]):
         want = reference.render(template, given)
         if isinstance(out, dict) and "printing a value of the kind" in out["error"]:
@@ -56,7 +68,7 @@ def main():
             if bad <= 10:
                 print(f"seed {seed}: {wrong}")
                 if show:
-                    print(generate.template(random.Random(seed)) if False else "")
+                    print(text_of(seed)[1])
     for what, n in sorted(counts.items(), key=lambda c: -c[1]):
         print(f"{n} {what}")
     if bad:

@@ -175,8 +175,9 @@ static void refused(void) {
     refuse(jinja, "{{ messages[0].content }}{% block x %}{% endblock %}", NULL,
            "line 1: error: chat template: the tag 'block'", "chat-template");
     /* met only when it runs, and there only by a system prompt */
-    refuse(jinja, "{% if messages[0].role == 'system' %}\n{{ '%s' % 1 }}{% endif %}{{ messages[-1].content }}", NULL,
-           "line 2: error: chat template: formatting with '%' is not supported", "chat-template");
+    refuse(jinja,
+           "{% if messages[0].role == 'system' %}\n{{ messages[0].role % 1 }}{% endif %}{{ messages[-1].content }}",
+           NULL, "line 2: error: chat template: formatting with '%' is not supported", "chat-template");
     refuse(jinja, "{% if messages[0].role == 'user' %}{{ raise_exception('no users') }}{% endif %}", NULL, "no users",
            "chat-template");
     refuse(jinja, "hello", NULL, "a user's message does not appear", "chat-template");
