@@ -85,12 +85,21 @@ static bool ends_well(const struct gguf_reader *r, size_t i, uint64_t bytes) {
     return i + 1 < f->n ? padded == f->tensor[i + 1].offset : end <= data && data <= padded;
 }
 
-/* Q2_0: 18 bytes for 64, or 34 for 128, whichever ends well; 64 if both do or neither. */
-static void choose_q2_0(const struct gguf_reader *r, size_t i) {
-    struct tensor *t = &r->g->file.tensor[i];
+static bool fits(const struct gguf_reader *r, size_t i, enum tensor_type type) {
     uint64_t bytes;
-    if (block_bytes(t, TYPE_Q2_0, &bytes) && ends_well(r, i, bytes)) return;
-    if (block_bytes(t, TYPE_Q2_0_128, &bytes) && ends_well(r, i, bytes)) t->type = TYPE_Q2_0_128;
+    return block_bytes(&r->g->file.tensor[i], type, &bytes) && ends_well(r, i, bytes);
+}
+
+enum { ID_Q2_0 = 42 };
+
+/* Q2_0: 18 bytes for 64, or 34 for 128.  A tensor so small that both end well is as the first that tells is. */
+static bool is_wide(const struct gguf_reader *r, size_t i, const uint32_t *raw_type) {
+    bool narrow = fits(r, i, TYPE_Q2_0), wide = fits(r, i, TYPE_Q2_0_128);
+    if (narrow != wide || !narrow) return wide && !narrow;
+    for (size_t k = i + 1; k < r->g->file.n; k++)
+        if (raw_type[k] == ID_Q2_0 && fits(r, k, TYPE_Q2_0) != fits(r, k, TYPE_Q2_0_128))
+            return fits(r, k, TYPE_Q2_0_128);
+    return false;
 }
 
 static bool find_size(const struct gguf_reader *r, size_t i, struct tensor *t) {
@@ -120,6 +129,7 @@ bool gguf_place_tensors(struct gguf_reader *r, const uint32_t *raw_type) {
     struct gguf_file *g = r->g;
     struct tensor_file *f = &g->file;
     uint64_t at = 0;
+    bool known = false, wide = false;
     if (!ck_align(&g->data, r->at, g->alignment)) return false; /* cannot be: r->at is in the file */
     if (g->data > f->map.n) {
         if (f->n) return diag_in(r->diag, f->path, DIAG_GGUF_NO_DATA, r->at, f->map.n);
@@ -128,7 +138,11 @@ bool gguf_place_tensors(struct gguf_reader *r, const uint32_t *raw_type) {
     for (size_t i = 0; i < f->n; i++) {
         struct tensor *t = &f->tensor[i];
         if (!find_type(r, i, raw_type[i], t)) return false;
-        if (t->type == TYPE_Q2_0) choose_q2_0(r, i);
+        if (t->type == TYPE_Q2_0) {
+            if (!known) wide = is_wide(r, i, raw_type); /* one size a file */
+            known = true;
+            if (wide) t->type = TYPE_Q2_0_128;
+        }
         if (!find_size(r, i, t)) return false;
         if (t->offset != at) return diag_in(r->diag, at_offset(r, i), DIAG_GGUF_OFFSET, t->name, t->offset, at);
         /* Only the last tensor may lack its padding. */
