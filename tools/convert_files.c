@@ -183,18 +183,17 @@ static bool write_beside(const struct conversion *c, const struct repack *r, str
     return true;
 }
 
+/* The tensors first: without them the rest is nothing. */
 static bool write_folder(struct conversion *c, struct repack *r) {
-    struct out *small[N_BESIDE] = {0}, *o = out_open(c->cx->diag, r->path, false);
-    bool ok = o && write_beside(c, r, small) && write_safetensors(c, r, o);
-    for (size_t i = 0; i < N_BESIDE; i++) {
-        if (small[i] && ok)
-            ok = out_commit(small[i]);
-        else if (small[i])
-            out_discard(small[i]);
+    struct out *o[N_BESIDE + 1] = {out_open(c->cx->diag, r->path, false)};
+    bool ok = o[0] && write_beside(c, r, o + 1) && write_safetensors(c, r, o[0]);
+    for (size_t i = 0; i <= N_BESIDE; i++) {
+        if (o[i] && ok)
+            ok = out_commit(o[i]);
+        else if (o[i])
+            out_discard(o[i]);
     }
-    if (o && ok) return out_commit(o);
-    if (o) out_discard(o);
-    return false;
+    return ok;
 }
 
 /* ---- all of it ---- */

@@ -4,6 +4,7 @@ Every format gives executables with the bits of the checkpoint it was made of; e
 for byte; what cannot be held is refused by tensor and rule, and leaves nothing behind.
 """
 import json
+import os
 import pathlib
 import shutil
 import struct
@@ -18,8 +19,9 @@ LENGTHS = {"vocab": 96, "hidden": 256, "ffn": 512, "layers": 2, "heads": 4, "kv_
 failures = []
 
 
-def setun(*words):
-    done = subprocess.run(["setun", *words], cwd=SCRATCH, capture_output=True, text=True, timeout=100, check=False)
+def setun(*words, **env):
+    done = subprocess.run(["setun", *words], cwd=SCRATCH, capture_output=True, text=True, timeout=100, check=False,
+                          env={**os.environ, **env})
     return done.returncode, done.stderr
 
 
@@ -259,6 +261,31 @@ def scales():
     refused("rows", "i2_s", "x.gguf", "one scale a matrix", "q_proj.weight'")
 
 
+def failures_of_writing():
+    """Each write, sync and rename that fails leaves nothing of the tensors, and no temporary file."""
+    for out, to in (("x.gguf", "i2_s"), ("x", "hf_u8")):
+        for n in range(1, 40):
+            code, said = setun("convert", "syn", "--to", to, "-o", out, SETUN_FAIL_WRITE=f"{n},ENOSPC")
+            if code == 0:
+                break
+            made = SCRATCH / out
+            left = [p.name for p in (made.iterdir() if made.is_dir() else SCRATCH.glob("*x.gguf*"))]
+            check(code == 6 and not any(name.startswith(".") or "gguf" in name for name in left), n, "leaves", left, said)
+            shutil.rmtree(made, ignore_errors=True)
+        check(1 < n < 39, "writes of", out, n)
+        same(f"{out}/model.safetensors" if to == "hf_u8" else out,
+             "plain/model.safetensors" if to == "hf_u8" else "of_i2_s.gguf")
+        shutil.rmtree(SCRATCH / out) if to == "hf_u8" else (SCRATCH / out).unlink()
+
+
+def talk():
+    """-q is silent but for warnings; what is quick has no lines of progress."""
+    code, said = setun("convert", "plain", "--to", "hf_u8", "-o", "quiet", "-q")
+    check(code == 0 and said == "", "-q says", said)
+    code, said = setun("convert", "plain", "--to", "hf_u8", "-o", "quiet")
+    check(code == 0 and said.count("\n") == 1 and "model bitnet-b1.58" in said, "said", said)
+
+
 def refusals():
     refused("syn", "i3_s", "x.gguf", "did you mean", code=2)
     refused("syn", "i2_64", "x.gguf", "executables", code=2)
@@ -293,6 +320,9 @@ def main():
     perplexity()
     paired()
     scales()
+    convert("syn", "i2_s", "of_i2_s.gguf")
+    failures_of_writing()
+    talk()
     refusals()
     sys.exit(1 if failures else 0)
 
