@@ -43,8 +43,14 @@ static void print_tokenizer(struct setun_out *out, const struct setun_app *app) 
         setun_out_printf(out, "tokenizer: none\n");
         return;
     }
-    setun_out_printf(out, "tokenizer: byte-level BPE, %u tokens, %u merges, %u special", k->n_tokens, k->n_merges,
-                     k->n_specials);
+    bool unigram = k->kind == SETUN_TOK_UNIGRAM, chars = k->flags & SETUN_TOK_CHARS;
+    setun_out_printf(out, "tokenizer: %s, %u tokens, ",
+                     unigram ? "unigram"
+                     : chars ? "BPE"
+                             : "byte-level BPE",
+                     k->n_tokens);
+    if (!unigram) setun_out_printf(out, "%u merges, ", k->n_merges);
+    setun_out_printf(out, "%u special", k->n_specials);
     if (k->bos != SETUN_NO_TOKEN) setun_out_printf(out, ", bos %u", k->bos);
     for (uint32_t i = 0; i < k->n_eos; i++) setun_out_printf(out, "%s%u", i == 0 ? ", eos " : " ", k->eos[i]);
     setun_out_printf(out, "\n");

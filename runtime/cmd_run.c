@@ -32,7 +32,6 @@ static int run_session(struct setun_session *s, const struct setun_ids *prompt, 
     if (code != EXIT_OK) return code;
     setun_session_set(s, prompt->at, (uint32_t)prompt->n);
     s->printer.decoder.first = s->o->echo; /* otherwise what is printed goes on where the prompt ends */
-    s->printer.decoder.first = s->o->echo;
     for (size_t i = 0; s->o->echo && i < prompt->n; i++) setun_printer_prompt(&s->printer, prompt->at[i]);
     times->prompt_begin = setun_now();
     code = setun_session_feed(s);
