@@ -126,10 +126,25 @@ static const char *word(const struct rx *x, bool inside) {
                                                       : LATIN_1);
 }
 
+/* C and Cn: what newer Unicodes gave to other categories is out of them. */
+static void put_unassigned(struct rx *x, const char *name, bool negated) {
+    static const char *const given[] = {"L", "M", "N", "P", "S", "Z", "Cf"};
+    struct buf out = {0};
+    for (size_t i = 0; i < (name[1] ? COUNT_OF(given) : COUNT_OF(given) - 1); i++) put_newer(&out, given[i], true);
+    if (negated)
+        buf_printf(&x->out, "[\\P{%s}%s]", name, out.at);
+    else
+        buf_printf(&x->out, "(?:(?![%s])\\p{%s})", out.at, name);
+    buf_free(&out);
+}
+
 /* A property outside or inside of [...]; what a negated one inside adds cannot be said. */
 static void put_property(struct rx *x, const char *name, bool category, bool negated, bool inside) {
-    if (inside && negated)
-        buf_printf(&x->out, "\\P{%s%s}", category ? "" : "sc:", name);
+    bool unassigned = category && (strcmp(name, "C") == 0 || strcmp(name, "Cn") == 0);
+    if (inside && (negated || unassigned))
+        buf_printf(&x->out, "\\%c{%s%s}", negated ? 'P' : 'p', category ? "" : "sc:", name);
+    else if (unassigned)
+        put_unassigned(x, name, negated);
     else
         buf_printf(&x->out, inside ? "%s" : negated ? "[^%s]" : "[%s]", members(x, name, category));
 }

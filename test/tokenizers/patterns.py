@@ -26,7 +26,9 @@ PATTERNS = [
 ]
 CLASSES = [r"\w+", r"[\w]+", r"\W+", r"\s+", r"\S+", r"[^\S]+", r"\d+", r"\D+", r"\b.", r"\B.", r"(?i:[a-z]+)", r"(?i:k|s|å|ǆ|θ|ω|ß)+", r"\p{L}+", r"\p{N}+", r"\p{M}+",
            r"\p{P}+", r"\p{S}+", r"\p{Z}+", r"\p{C}+", r"[\p{Lu}\p{Lt}\p{Lm}]+", r"\p{Ll}+", r"\p{Lo}+", r"\p{Han}+", r"\p{Hiragana}+", r"\p{Katakana}+",
-           r"\p{Latin}+", r"\p{Arabic}+", r"\p{Common}+", r".+", r"\h+", r"[^\r\n\p{L}\p{N}]+", r"^.", r".$"]
+           r"\p{Latin}+", r"\p{Arabic}+", r"\p{Common}+", r".+", r"\h+", r"[^\r\n\p{L}\p{N}]+", r"^.", r".$",
+           {"type": "Digits", "individual_digits": True}, {"type": "Punctuation", "behavior": "Isolated"}, {"type": "Whitespace"}, {"type": "WhitespaceSplit"}]
+CHANGED = {0x1171E}  # Mn once, Mc since Unicode 15: the one character whose category is another one, not a new one
 LETTERS = r"""\|()[]{}?*+^$.-,:!=<'"0123459abdDhHilLnNpPrsStvVwWxzZéλ一 """
 WAYS = ["Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 
@@ -56,7 +58,7 @@ def tokenizer(pattern, way, invert):
                  ("12", "12"), ("ab", "ab"), ("a", "l"), ("č", "Ċ"), ("å", "Ģ"), (".", "a"), ("_", "a")]:
         vocab.setdefault(a + b, len(vocab))
         merges.append([a, b])
-    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": way, "invert": invert}
+    split = pattern if isinstance(pattern, dict) else {"type": "Split", "pattern": {"Regex": pattern}, "behavior": way, "invert": invert}
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, level]}, "post_processor": None,
@@ -74,7 +76,7 @@ def strings(rng):
 def scalars(part, seed):
     """ "aXa" of each scalar value X, or of one in so many."""
     rng = random.Random(seed)
-    return [f"a{chr(c)}a" for c in range(0x110000) if not 0xD800 <= c < 0xE000 and (part == 1 or c < 0x300 or rng.random() * part < 1)]
+    return [f"a{chr(c)}a" for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in CHANGED and (part == 1 or c < 0x300 or rng.random() * part < 1)]
 
 
 def main():
