@@ -171,8 +171,9 @@ static bool read_ends(const struct tok_gguf *t) {
     return true;
 }
 
-static bool read_added(const struct tok_gguf *t, const char *key, int *add) {
-    bool v = *add > 0;
+/* Where the file does not say it, only if there is such a token. */
+static bool read_added(const struct tok_gguf *t, const char *key, int64_t id, int *add) {
+    bool v = *add > 0 && (id >= 0 || gguf_find(t->g, key));
     if (!read_flag(t, key, &v)) return false;
     *add = v;
     return true;
@@ -180,10 +181,9 @@ static bool read_added(const struct tok_gguf *t, const char *key, int *add) {
 
 static bool read_special_ids(const struct tok_gguf *t) {
     struct tok_build *b = t->b;
-    if (!read_id(t, TOK_KEY("bos_token_id"), &b->bos) || !read_ends(t) ||
-        !read_added(t, TOK_KEY("add_bos_token"), &b->add_bos) || !read_added(t, TOK_KEY("add_eos_token"), &b->add_eos))
-        return false;
-    return true;
+    return read_id(t, TOK_KEY("bos_token_id"), &b->bos) && read_ends(t) &&
+           read_added(t, TOK_KEY("add_bos_token"), b->bos, &b->add_bos) &&
+           read_added(t, TOK_KEY("add_eos_token"), b->end, &b->add_eos);
 }
 
 static bool read_gguf(struct tok_build *b, const struct gguf_file *g) {

@@ -149,30 +149,15 @@ SEEDS = {
 }
 
 
-def small_safetensors(folder):
-    header = b'{"a": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}, "b": {"dtype": "U8", "shape": [3], "data_offsets": [8, 11]}}'
-    with open(os.path.join(folder, "small.safetensors"), "wb") as f:
-        f.write(len(header).to_bytes(8, "little") + header + bytes(11))
-
-
-def small_gguf(folder):
-    """The tensors a F32[2, 4] and b F16[3], and three pairs."""
-    text = lambda s: len(s).to_bytes(8, "little") + s
-    number = lambda v, n=4: v.to_bytes(n, "little")
-    pairs = [text(b"general.architecture") + number(8) + text(b"demo"), text(b"general.alignment") + number(4) + number(32)]
-    pairs.append(text(b"demo.words") + number(9) + number(8) + number(2, 8) + text(b"one") + text(b"two"))
-    infos = text(b"a") + number(2) + number(4, 8) + number(2, 8) + number(0) + number(0, 8)
-    infos += text(b"b") + number(1) + number(3, 8) + number(1) + number(32, 8)
-    header = b"GGUF" + number(3) + number(2, 8) + number(len(pairs), 8) + b"".join(pairs) + infos
-    with open(os.path.join(folder, "small.gguf"), "wb") as f:
-        f.write(header + bytes(-len(header) % 32) + bytes(64))
-
-
 def fuzz(build, extra):
     """fuzz targets of the readers under ASan and UBSan: [SECONDS] each, 60 if not given"""
     clang = newest("clang")
     if not clang:
         return skip("no clang")
+    sys.path.insert(0, os.path.join(ROOT, "test", "fuzz"))
+    sys.dont_write_bytecode = True
+    import seeds
+
     folder = build + "-fuzz"
     llvm_dir = cached(build, "LLVM_DIR")
     targets = sorted(os.path.splitext(os.path.basename(p))[0] for p in glob.glob(os.path.join(ROOT, "test/fuzz/*_fuzz.c")))
@@ -184,10 +169,9 @@ def fuzz(build, extra):
         for pattern in SEEDS.get(name, []):
             for path in glob.glob(os.path.join(ROOT, pattern)):
                 shutil.copy(path, os.path.join(corpus, os.path.basename(os.path.dirname(path)) + "-" + os.path.basename(path)))
-        if name == "safetensors_fuzz":
-            small_safetensors(corpus)
-        if name == "gguf_fuzz":
-            small_gguf(corpus)
+        for file, content in seeds.seeds(name).items():
+            with open(os.path.join(corpus, file), "wb") as f:
+                f.write(content)
         seconds = f"-max_total_time={extra[0] if extra else 60}"
         command = [os.path.join(folder, "test", name), seconds, "-timeout=10", "-rss_limit_mb=3000", "-print_final_stats=1", corpus]
         done = subprocess.run(command, check=False, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -208,6 +192,24 @@ def mutants(build, extra):
     return subprocess.run(command, check=False).returncode
 
 
+# ---- beside other programs ----
+
+
+def tokenizers(build, extra):
+    """every tokenizer family beside its package, on every Unicode scalar value and 100,000 strings more: [FAMILY...]"""
+    python = os.environ.get("SETUN_PY", os.path.join(build, "py", "bin", "python"))
+    folder = os.path.join(ROOT, "test", "tokenizers")
+    tok, failed = os.path.join(os.path.abspath(build), "test", "setun-tok"), []
+    listed = subprocess.run([python, os.path.join(folder, "compare.py"), "--list"], check=True, stdout=subprocess.PIPE, text=True)
+    for family in extra or listed.stdout.split():
+        seed = str(random.SystemRandom().randrange(1 << 30))
+        command = [python, os.path.join(folder, "compare.py"), tok, family, "--seed", seed]
+        if subprocess.run(command, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).returncode:
+            failed.append(f"{family} --seed {seed}")
+    print("tokenizers: " + (f"FAILED: {', '.join(failed)}" if failed else "passed"))
+    return 1 if failed else 0
+
+
 def big_model(build, extra):
     """a model of 2B4T's size: time and memory of the build, speed of the executable (bench/RESULTS.md)"""
     sys.dont_write_bytecode = True  # the tree stays as it is
@@ -216,7 +218,7 @@ def big_model(build, extra):
 
 
 CAMPAIGNS = {"ulp": ulp, "programs": programs, "templates": templates, "fuzz": fuzz, "mutants": mutants, "sanitize": sanitize,
-             "llvm": llvm, "tidy": tidy, "big": big_model}
+             "llvm": llvm, "tidy": tidy, "tokenizers": tokenizers, "big": big_model}
 
 
 def main():

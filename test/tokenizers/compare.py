@@ -163,13 +163,17 @@ KEPT = {"shared_tiktoken": texts.shared("llama3-tokenizer.model"), "shakespeare"
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("tok")
-    parser.add_argument("family", choices=READERS)
+    parser.add_argument("tok", nargs="?")
+    parser.add_argument("family", nargs="?", choices=READERS)
+    parser.add_argument("--list", action="store_true", help="the families that can be compared here")
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--part", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="where the files of the tokenizer stay")
     args = parser.parse_args()
+    if args.list:
+        print(" ".join(f for f in READERS if f not in KEPT or KEPT[f]))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         path = KEPT[args.family] if args.family in KEPT else vocabularies.make(args.family, args.keep or folder)
         them = READERS[args.family](path)
