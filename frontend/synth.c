@@ -41,7 +41,11 @@ static enum tensor_type type_of(enum ir_store s) {
     BUG("storage %d", (int)s);
 }
 
-static uint64_t scale_count(const struct ir_weight *w) { return w->scale == IR_SCALE_ROW ? ir_weight_rows(w) : 1; }
+/* What stands beside a packed matrix is one scale, or one a row. */
+static uint64_t scale_count(const struct ir_weight *w) {
+    if (w->scale == IR_SCALE_GROUP) BUG("'%s' has scales of groups", w->name);
+    return ir_weight_scales(w);
+}
 
 struct header {
     struct arena *arena;
