@@ -21,8 +21,10 @@ bool tok_json_read(struct tok_build *b) {
     f.text = arena_array(b->arena, const char *, b->n_tokens);
     f.is_added = arena_array(b->arena, uint8_t, b->n_tokens);
     f.added = json_object();
+    f.scored = json_object();
     bool ok = read_all(&f);
     json_decref(f.added);
+    json_decref(f.scored);
     jfile_close(&f.j);
     return ok;
 }

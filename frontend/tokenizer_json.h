@@ -11,6 +11,7 @@ struct tok_json {
     const char **text;   /* [n_tokens]: as the file writes it; NULL: no such id */
     uint8_t *is_added;   /* [n_tokens]: 1 if in added_tokens */
     json_t *added;       /* the ids of added_tokens by their text */
+    json_t *scored;      /* Unigram: ids by text */
     const json_t *vocab; /* BPE: ids by text */
     bool behind;         /* a pre-tokenizer behind ByteLevel sees those characters */
     bool byte_level;     /* bytes are written as printable characters */

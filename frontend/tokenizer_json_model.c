@@ -148,6 +148,7 @@ static bool read_scored(struct tok_json *f, const struct alphabet *a, const json
         if (json_array_size(v) != 2 || !text || !json_is_number(score))
             return diag_in(f->j.diag, where, DIAG_JSON_TYPE, "pairs of a text and a number", json_kind(v));
         if (!put_token(f, a, text, (int64_t)i, json_number_value(score))) return false;
+        if (!json_object_get(f->scored, text)) json_object_set_new(f->scored, text, json_integer((json_int_t)i));
     }
     return true;
 }
@@ -184,10 +185,8 @@ bool tok_json_vocab(struct tok_json *f, const json_t *model) {
 int64_t tok_json_id(const struct tok_json *f, const char *text) {
     const json_t *v = json_object_get(f->added, text);
     if (!v) v = json_object_get(f->vocab, text);
-    if (v) return json_integer_value(v);
-    for (uint32_t id = 0; !f->vocab && id < f->b->n_tokens; id++)
-        if (f->text[id] && strcmp(f->text[id], text) == 0) return id;
-    return -1;
+    if (!v) v = json_object_get(f->scored, text);
+    return v ? json_integer_value(v) : -1;
 }
 
 /* ---- added tokens ---- */

@@ -33,7 +33,7 @@
 #define JOINERS "\\x{200c}\\x{200d}"
 #define LATIN_1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64, MOST = 1 << 18 /* bytes of an expression */ };
 
 struct rx {
     struct tok_build *b;
@@ -385,7 +385,12 @@ const char *tok_regex(struct tok_build *b, const char *where, const char *patter
     bool ok = true;
     x.fresh = true;
     put(&x, "");
-    while (ok && *x.p) ok = one(&x);
+    while (ok && *x.p) {
+        if (x.out.n > MOST || (size_t)(x.p - pattern) > MOST)
+            ok = diag_in(b->diag, where, DIAG_TOK_UNSUPPORTED, "a regular expression that takes more than 256 KiB");
+        else
+            ok = one(&x);
+    }
     if (ok && x.depth > 0) ok = wrong(&x, x.p, "a group that is not closed");
     const char *copy = ok ? arena_strdup(b->arena, x.out.at ? x.out.at : "") : NULL;
     buf_free(&x.out);

@@ -425,8 +425,28 @@ static void prefixes(void) {
     free(text);
 }
 
+/* Expressions that would grow without end, and one that is long by itself. */
+static void long_patterns(void) {
+    static const char *const unit[] = {"\\\\w", "a{1}{1}{1}{1}", "aaaaaaaaaa"};
+    for (size_t i = 0; i < COUNT_OF(unit); i++) {
+        struct heard h;
+        struct buf b = {0};
+        uint8_t *section;
+        size_t n;
+        buf_printf(&b, "{\"type\":\"Split\",\"behavior\":\"Isolated\",\"invert\":false,\"pattern\":{\"Regex\":\"");
+        while (b.n < 300000) buf_put(&b, unit[i], strlen(unit[i]));
+        buf_printf(&b, "\"}}");
+        put_tokenizer(&(struct parts){.pre = b.at});
+        EXPECT(!read_it(&h, &plain, VOCAB, &section, &n));
+        heard_one(&h, unit[i], "tok-unsupported", EXIT_UNSUPPORTED);
+        unhear(&h);
+        buf_free(&b);
+    }
+}
+
 int main(void) {
     readers_start();
+    long_patterns();
     toy();
     other_forms();
     errors();
