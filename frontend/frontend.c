@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/file.h"
 #include "frontend/lower.h"
 #include "frontend/sema.h"
@@ -189,6 +190,18 @@ static void warn_other(const struct frontend_input *in, const struct ast_model *
         diag_in(in->diag, in->model, DIAG_OTHER_MODEL, ast->name.text, "activation", s->act.at[0], path, c->hidden_act);
 }
 
+/* A scaling of rotary positions that the text has no name for would be left out without a word. */
+static bool takes_scaling(const struct frontend_input *in, const struct ast_model *ast, const struct config_values *c,
+                          const struct config_values *named) {
+    static const char *const names[] = {"rope_factor", "rope_low"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct config_value *v = config_find(c, names[i]);
+        if (v && (i || v->real != 1) && !config_find(named, names[i]))
+            return diag_in(in->diag, c->path, DIAG_CONFIG_SCALING, v->real, ast->name.text, names[i]);
+    }
+    return true;
+}
+
 bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
     struct ast_model *ast = read_input(in);
@@ -205,7 +218,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
                                .find = find_weight,
                                .self = &finder};
     struct sema_model *m = sema_check(&check);
-    if (!m) return false;
+    if (!m || !takes_scaling(in, ast, &config, &m->config)) return false;
     while (finder.found.n < m->weights.n) *vec_push(in->arena, &finder.found) = (struct weight_source){0};
     f->module = lower_model(in->diag, in->arena, in->names, m, finder.found.at, &f->sources);
     if (!f->module) return false;
