@@ -110,6 +110,7 @@ static int turn(struct chat *h, const uint8_t *text, size_t n) {
     if (h->s.generated == 0) {
         setun_conversation_drop(&h->c); /* nothing was said to it */
     } else if (h->answer.n == h->answer.cap || !setun_conversation_add(&h->c, "assistant", h->answer.at, h->answer.n)) {
+        setun_conversation_drop(&h->c); /* templates want answers to questions */
         return no_room(h);
     }
     if (stopped) {

@@ -65,6 +65,8 @@ for number in range(1000):
         break
     os.unlink("one")
 
+print(f"the {number + 1}th question has such an answer")
+
 # Two turns: the second is fed behind the first, whose answer stays in the caches as it was drawn.
 two = chat(hello + b"\nand hell\n", "-n", str(N), "--prompt-cache", "two")
 expect("both end well", one.returncode == two.returncode == 0 and one.stderr == two.stderr == b"", (one, two))

@@ -126,9 +126,9 @@ expect("/exit ends", t.ended() == 0)
 
 t = Terminal("--chunk", "1")
 t.until(b"> ")
-t.send(b"hello the world, hello the world, hello the world\n")
-t.until(b"world\r\n")
-time.sleep(0.1)  # some of a second of prompt is computed
+t.send(b"hello the world, " * 20 + b"end\n")
+t.until(b"end\r\n")
+time.sleep(0.7)  # of three seconds and more that the prompt takes
 t.send(CTRL_C)
 expect("Ctrl-C before the first token", t.until(b"(stopped)") is not None and t.until(b"> ") is not None)
 t.send(b"/save talk\n")
