@@ -41,7 +41,9 @@ static bool interpret(struct job *j, const struct ir_weights *w) {
     struct ir_row *rows = arena_array(j->a, struct ir_row, j->n);
     struct interp *it = interp_new(j->d, j->m, w, 1, j->n);
     for (uint32_t i = 0; i < j->n; i++) rows[i] = (struct ir_row){.token = j->tokens[i], .pos = i, .live = true};
-    bool ok = it && interp_step(it, entry_of(j->m), rows, j->n, "logits", j->want);
+    const struct ir_func *entry = entry_of(j->m);
+    const char *emitted = ir_name_attr(ir_emitted(entry), IR_ATTR_name);
+    bool ok = it && interp_step(it, entry, rows, j->n, emitted, j->want);
     if (it) interp_free(it);
     return ok;
 }

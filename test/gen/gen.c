@@ -153,7 +153,8 @@ static void head(struct gen *g, struct val x, uint32_t embedded) {
     if (!PICK("soft cap", 6))
         x = gen_const(g, IR_OP_mulc, gen_one(g, IR_OP_tanh, gen_const(g, IR_OP_mulc, x, 0.125f)), 8.0f);
     if (live == 2) x = gen_live(g, x);
-    emit(g, x, "logits");
+    if (!PICK("name", 8)) gen_note(g, GEN_OTHER_NAME);
+    emit(g, x, g->info->has[GEN_OTHER_NAME] ? "embedding" : "logits");
     if (PICK("two heads", 12)) return;
     gen_note(g, GEN_TWO_HEADS);
     emit(g, gen_one(g, IR_OP_tanh, x), "squashed");

@@ -79,7 +79,8 @@ bool trial_interpret(struct trial *t, const struct ir_module *m, const struct sc
     float *step = arena_array(t->a, float, (size_t)s->end[s->n_steps - 1] * t->vocab);
     bool ok = it != NULL;
     for (uint32_t i = 0, from = 0; ok && i < s->n_steps; from = s->end[i++]) {
-        ok = interp_step(it, entry_of(m), s->rows + from, s->end[i] - from, "logits", step);
+        const char *emitted = ir_name_attr(ir_emitted(entry_of(m)), IR_ATTR_name);
+        ok = interp_step(it, entry_of(m), s->rows + from, s->end[i] - from, emitted, step);
         for (uint32_t r = from, k = 0; ok && r < s->end[i]; r++) {
             if (!s->rows[r].live) continue;
             if (s->rows[r].slot == 0)
