@@ -168,7 +168,7 @@ static void json_string(J *j, struct j_buf *b, struct j_value v, bool ascii) {
         const char *simple = c != 0 && c < 0x80 ? strchr(from, (int)c) : NULL;
         if (simple) {
             setun_j_printf(j, b, "\\%c", to[simple - from]);
-        } else if (c < ' ' || (ascii && c >= 0x7f && c < 0x10000 && c != 0x7f)) {
+        } else if (c < ' ' || (ascii && c >= 0x7f && c < 0x10000)) {
             setun_j_printf(j, b, "\\u%04x", c);
         } else if (ascii && c >= 0x10000) {
             setun_j_printf(j, b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));

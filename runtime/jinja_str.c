@@ -116,8 +116,10 @@ struct j_value setun_j_strip(J *j, struct j_value s, const struct j_value *chars
 /* Those whose case is more than one character, or depends on the text around. */
 static bool special_case(uint32_t c, enum j_case how) {
     if (how == J_LOWER) return c == 0x130 || c == 0x3a3;
+    if (c >= 0x1f50 && c <= 0x1f57) return c % 2 == 0;
+    if (c >= 0x1fb0 && c <= 0x1ffc) return (0x10dc >> (c & 15) & 1) && c != 0x1fec; /* those ending in 2 3 4 6 7 c */
     return c == 0xdf || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3b0 || c == 0x587 ||
-           (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f50 && c <= 0x1ffc) || (c >= 0xfb00 && c <= 0xfb17);
+           (c >= 0x1e96 && c <= 0x1e9a) || (c >= 0x1f80 && c <= 0x1faf) || (c >= 0xfb00 && c <= 0xfb17);
 }
 
 static bool cased(uint32_t c) {

@@ -106,9 +106,9 @@ static void places(void) {
     renders(&r, 1, "file Hi");
     EXPECT(r.open && r.t.chat->n_stops == 1 && setun_chat_stop(&r.t, 0).n == 6);
     done(&r);
-    read_it(&r, NULL, "model m; chat { user = \"'U'\\n{}\"; reply = \"\\\\A{}.\"; stop = [\"x\", \"y\"]; }");
-    renders(&r, 1, "<|begin_of_text|>'U'\nHi\\A");
-    renders(&r, 2, "<|begin_of_text|>'U'\nHi\\AHo.");
+    read_it(&r, NULL, "model m; chat { user = \"'U'\\n{}\"; reply = \"\\\\nA{}.\"; stop = [\"x\", \"y\"]; }");
+    renders(&r, 1, "<|begin_of_text|>'U'\nHi\\nA");
+    renders(&r, 2, "<|begin_of_text|>'U'\nHi\\nAHo.");
     EXPECT(r.open && r.t.chat->n_stops == 2);
     done(&r);
     put_text("mine.jinja", "mine {{ messages[0].content }}");
