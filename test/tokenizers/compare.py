@@ -81,7 +81,9 @@ class Tiktoken:
         reserved = iter(range(256))
         special = {f"<|{named[i] if i in named else f'reserved_special_token_{next(reserved)}'}|>": first + i for i in range(256)}
         self.t = tiktoken.Encoding("x", pat_str=vocabularies.LLAMA3, mergeable_ranks=ranks, special_tokens=special)
-        self.names = list(special)
+        # Tokens too: one that no merges lead to is found only because a piece that is a token is that token.
+        words = [t.decode() for t in ranks if t.isalpha() and len(t) > 5]
+        self.names = list(special) + words[-200:]
         self.begin = special["<|begin_of_text|>"]
 
     def encode(self, strings, specials, ends):
