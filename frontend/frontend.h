@@ -6,8 +6,8 @@
 
 #include "base/diag.h"
 #include "base/str.h"
-#include "frontend/checkpoint.h"
-#include "frontend/config.h"
+#include "frontend/files/checkpoint.h"
+#include "frontend/files/config.h"
 #include "ir/ir.h"
 
 struct frontend_input {

@@ -8,7 +8,7 @@
 #ifndef SETUN_FRONTEND_LOWER_H
 #define SETUN_FRONTEND_LOWER_H
 
-#include "frontend/checkpoint.h"
+#include "frontend/files/checkpoint.h"
 #include "frontend/sema.h"
 
 /*

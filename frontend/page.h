@@ -9,7 +9,7 @@
 
 #include "base/diag.h"
 #include "base/str.h"
-#include "frontend/config.h"
+#include "frontend/files/config.h"
 #include "frontend/frontend.h"
 
 struct page {

@@ -205,7 +205,7 @@ static void check_texts(struct sema *s, const struct ast_expr *e) {
         if (x->kind != AST_STR) diag_at(s->diag, x->loc, DIAG_WRONG_KIND, "a text", expr_label(s, x, "another value"));
 }
 
-/* Data for conversations: how it is used is chat.c's matter. */
+/* Data for conversations: how it is used is frontend/chat/chat.c's matter. */
 static void section_chat(struct sema *s, const struct ast_node *n) {
     static const char *const keys[] = {"system", "user", "reply", "stop"};
     check_keys(s, n, keys, COUNT_OF(keys));

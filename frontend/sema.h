@@ -17,8 +17,8 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/str.h"
-#include "frontend/config.h"
 #include "frontend/dim.h"
+#include "frontend/files/config.h"
 #include "ir/ir.h"
 #include "lang/ast.h"
 

@@ -15,7 +15,7 @@
 #include "base/compiler.h"
 #include "base/str.h"
 #include "codec/hf_u8.h"
-#include "frontend/tensor_write.h"
+#include "frontend/files/tensor_write.h"
 
 enum { CHUNK = 1 << 18 };
 

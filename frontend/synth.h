@@ -8,8 +8,8 @@
 
 #include "base/diag.h"
 #include "base/file.h"
-#include "frontend/checkpoint.h"
-#include "frontend/config.h"
+#include "frontend/files/checkpoint.h"
+#include "frontend/files/config.h"
 #include "ir/ir.h"
 
 /* Writes config.json, tokenizer.json, tokenizer_config.json and model.safetensors into dir, which is made if it

@@ -9,7 +9,7 @@
 #include "runtime/flags.h"
 #include "runtime/pack.h"
 #include "runtime/rt.h"
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 /* t: NULL if the model has no tokenizer; begin: setun_now() when the program began. */
 int setun_run(struct setun_engine *e, const struct setun_tokenizer *t, const struct setun_opts *o, double begin);

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "runtime/cache.h"
-#include "runtime/chat_file.h"
-#include "runtime/chat_input.h"
-#include "runtime/conversation.h"
+#include "runtime/chat/conversation.h"
+#include "runtime/chat/file.h"
+#include "runtime/chat/input.h"
 #include "runtime/session.h"
 
 struct chat {

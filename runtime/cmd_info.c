@@ -1,7 +1,7 @@
 /* cmd_info.c -- `info`: what is in this file. */
 #include <string.h>
 
-#include "runtime/chat.h"
+#include "runtime/chat/chat.h"
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "runtime/rt.h"
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 enum setun_command {
     SETUN_RUN = 1,

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "runtime/uchar.h"
+#include "runtime/tok/uchar.h"
 
 enum { PLANE = 0x100000 }; /* of the stand-ins */
 

@@ -10,7 +10,7 @@
 #ifndef SETUN_RUNTIME_GUARD_H
 #define SETUN_RUNTIME_GUARD_H
 
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 /* A text and its marks, ascending places of bytes.  Memory is the caller's. */
 struct setun_marked {

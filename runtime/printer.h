@@ -9,7 +9,7 @@
 #include "runtime/flags.h"
 #include "runtime/rt.h"
 #include "runtime/text.h"
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 /* Where a text is kept besides: at most cap bytes of it. */
 struct setun_copy {

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "frontend/chat.h"
-#include "frontend/paired.h"
-#include "frontend/tokenizer.h"
+#include "frontend/chat/chat.h"
+#include "frontend/files/paired.h"
+#include "frontend/tokenizer/tokenizer.h"
 #include "lang/lang.h"
 
 /* ---- which text ---- */

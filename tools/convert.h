@@ -2,7 +2,7 @@
 #ifndef SETUN_TOOLS_CONVERT_H
 #define SETUN_TOOLS_CONVERT_H
 
-#include "frontend/repack.h"
+#include "frontend/files/repack.h"
 #include "frontend/sema.h"
 #include "tools/compile.h"
 #include "tools/exefile.h"

@@ -2,7 +2,7 @@
  * convert_files.c -- what setun convert writes: a GGUF, a safetensors file, or a folder with config.json beside it.
  *
  * Between files of one kind all that is said about a model is copied; between kinds the values that model texts name
- * go by the table of frontend/config_keys.def, and what has no place in it is told to stay behind.
+ * go by the table of frontend/files/config_keys.def, and what has no place in it is told to stay behind.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "frontend/json.h"
+#include "frontend/files/json.h"
 #include "tools/convert.h"
 #include "tools/progress.h"
 

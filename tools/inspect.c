@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/json.h"
+#include "frontend/files/json.h"
 #include "tools/exefile.h"
 
 enum { PIECE = 1 << 20 };

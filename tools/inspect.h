@@ -2,7 +2,7 @@
 #ifndef SETUN_TOOLS_INSPECT_H
 #define SETUN_TOOLS_INSPECT_H
 
-#include "frontend/checkpoint.h"
+#include "frontend/files/checkpoint.h"
 #include "tools/command.h"
 
 /* A tensor, or in an executable a class of weights, all layers together. */

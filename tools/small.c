@@ -15,14 +15,11 @@ static int code_of(struct command_ctx *cx, bool ok) {
 /* ---- check ---- */
 
 int command_check(struct command_ctx *cx, int argc, char **argv) {
-    static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {"tokenizer", required_argument, NULL, 't'},
-                                            {"dialect", required_argument, NULL, 'd'},
-                                            {"set", required_argument, NULL, 's'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"chat-template", required_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"weights", required_argument, NULL, 'w'},       {"model", required_argument, NULL, 'm'},
+        {"tokenizer", required_argument, NULL, 't'},     {"dialect", required_argument, NULL, 'd'},
+        {"set", required_argument, NULL, 's'},           {"quiet", no_argument, NULL, 'q'},
+        {"chat-template", required_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct model_args args = {0};
     struct compiled c = {0};
     for (int o; (o = command_option("check", argc, argv, ":q", options)) != -1;) {

@@ -93,12 +93,9 @@ static void *measure(void *arg) {
         double truth = p->s->ref(x);
         double err = fabs((double)got - truth);
         double ulp = err / ulp_of(truth);
-        if (!(ulp <= p->ulp))
-            p->ulp = ulp, p->ulp_at = x;
-        if (!(err <= p->abs))
-            p->abs = err, p->abs_at = x;
-        if (got < before)
-            p->drops++;
+        if (!(ulp <= p->ulp)) p->ulp = ulp, p->ulp_at = x;
+        if (!(err <= p->abs)) p->abs = err, p->abs_at = x;
+        if (got < before) p->drops++;
         before = got;
     }
     return NULL;
@@ -113,24 +110,20 @@ static bool run(const struct subject *s, uint32_t step, uint32_t threads) {
         /* a part starts at the last input of the one before, so no neighbours are missed */
         uint64_t from = first + i * span, to = i + 1 == threads ? last : from + span;
         part[i] = (struct part){.s = s, .first = from, .last = to, .step = step};
-        if (pthread_create(&id[i], NULL, measure, &part[i]))
-            abort();
+        if (pthread_create(&id[i], NULL, measure, &part[i])) abort();
     }
     struct part all = {.s = s};
     for (uint32_t i = 0; i < threads; i++) {
         pthread_join(id[i], NULL);
-        if (part[i].ulp > all.ulp)
-            all.ulp = part[i].ulp, all.ulp_at = part[i].ulp_at;
-        if (part[i].abs > all.abs)
-            all.abs = part[i].abs, all.abs_at = part[i].abs_at;
+        if (part[i].ulp > all.ulp) all.ulp = part[i].ulp, all.ulp_at = part[i].ulp_at;
+        if (part[i].abs > all.abs) all.abs = part[i].abs, all.abs_at = part[i].abs_at;
         all.drops += part[i].drops;
     }
     bool ok = (s->max_ulp == 0 || all.ulp <= s->max_ulp) && (s->max_abs == 0 || all.abs <= s->max_abs) &&
               (!s->monotone || all.drops == 0);
     printf("%-8s %8.3f ulp at %-12a  abs %.3g (2^%.2f) at %-12a", s->name, all.ulp, all.ulp_at, all.abs, log2(all.abs),
            all.abs_at);
-    if (s->monotone)
-        printf("  %s", all.drops ? "NOT MONOTONE" : "monotone");
+    if (s->monotone) printf("  %s", all.drops ? "NOT MONOTONE" : "monotone");
     printf("  %s\n", ok ? "ok" : "BOUND BROKEN");
     fflush(stdout);
     return ok;
@@ -147,17 +140,13 @@ int main(int argc, char **argv) {
         else
             return 2;
     }
-    if (step == 0 || threads < 1)
-        return 2;
-    if (threads > 64)
-        threads = 64;
+    if (step == 0 || threads < 1) return 2;
+    if (threads > 64) threads = 64;
     bool ok = true;
     for (size_t i = 0; i < COUNT_OF(subjects); i++) {
         bool wanted = optind == argc;
-        for (int k = optind; k < argc; k++)
-            wanted = wanted || !strcmp(argv[k], subjects[i].name);
-        if (wanted && !run(&subjects[i], step, (uint32_t)threads))
-            ok = false;
+        for (int k = optind; k < argc; k++) wanted = wanted || !strcmp(argv[k], subjects[i].name);
+        if (wanted && !run(&subjects[i], step, (uint32_t)threads)) ok = false;
     }
     return ok ? 0 : 1;
 }

@@ -9,14 +9,14 @@ page = (root / "docs/chat.md").read_text(encoding="utf-8")
 
 
 def table(file, start):
-    text = (root / "runtime" / file).read_text(encoding="utf-8")
+    text = (root / "runtime/jinja" / file).read_text(encoding="utf-8")
     text = text[text.index(start):]
     return set(re.findall(r'\{\s*"(\w+)"', text[:text.index("};")]))
 
 
 bad = False
-for row, have in (("filters", table("jinja_filter.c", "} filters[] = {")), ("tests", table("jinja_test.c", "} tests[] = {")),
-                  ("methods", table("jinja_method.c", "} methods[] = {") - {"cycle", "changed"})):
+for row, have in (("filters", table("filter.c", "} filters[] = {")), ("tests", table("test.c", "} tests[] = {")),
+                  ("methods", table("method.c", "} methods[] = {") - {"cycle", "changed"})):
     line = next(l for l in page.splitlines() if l.startswith(f"| {row} |"))
     listed = set(re.findall(r"`(\w+)`", line))
     for what, names in (("does not list", have - listed), ("lists what is not there:", listed - have)):

@@ -8,11 +8,11 @@ import re
 import sys
 
 FORMATS = {
-    "frontend/tokenizer_gguf.c": r"\bllama\b",  # the kind of tokenizer that GGUF calls so: SentencePiece's BPE
-    "frontend/tokenizer_gguf_bpe.c": r"llama-bpe|LLAMA3_TOKENS",  # a name of cutting rules
-    "frontend/tokenizer_patterns.c": "llama3_specials",  # tiktoken files do not hold their special tokens
-    "frontend/gguf_tensor.c": "bitnets?",  # whose ids of types mean something else in other files
-    "frontend/config.c": "bitnet",  # quant_method of config.json
+    "frontend/tokenizer/from_gguf.c": r"\bllama\b",  # the kind of tokenizer that GGUF calls so: SentencePiece's BPE
+    "frontend/tokenizer/from_gguf_bpe.c": r"llama-bpe|LLAMA3_TOKENS",  # a name of cutting rules
+    "frontend/tokenizer/patterns.c": "llama3_specials",  # tiktoken files do not hold their special tokens
+    "frontend/files/gguf_tensor.c": "bitnets?",  # whose ids of types mean something else in other files
+    "frontend/files/config.c": "bitnet",  # quant_method of config.json
     "tools/convert_files.c": '"bitnet"',  # quant_method of config.json
 }
 ANYWHERE = r"\bllama3\b|bitnet\.cpp"  # the scaling of rotations that config.json calls so; a program whose files are read

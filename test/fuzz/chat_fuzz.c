@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/chat_json.h"
+#include "runtime/chat/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

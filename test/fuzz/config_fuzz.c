@@ -1,5 +1,5 @@
 /* Any bytes as config.json: refused, or its values can be written and read again. */
-#include "frontend/config.h"
+#include "frontend/files/config.h"
 #include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

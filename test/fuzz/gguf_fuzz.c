@@ -1,5 +1,5 @@
 /* Any bytes as a GGUF file: refused, or every pair and every byte of every tensor can be read. */
-#include "frontend/gguf.h"
+#include "frontend/files/gguf.h"
 #include "test/fuzz/fuzz.h"
 
 static uint64_t read_pair(const struct gguf_pair *p) {

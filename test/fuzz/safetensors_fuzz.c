@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: refused, or every byte of every tensor can be read. */
-#include "frontend/safetensors.h"
+#include "frontend/files/safetensors.h"
 #include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

@@ -4,8 +4,8 @@
  * An input is a file for the readers, or, if it begins with the magic of a section, a section as it would lie in a
  * pack.  What is behind the last zero byte is the text that is encoded, with a few that are always tried.
  */
-#include "frontend/tokenizer.h"
-#include "runtime/tok.h"
+#include "frontend/tokenizer/tokenizer.h"
+#include "runtime/tok/tok.h"
 #include "test/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Any bytes as a GGUF file with a tokenizer: refused, or a table that the runtime's own check lets through. */
-#include "frontend/tokenizer.h"
-#include "runtime/tok.h"
+#include "frontend/tokenizer/tokenizer.h"
+#include "runtime/tok/tok.h"
 #include "test/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/jinja_impl.h"
+#include "runtime/jinja/impl.h"
 
 static struct j_value value(J *j, const json_t *v) {
     const char *key;

@@ -3,7 +3,7 @@
 
 #include "base/compiler.h"
 #include "base/file.h"
-#include "frontend/config_impl.h"
+#include "frontend/files/config_impl.h"
 #include "test/mutate/mutate.h"
 
 enum { ROPE_TYPE = N_CONFIG_KEYS, ROPE_FACTOR, ROPE_LOW, ROPE_HIGH, ROPE_ORIGINAL, CLASS, BOS, EOS, ACT, N_FIELDS };

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/file.h"
-#include "frontend/gguf.h"
+#include "frontend/files/gguf.h"
 #include "test/mutate/mutate.h"
 
 static const char *field(unsigned f) { return gguf_fields[f].name; }

@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/file.h"
-#include "frontend/safetensors.h"
-#include "frontend/tensor_write.h"
+#include "frontend/files/safetensors.h"
+#include "frontend/files/tensor_write.h"
 #include "test/mutate/mutate.h"
 
 static const char *field(unsigned f) { return st_fields[f]; }

@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "frontend/tokenizer.h"
+#include "frontend/tokenizer/tokenizer.h"
 #include "runtime/text.h"
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 struct opts {
     const char *path;

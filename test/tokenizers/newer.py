@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""newer.py: prints frontend/unicode_newer.def: what Oniguruma, in the tokenizers package, knows of Unicode's characters
+"""newer.py: prints frontend/tokenizer/unicode_newer.def: what Oniguruma, in the tokenizers package, knows of Unicode's characters
 beyond PCRE2 10.42, which has Unicode 14.  Run where libpcre2-8 is that version."""
 import ctypes
 

@@ -2,10 +2,10 @@
 #include "test/unit/readers.h"
 
 #include "base/file.h"
-#include "frontend/chat.h"
-#include "frontend/tokenizer.h"
+#include "frontend/chat/chat.h"
+#include "frontend/tokenizer/tokenizer.h"
 #include "lang/lang.h"
-#include "runtime/chat.h"
+#include "runtime/chat/chat.h"
 
 #define CHATML                                                                                                         \
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>' + '\\n' }}{% endfor %}"      \

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/compiler.h"
-#include "frontend/checkpoint.h"
+#include "frontend/files/checkpoint.h"
 
 static void begin(struct build *b, const char *arch) {
     *b = (struct build){0};

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/compiler.h"
-#include "frontend/checkpoint.h"
+#include "frontend/files/checkpoint.h"
 
 #define T(name, dtype, shape, from, to)                                                                                \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to "]}"

@@ -2,7 +2,7 @@
 #include "test/unit/readers.h"
 
 #include "base/compiler.h"
-#include "frontend/config.h"
+#include "frontend/files/config.h"
 
 static const char good[] =
     "{\"model_type\":\"x\",\"vocab_size\":1024,\"hidden_size\":256,\"intermediate_size\":704,"

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/str.h"
-#include "frontend/gguf.h"
+#include "frontend/files/gguf.h"
 #include "test/unit/readers.h"
 
 struct build {

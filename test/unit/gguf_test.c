@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/compiler.h"
-#include "frontend/gguf.h"
+#include "frontend/files/gguf.h"
 
 static const char example_hex[] =
     "474755460300000002000000000000000300000000000000140000000000000067656e6572616c2e6172636869746563"

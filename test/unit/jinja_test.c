@@ -2,7 +2,7 @@
  * jinja2 in test/jinja. */
 #include <stdlib.h>
 
-#include "runtime/jinja.h"
+#include "runtime/jinja/jinja.h"
 #include "test/unit/expect.h"
 
 static const struct setun_message talk[] = {{{"user", 4}, {"h\xc3\xa9", 3}}, {{"assistant", 9}, {"ho", 2}}};

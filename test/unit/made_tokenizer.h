@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "base/diag.h"
-#include "frontend/tokenizer_impl.h"
-#include "runtime/tok_impl.h"
+#include "frontend/tokenizer/impl.h"
+#include "runtime/tok/impl.h"
 
 static uint64_t seed = 11;
 static inline uint32_t draw(uint32_t n) {

@@ -2,7 +2,7 @@
  * paired_test.c -- rows that stand in pairs in a file come in the text's order: trits in any cut, scales of rows and of
  * groups, elements of biases; what is not paired passes untouched.
  */
-#include "frontend/paired.h"
+#include "frontend/files/paired.h"
 
 #include <stdlib.h>
 
@@ -44,7 +44,8 @@ static struct ir_weights open_weights(struct arena *a, const struct weight_sourc
 static void ternary(struct arena *a) {
     struct weight_source sources[] = {{.n = 1, .paired = true}, {.n = 1}};
     struct ir_weights w = open_weights(a, sources, COUNT_OF(sources));
-    struct ir_weight q = {.id = 0, .store = IR_STORE_TRIT, .scale = IR_SCALE_ROW, .rank = 3, .dim = {HEADS, HEAD, COLS}};
+    struct ir_weight q = {
+        .id = 0, .store = IR_STORE_TRIT, .scale = IR_SCALE_ROW, .rank = 3, .dim = {HEADS, HEAD, COLS}};
     struct ir_weight plain = {.id = 1, .store = IR_STORE_TRIT, .rank = 3, .dim = {HEADS, HEAD, COLS}};
     int8_t out[ROWS * COLS];
     float scales[ROWS * 2];

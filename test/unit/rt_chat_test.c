@@ -1,7 +1,7 @@
 /* rt_chat_test -- the chat section: what fits is opened and rendered, what does not is refused with its reason. */
 #include <stdlib.h>
 
-#include "runtime/chat.h"
+#include "runtime/chat/chat.h"
 #include "test/unit/expect.h"
 
 static const char text[] =

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "runtime/text.h"
-#include "runtime/tok.h"
+#include "runtime/tok/tok.h"
 
 static uint64_t seed = 3;
 static uint32_t draw(uint32_t n) {

@@ -2,7 +2,7 @@
 #include "test/unit/readers.h"
 
 #include "base/compiler.h"
-#include "frontend/safetensors.h"
+#include "frontend/files/safetensors.h"
 
 #define A                            "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}"
 #define ENTRY(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"

@@ -5,8 +5,8 @@
 
 #include "base/compiler.h"
 #include "frontend/synth.h"
-#include "frontend/tokenizer.h"
-#include "runtime/tok.h"
+#include "frontend/tokenizer/tokenizer.h"
+#include "runtime/tok/tok.h"
 
 enum { LAYERS = 3, MAX_WEIGHTS = 8 };
 

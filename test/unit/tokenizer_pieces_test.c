@@ -3,8 +3,8 @@
 
 #include "base/compiler.h"
 #include "base/str.h"
-#include "frontend/tokenizer.h"
-#include "runtime/tok.h"
+#include "frontend/tokenizer/tokenizer.h"
+#include "runtime/tok/tok.h"
 
 enum { VOCAB = 280 };
 
