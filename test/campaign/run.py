@@ -140,15 +140,6 @@ def templates(build, extra):
     return code
 
 
-SEEDS = {
-    "config_fuzz": ["models/*/config.json"],
-    "jinja_fuzz": ["test/jinja/templates/*.jinja"],
-    "ir_fuzz": ["test/ir/Inputs/*.sir", "test/passes/*.sir"],
-    "model_fuzz": ["models/*.stn", "test/lang/*.stn", "test/lang/Inputs/*.stn", "test/frontend/*.stn"],
-    "tokenizer_fuzz": ["models/*/tokenizer.json"],
-}
-
-
 def fuzz(build, extra):
     """fuzz targets of the readers under ASan and UBSan: [SECONDS] each, 60 if not given"""
     clang = newest("clang")
@@ -166,9 +157,6 @@ def fuzz(build, extra):
     for name in targets:
         corpus = os.path.join(folder, "corpus", name)
         os.makedirs(corpus, exist_ok=True)
-        for pattern in SEEDS.get(name, []):
-            for path in glob.glob(os.path.join(ROOT, pattern)):
-                shutil.copy(path, os.path.join(corpus, os.path.basename(os.path.dirname(path)) + "-" + os.path.basename(path)))
         for file, content in seeds.seeds(name).items():
             with open(os.path.join(corpus, file), "wb") as f:
                 f.write(content)

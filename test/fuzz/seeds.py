@@ -1,6 +1,9 @@
 """Small files of strangers' formats for the fuzz targets to begin with: seeds(NAME) gives {file name: bytes}."""
 import base64
+import pathlib
 import struct
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def varint(v):
@@ -81,7 +84,12 @@ def gguf_tensors():
     return header + bytes(-len(header) % 32) + bytes(64)
 
 
+def conversation():
+    return b'[{"role": "user", "content": "a \\"b\\" \\u00e9 \\ud83d\\ude00\\n"}, {"role": "assistant", "content": ""}]'
+
+
 SEEDS = {
+    "chat_fuzz": {"two.json": conversation},
     "safetensors_fuzz": {"small.safetensors": safetensors},
     "tokenizer_fuzz": {"unigram.model": lambda: spm(1), "bpe.model": lambda: spm(2), "ranks": ranks},
     "tokenizer_gguf_fuzz": {"llama.gguf": lambda: gguf_pieces("llama"), "t5.gguf": lambda: gguf_pieces("t5"), "gpt2.gguf": gguf_bytes},
@@ -89,5 +97,15 @@ SEEDS = {
 }
 
 
+FILES = {
+    "config_fuzz": ["models/*/config.json"],
+    "jinja_fuzz": ["test/jinja/templates/*.jinja"],
+    "ir_fuzz": ["test/ir/Inputs/*.sir", "test/passes/*.sir"],
+    "model_fuzz": ["models/*.stn", "test/lang/*.stn", "test/lang/Inputs/*.stn", "test/frontend/*.stn"],
+    "tokenizer_fuzz": ["models/*/tokenizer.json"],
+}
+
+
 def seeds(name):
-    return {file: make() for file, make in SEEDS.get(name, {}).items()}
+    found = {f"{p.parent.name}-{p.name}": p.read_bytes() for pattern in FILES.get(name, []) for p in sorted(ROOT.glob(pattern))}
+    return found | {file: make() for file, make in SEEDS.get(name, {}).items()}
