@@ -202,6 +202,16 @@ static bool takes_scaling(const struct frontend_input *in, const struct ast_mode
     return true;
 }
 
+/* So would a window.  Qwen's use_sliding_window puts one on the layers from max_window_layers on. */
+static bool takes_window(const struct frontend_input *in, const struct ast_model *ast, const struct config_values *c,
+                         const struct config_values *named) {
+    const struct config_value *use = config_find(c, "use_sliding_window"), *window = config_find(c, "window");
+    const struct config_value *first = config_find(c, "max_window_layers"), *layers = config_find(c, "layers");
+    if (!use || use->real != 1 || !window || config_find(named, "window")) return true;
+    return (first && layers && first->real >= layers->real) ||
+           diag_in(in->diag, c->path, DIAG_CONFIG_WINDOW, window->i, ast->name.text);
+}
+
 bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     *f = (struct frontend_model){0};
     struct ast_model *ast = read_input(in);
@@ -218,7 +228,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
                                .find = find_weight,
                                .self = &finder};
     struct sema_model *m = sema_check(&check);
-    if (!m || !takes_scaling(in, ast, &config, &m->config)) return false;
+    if (!m || !takes_scaling(in, ast, &config, &m->config) || !takes_window(in, ast, &config, &m->config)) return false;
     while (finder.found.n < m->weights.n) *vec_push(in->arena, &finder.found) = (struct weight_source){0};
     f->module = lower_model(in->diag, in->arena, in->names, m, finder.found.at, &f->sources);
     if (!f->module) return false;

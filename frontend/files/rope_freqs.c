@@ -47,6 +47,12 @@ bool checkpoint_read_rope_freqs(struct checkpoint *cp) {
     if (t->type != TYPE_F32 || t->rank != 1 || t->dim[0] > MAX_PAIRS)
         return diag_in(cp->diag, tensor_where(cp->arena, t, 0), DIAG_TENSOR_SHAPE, "a table of f32, one for each pair",
                        tensor_types[t->type].name, tensor_shape_text(cp->arena, t->rank, t->dim));
+    const struct config_value *head = config_find(&cp->config, "head"), *hidden = config_find(&cp->config, "hidden");
+    const struct config_value *heads = config_find(&cp->config, "heads");
+    double turned = head ? head->real : hidden && heads ? hidden->real / heads->real : 0;
+    if (turned > 0 && 2 * (double)t->dim[0] != turned)
+        return diag_in(cp->diag, tensor_where(cp->arena, t, 0), DIAG_TENSOR_SHAPE, "a table of f32, one for each pair",
+                       tensor_types[t->type].name, tensor_shape_text(cp->arena, t->rank, t->dim));
     real_decode(t->type, tensor_data(t), t->dim[0], table);
     if (all_near(NULL, 0, table, t->dim[0])) return true;
     for (size_t i = 0; i < COUNT_OF(published); i++) {

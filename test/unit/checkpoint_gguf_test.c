@@ -81,6 +81,24 @@ static void refused_config(void) {
     }
 }
 
+/* A table of ones scales nothing, but it has a number for each pair. */
+static void rope_freqs_length(bool good) {
+    float table[32];
+    struct build b;
+    struct heard h;
+    for (int i = 0; i < 32; i++) table[i] = 1;
+    begin(&b, "llama");
+    add_u32(&b, "llama.attention.head_count", 4);
+    add_u32(&b, "llama.attention.key_length", 64);
+    add_floats(&b, "rope_freqs.weight", 0, good ? 32 : 16, table);
+    end_build(&b, "m.gguf");
+    struct checkpoint *cp = opened(&h, NULL);
+    EXPECT((cp != NULL) == good);
+    if (!good) heard_one(&h, "rope_freqs_length", "tensor-shape", EXIT_REJECTED);
+    checkpoint_close(cp);
+    unhear(&h);
+}
+
 /* The table of Llama 3.2, in f32 as its converter computed it; then one number of it changed. */
 static void rope_freqs(bool good) {
     float table[32];
@@ -289,6 +307,8 @@ int main(void) {
     refused_config();
     rope_freqs(true);
     rope_freqs(false);
+    rope_freqs_length(true);
+    rope_freqs_length(false);
     already_ternary();
     master();
     layers();
