@@ -5,17 +5,37 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runtime/temp.h"
 
+/* Words of strangers (a template's, a file name's) must not steer a terminal: control characters as \xNN. */
+static size_t escape(const char *from, size_t n, char *to, size_t room) {
+    size_t used = 0;
+    for (size_t i = 0; i < n && used + 4 < room; i++) {
+        unsigned char c = (unsigned char)from[i];
+        if (c >= 0x20 && c != 0x7f)
+            to[used++] = from[i];
+        else
+            used += (size_t)snprintf(to + used, 5, "\\x%02x", c);
+    }
+    return used;
+}
+
 /* One write, so that lines of several threads or programs do not mix. */
-static void put_line(const char *head, const char *fmt, va_list args) {
-    char line[2048];
+static void put_line(const char *head, bool escaped, const char *fmt, va_list args) {
+    char text[2048], line[sizeof text + 16];
     size_t n = (size_t)snprintf(line, sizeof line, "%s", head);
-    int more = vsnprintf(line + n, sizeof line - n - 1, fmt, args);
-    if (more > 0) n += (size_t)more < sizeof line - n - 1 ? (size_t)more : sizeof line - n - 2;
+    int length = vsnprintf(text, sizeof text, fmt, args);
+    size_t more = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    if (escaped) {
+        n += escape(text, more, line + n, sizeof line - n - 1);
+    } else {
+        memcpy(line + n, text, more);
+        n += more;
+    }
     line[n++] = '\n';
     for (size_t done = 0; done < n;) {
         ssize_t w = write(STDERR_FILENO, line + done, n - done);
@@ -27,14 +47,14 @@ static void put_line(const char *head, const char *fmt, va_list args) {
 void setun_error(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    put_line("error: ", fmt, args);
+    put_line("error: ", true, fmt, args);
     va_end(args);
 }
 
 void setun_say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    put_line("", fmt, args);
+    put_line("", false, fmt, args);
     va_end(args);
 }
 

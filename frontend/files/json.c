@@ -2,6 +2,7 @@
 #include "frontend/files/json.h"
 
 #include <math.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 
@@ -47,6 +48,11 @@ bool jfile_open(struct jfile *j, struct diag *d, struct arena *a, const char *pa
     struct arena *text_arena = arena_new();
     char *text;
     size_t n;
+    struct stat st; /* a pipe would be waited for */
+    if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) {
+        arena_free(text_arena);
+        return diag_in(d, path, DIAG_NOT_REGULAR);
+    }
     bool ok = file_read(d, text_arena, path, limits.bytes, &text, &n) && jfile_parse(j, d, a, path, text, n, limits);
     arena_free(text_arena);
     return ok;

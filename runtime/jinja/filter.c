@@ -181,6 +181,7 @@ static struct j_value to_int(J *j, struct j_value v, struct j_args *a) {
     if (v.kind == J_STR && read_int(j, v, &i)) return setun_j_int(i);
     if (v.kind == J_FLOAT || (v.kind == J_STR && read_float(j, v, &f))) {
         if (v.kind == J_FLOAT) f = v.f;
+        if (v.kind == J_FLOAT && isinf(f)) setun_j_fail(j, "an infinite number has no integer");
         if (isfinite(f)) {
             if (fabs(f) >= 0x1p63) setun_j_fail(j, "an integer beyond 64 bits is not supported");
             return setun_j_int((int64_t)f);

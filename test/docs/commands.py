@@ -18,7 +18,7 @@ MEANING = {
     r"build/tools/setun\b": "setun",
     r"\bmodels/": f"{ROOT}/models/",
     r"\bMODEL\.stn\b": f"{ROOT}/models/bitnet-b1.58.stn",
-    r"\bDIR\b": f"{ROOT}/models/shakespeare",
+    r"\b(FILE_OR_)?DIR\b": f"{ROOT}/models/shakespeare",
     r"\bEXE\b": "./exe",
     r"\bCOMMAND\b": "run",
     r"\blibsetun_rt\.a\b": str(ARCHIVE),

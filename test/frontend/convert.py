@@ -271,6 +271,7 @@ def failures_of_writing():
             made = SCRATCH / out
             left = [p.name for p in (made.iterdir() if made.is_dir() else SCRATCH.glob("*x.gguf*"))]
             check(code == 6 and not any(name.startswith(".") or "gguf" in name for name in left), n, "leaves", left, said)
+            check(left or not made.is_dir(), n, "leaves an empty folder")
             shutil.rmtree(made, ignore_errors=True)
         check(1 < n < 39, "writes of", out, n)
         same(f"{out}/model.safetensors" if to == "hf_u8" else out,

@@ -220,6 +220,10 @@ refused("a template that is none", 4, b"error: chat template, line 2: ", chat(b"
 with open("raises", "w", encoding="utf-8") as f:
     f.write("{{ raise_exception('no ' + messages[0].role) }}")
 refused("a template that refuses", 3, b"error: chat template, line 1: no user", chat(b"x\n", "--template", "raises"))
+with open("steers", "w", encoding="utf-8") as f:
+    f.write("{{ raise_exception('\\x1b[31m\\n') }}")
+refused("a template that would steer the terminal", 3, rb"line 1: \\x1b\[31m\\x0a\n",
+        chat(b"x\n", "--template", "steers"))
 refused("--var without value", 2, b"--var wants NAME=VALUE", chat(b"x\n", "--var", "x"))
 refused("a date that is none", 2, b"--date wants YYYY-MM-DD", chat(b"x\n", "--date", "2026-13-01"))
 refused("two messages", 2, b"--prompt and --file exclude", chat(None, "-p", "a", "-f", "b"))

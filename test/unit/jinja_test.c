@@ -80,6 +80,8 @@ static void mistakes(void) {
     MAKES("{{ 1 // 0 }}", "run 1: division by zero");
     MAKES("{{ 4000000000000000000 * 3 }}", "run 1: an integer beyond 64 bits is not supported");
     MAKES("{{ (-9223372036854775807 - 1) // -1 }}", "run 1: an integer beyond 64 bits is not supported");
+    MAKES("{{ \"1e999\" | float | int }}", "run 1: an infinite number has no integer");
+    MAKES("{{ \"1e999\" | int }}", "0");
 }
 
 static void limits(void) {
