@@ -202,13 +202,16 @@ static bool takes_scaling(const struct frontend_input *in, const struct ast_mode
     return true;
 }
 
-/* So would a window.  Qwen's use_sliding_window puts one on the layers from max_window_layers on. */
+/* So would a window: a file that names one means it, unless use_sliding_window says no; with that key it is on the
+ * layers from max_window_layers on. */
 static bool takes_window(const struct frontend_input *in, const struct ast_model *ast, const struct config_values *c,
                          const struct config_values *named) {
     const struct config_value *use = config_find(c, "use_sliding_window"), *window = config_find(c, "window");
     const struct config_value *first = config_find(c, "max_window_layers"), *layers = config_find(c, "layers");
-    if (!use || use->real != 1 || !window || config_find(named, "window")) return true;
-    return (first && layers && first->real >= layers->real) ||
+    const struct config_value *context = config_find(c, "context");
+    if (!window || config_find(named, "window") || (use && use->real == 0)) return true;
+    if (context && window->real >= context->real) return true;
+    return (use && first && layers && first->real >= layers->real) ||
            diag_in(in->diag, c->path, DIAG_CONFIG_WINDOW, window->i, ast->name.text);
 }
 
