@@ -231,8 +231,7 @@ bool convert_write(struct conversion *c) {
     if (!may_write(c, r.path) || (folder && !may_write(c, in_folder(c, c->out, beside[0])))) return false;
     if (!check_features(c, gguf) || !repack_plan(&r)) return false;
     bool made = folder && mkdir(c->out, 0777) == 0;
-    if (folder && !made && errno != EEXIST)
-        return diag_in(c->cx->diag, c->out, DIAG_CANNOT_CREATE, strerror(errno));
+    if (folder && !made && errno != EEXIST) return diag_in(c->cx->diag, c->out, DIAG_CANNOT_CREATE, strerror(errno));
     progress_start(&bar, "weights", c->args.quiet);
     bool ok = folder ? write_folder(c, &r) : write_file(c, &r);
     if (!ok && made) (void)rmdir(c->out); /* a failed conversion leaves nothing */
