@@ -12,6 +12,17 @@ static enum checkpoint_found bad(const struct checkpoint *cp, const struct tenso
     return CHECKPOINT_BAD;
 }
 
+/* "f32, f16 or bf16": the types that real weights may have. */
+static const char *real_names(struct arena *a) {
+    const char *names = "", *last = NULL;
+    for (int t = 0; t < N_TENSOR_TYPES; t++) {
+        if (tensor_types[t].role != TYPE_IS_REAL) continue;
+        if (last) names = arena_printf(a, "%s%s%s", names, *names ? ", " : "", last);
+        last = tensor_types[t].name;
+    }
+    return arena_printf(a, "%s or %s", names, last);
+}
+
 /* ---- shapes ---- */
 
 struct shape {
@@ -172,7 +183,8 @@ enum checkpoint_found checkpoint_find_real(struct checkpoint *cp, const char *ba
     if (tensor_types[t->type].role != TYPE_IS_REAL || (!is_dense(t, &s) && !has_shape(t, 1, &s.elems)) ||
         s.cols % tensor_types[t->type].block != 0)
         return bad(cp, t,
-                   arena_printf(cp->arena, "real values of shape %s", tensor_shape_text(cp->arena, s.rank, s.dim)));
+                   arena_printf(cp->arena, "%s of shape %s", real_names(cp->arena),
+                                tensor_shape_text(cp->arena, s.rank, s.dim)));
     return CHECKPOINT_FOUND;
 }
 
