@@ -157,13 +157,17 @@ static bool tell_errors(struct chooser *c, const struct trial *t) {
 
 static bool tell(struct chooser *c, size_t candidates, size_t fits) {
     const struct trial *only = NULL;
-    for (size_t i = 0; i < c->n; i++)
+    bool known = !c->arch; /* some page is for the architecture, so something else is wrong */
+    for (size_t i = 0; i < c->n; i++) {
+        const struct sema_serves *s = &c->trial[i].serves;
         if (c->trial[i].candidate) only = &c->trial[i];
+        known |= sema_serves_one(s->arch.at, s->arch.n, c->arch);
+    }
     if (fits > 1)
         diag_in(c->in->diag, c->in->weights, DIAG_PAGES_FIT, fits);
     else if (candidates == 1)
         return tell_errors(c, only);
-    else if (candidates == 0 && c->arch)
+    else if (candidates == 0 && !known)
         diag_in(c->in->diag, c->in->weights, DIAG_NO_PAGE_ARCH, c->arch, c->file);
     else
         diag_in(c->in->diag, c->in->weights, DIAG_NO_PAGE);
