@@ -116,6 +116,7 @@ const struct ternary_format ternary_i2_64 = {.name = "i2_64",
                                              .about = "tiles of 64 rows, the layout of executables; scales beside",
                                              .type = TYPE_I2_64,
                                              .where = SCALE_BESIDE,
+                                             .own = true,
                                              .bytes = bytes,
                                              .decode = decode,
                                              .encode = encode};

@@ -5,8 +5,9 @@
 #include <string.h>
 
 const struct ternary_format *const ternary_formats[N_TERNARY_FORMATS] = {
-    &ternary_hf_u8, &ternary_i2_s,  &ternary_i2_s_arm, &ternary_i2_s_rows, &ternary_tl1,  &ternary_tl2,
-    &ternary_tq1_0, &ternary_tq2_0, &ternary_q2_0,     &ternary_q2_0_128,  &ternary_i2_64};
+    &ternary_hf_u8, &ternary_i2_s,   &ternary_i2_s_arm, &ternary_i2_s_rows, &ternary_tl1,
+    &ternary_tl2,   &ternary_tq1_0,  &ternary_tq2_0,    &ternary_q2_0,      &ternary_q2_0_128,
+    &ternary_i2_64, &ternary_tl1_64, &ternary_tl2_64,   &ternary_wide_64};
 
 const struct ternary_format *ternary_find(const char *name) {
     for (size_t i = 0; i < N_TERNARY_FORMATS; i++)
@@ -188,13 +189,13 @@ const char *ternary_scale_rule(struct arena *scratch, const struct ternary_forma
         arena_restore(scratch, mark);
         return rule;
     }
-    bool any = f == &ternary_i2_64; /* the data section holds every kind */
+    bool groups = f == &ternary_i2_64;
     if (f->where == SCALE_TAIL && given->kind != SCALES_MATRIX) return TERNARY_ONE_SCALE;
-    if (!any && given->kind == SCALES_GROUP) return TERNARY_ROW_SCALES;
+    if (!groups && given->kind == SCALES_GROUP) return TERNARY_ROW_SCALES;
     uint64_t n = ternary_scale_count(s, given->kind, given->group);
     for (uint64_t i = 0; i < n; i++) {
         if (!not_negative(given->scale[i])) return TERNARY_NOT_BELOW_0;
-        if (!any && given->scale[i] == 0) return TERNARY_ABOVE_0;
+        if (!f->own && given->scale[i] == 0) return TERNARY_ABOVE_0;
     }
     if (f->where == SCALE_TAIL) stored[0] = given->scale[0];
     return NULL;

@@ -50,6 +50,7 @@ struct ternary_format {
     const char *about;     /* a line for people */
     enum tensor_type type; /* in files */
     enum ternary_where where;
+    bool own;       /* a layout of executables: only `setun build` writes it */
     uint32_t group; /* SCALE_BLOCK: columns of a block */
     uint32_t n_rules;
     const struct ternary_rule *rule;
@@ -68,8 +69,9 @@ struct ternary_format {
     void (*encode)(const struct ternary_shape *s, const int8_t *trits, const float *scales, uint8_t *p);
 };
 
-enum { N_TERNARY_FORMATS = 11 };
-/* hf_u8, i2_s, i2_s:arm, i2_s:rows, tl1, tl2, tq1_0, tq2_0, q2_0, q2_0_128, i2_64 (the project's own tiles) */
+enum { N_TERNARY_FORMATS = 14 };
+/* hf_u8, i2_s, i2_s:arm, i2_s:rows, tl1, tl2, tq1_0, tq2_0, q2_0, q2_0_128; of executables: i2_64, tl1_64, tl2_64,
+ * wide_64 */
 extern const struct ternary_format *const ternary_formats[N_TERNARY_FORMATS];
 const struct ternary_format *ternary_find(const char *name);    /* NULL: unknown */
 const struct ternary_format *ternary_of(enum tensor_type type); /* the default dialect; NULL: not ternary */

@@ -12,7 +12,7 @@
 static const char *scales_text(const struct ternary_format *f) {
     switch (f->where) {
     case SCALE_BESIDE:
-        return f->type == TYPE_U8 ? "beside: one a matrix, or one a row" : "beside: of a matrix, rows or groups";
+        return f->type == TYPE_I2_64 ? "beside: of a matrix, rows or groups" : "beside: one a matrix, or one a row";
     case SCALE_TAIL: return "one f32 a matrix, behind the codes";
     case SCALE_BLOCK: return NULL;
     }
@@ -50,8 +50,8 @@ static int find_format(const char *word, struct conversion *c) {
         if (c->to && c->to->type != TYPE_TL1 && c->to->type != TYPE_TL2) c->to = NULL;
         c->tiling = t;
     }
-    if (c->to && c->to->type != TYPE_I2_64) return EXIT_OK;
-    if (c->to) return command_usage("convert", "'i2_64' is the layout of executables, which build writes");
+    if (c->to && !c->to->own) return EXIT_OK;
+    if (c->to) return command_usage("convert", "'%s' is a layout of executables, which build writes", c->to->name);
     const char *names[N_TERNARY_FORMATS];
     for (size_t i = 0; i < N_TERNARY_FORMATS; i++) names[i] = ternary_formats[i]->name;
     const char *near = nearest_name(word, names, N_TERNARY_FORMATS);
