@@ -12,6 +12,12 @@
 
 enum { KERN_HOMES = 4 };
 
+/* A buffer that the prologue writes; see `lone`. */
+struct kern_own {
+    const struct ir_val *val;
+    LLVMValueRef at;
+};
+
 struct kern {
     struct cg *c;
     const struct ir_op *op; /* the kernel */
@@ -22,6 +28,10 @@ struct kern {
     LLVMValueRef arena, weights, state, scratch, rows, live, slot_stride;
     LLVMValueRef thread, n_threads;
     LLVMValueRef n[3]; /* rows, by enum ir_rowsym */
+    /* i1: there is at most one row, and each thread computes the prologue for itself, which costs less than meeting.
+     * NULL: the kernel has no prologue, or one that writes a state, and never does so. */
+    LLVMValueRef lone;
+    VEC(struct kern_own) own; /* what the prologue writes: for a lone row in the thread's scratch, but for thread 0 */
     /* Values whose buffers are arguments (of a layer: what it is given and what it returns). */
     const struct cg_kernel *io;
 };
@@ -68,6 +78,8 @@ void kern_function(struct cg *c, const char *name, struct cg_kernel *io);
 struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io);
 
 /* ---- the parts ---- */
+/* The rows that a stage computes: all, or the live ones. */
+enum ir_rowsym rows_domain(const struct kern *k, enum ir_stage stage);
 void rows_emit(struct kern *k, enum ir_stage stage);
 void strands_emit(struct kern *k);
 void attend_emit(struct kern *k, const struct ir_strand *s);

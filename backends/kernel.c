@@ -4,7 +4,9 @@
  *   void body.0.h(ptr ctx, i32 tid, i32 layer, ptr io...)
  *
  * Rows kernels compute rows, split among threads.  Others compute their prologue like that, meet at a barrier, and
- * go on with the units of output rows (epilogue.c) or with heads (attend.c), split among threads anew.
+ * go on with the units of output rows (epilogue.c) or with heads (attend.c), split among threads anew.  If there is but
+ * one row, each thread computes the prologue for itself and goes on at once: thread 0 writes what it makes to the
+ * arena, where whoever comes later finds it, the others to their scratch.
  */
 #include <string.h>
 
@@ -28,6 +30,8 @@ bool kern_is_dynamic(const struct ir_func *f, const struct ir_val *root) {
 
 LLVMValueRef kern_buffer(struct kern *k, const struct ir_val *v) {
     const struct ir_val *root = kern_root(v);
+    for (size_t i = 0; i < k->own.n; i++)
+        if (k->own.at[i].val == root) return k->own.at[i].at;
     for (size_t i = 0; i < k->io->io.n; i++)
         if (k->io->io.at[i] == root) return LLVMGetParam(k->io->fn, (unsigned)i + 3);
     if (root->place < 0) BUG("value '%s' has no place", root->name);
@@ -205,6 +209,53 @@ struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const 
     return k;
 }
 
+/* Has the kernel a prologue, and does that write no state, which all threads would read? */
+static bool can_be_lone(const struct ir_op *kernel) {
+    bool any = false;
+    for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
+        if (op->code == IR_OP_yield || ir_stage_of(op) != IR_STAGE_PROLOGUE) continue;
+        if (op->code == IR_OP_write) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* Before the prologue: where each buffer is that it writes.  Buffers of the arena hold that one row as scratch does. */
+static void find_own(struct kern *k) {
+    struct cg *c = k->c;
+    LLVMValueRef one = LLVMBuildICmp(c->b, LLVMIntULE, k->n[rows_domain(k, IR_STAGE_PROLOGUE)], cg_i64(c, 1), "");
+    LLVMValueRef first = LLVMBuildICmp(c->b, LLVMIntEQ, k->tid, cg_i32(c, 0), "");
+    LLVMValueRef apart = LLVMBuildAnd(c->b, one, LLVMBuildNot(c->b, first, ""), "");
+    for (const struct ir_op *op = k->op->body->first; op; op = op->next) {
+        if (op->code == IR_OP_yield || ir_stage_of(op) != IR_STAGE_PROLOGUE) continue;
+        for (uint32_t i = 0; i < op->n_out; i++) {
+            const struct ir_val *homes[KERN_HOMES];
+            unsigned n = kern_homes(k, op->out[i], homes);
+            for (unsigned h = 0; h < n; h++) {
+                LLVMValueRef scratch = kern_scratch(k, ir_row_stride(&homes[h]->type));
+                LLVMValueRef at = LLVMBuildSelect(c->b, apart, scratch, kern_buffer(k, homes[h]), "");
+                *vec_push(c->arena, &k->own) = (struct kern_own){.val = homes[h], .at = at};
+            }
+        }
+    }
+    k->lone = one;
+}
+
+/* What the prologue leaves, core and epilogue may read. */
+static void prologue(struct kern *k) {
+    struct cg *c = k->c;
+    if (can_be_lone(k->op)) find_own(k);
+    rows_emit(k, IR_STAGE_PROLOGUE);
+    if (!k->lone) {
+        kern_barrier(k);
+        return;
+    }
+    struct cg_if many;
+    cg_if_begin(c, &many, LLVMBuildNot(c->b, k->lone, ""));
+    kern_barrier(k);
+    cg_if_end(c, &many);
+}
+
 static bool has_stage(const struct ir_op *kernel, enum ir_stage stage) {
     for (const struct ir_op *op = kernel->body->first; op; op = op->next)
         if (op->code != IR_OP_yield && ir_stage_of(op) == stage) return true;
@@ -235,10 +286,7 @@ void cg_emit_kernel(struct cg *c, const struct ir_op *kernel, uint32_t id, struc
     if (has_stage(kernel, IR_STAGE_ROWS)) {
         rows_emit(&k, IR_STAGE_ROWS);
     } else {
-        if (has_stage(kernel, IR_STAGE_PROLOGUE)) {
-            rows_emit(&k, IR_STAGE_PROLOGUE);
-            kern_barrier(&k);
-        }
+        if (has_stage(kernel, IR_STAGE_PROLOGUE)) prologue(&k);
         strands_emit(&k);
     }
     LLVMBuildRetVoid(c->b);

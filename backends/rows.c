@@ -1,5 +1,6 @@
 /*
  * rows.c -- what is computed row by row: the rows of a stage are split among threads; a thread computes whole rows.
+ * A prologue's only row is computed by every thread.
  * The reductions over a row (norm, quantiser) are here, everything element-wise is in vec.c.
  */
 #include "backends/vec.h"
@@ -162,7 +163,7 @@ static bool wants_live(const struct ir_op *op) {
 }
 
 /* Live rows only, if any op is about live rows; then nothing may be asked of the others. */
-static enum ir_rowsym domain(const struct kern *k, enum ir_stage stage) {
+enum ir_rowsym rows_domain(const struct kern *k, enum ir_stage stage) {
     bool live = false, stores_all = false;
     const struct ir_val *homes[KERN_HOMES];
     for (const struct ir_op *op = k->op->body->first; op; op = op->next) {
@@ -180,11 +181,15 @@ static enum ir_rowsym domain(const struct kern *k, enum ir_stage stage) {
 
 void rows_emit(struct kern *k, enum ir_stage stage) {
     struct cg *c = k->c;
-    enum ir_rowsym sym = domain(k, stage);
+    enum ir_rowsym sym = rows_domain(k, stage);
     LLVMValueRef from, to;
     uint64_t used = k->used;
     struct cg_loop l;
     kern_share(k, k->n[sym], &from, &to);
+    if (stage == IR_STAGE_PROLOGUE && k->lone) {
+        from = LLVMBuildSelect(c->b, k->lone, cg_i64(c, 0), from, "");
+        to = LLVMBuildSelect(c->b, k->lone, k->n[sym], to, "");
+    }
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "row");
     struct vec v = {.k = k, .row = kern_row_at(k, sym, l.i)};
     for (const struct ir_op *op = k->op->body->first; op; op = op->next)

@@ -112,10 +112,15 @@ static bool run_all(struct job *j, const struct setun_model *model, const uint8_
             stats->levels_skipped++;
             continue;
         }
-        for (uint32_t t = 1; t <= 3; t++)
+        /* two cores: one thread, two, and more than there are */
+        const uint32_t threads[] = {1, 2, 3 + (uint32_t)(j->seed % 3)};
+        for (size_t t = 0; t < COUNT_OF(threads); t++)
             for (size_t c = 0; c < COUNT_OF(chunks); c++) {
-                struct setun_native_config config = {
-                    .model = model, .level = &model->levels[l], .weights = data, .threads = t, .context = j->n};
+                struct setun_native_config config = {.model = model,
+                                                     .level = &model->levels[l],
+                                                     .weights = data,
+                                                     .threads = threads[t],
+                                                     .context = j->n};
                 if (!run_native(j, &config, chunks[c])) return false;
                 stats->runs++;
             }

@@ -10,8 +10,8 @@ struct compile_stats {
 };
 
 /*
- * Compiles m (maths vocabulary; it is fused here) for every level, runs it at each level that the machine has with 1,
- * 2 and 3 threads and prompts in chunks of 1, 7 and 64 rows, and compares the logits of every position with the
+ * Compiles m (maths vocabulary; it is fused here) for every level, runs it at each level that the machine has with 1, 2
+ * and 3 to 5 threads and prompts in chunks of 1, 7 and 64 rows, and compares the logits of every position with the
  * interpreter's, bit for bit.  false: a difference, printed with the level, threads, chunk, position and element.
  */
 bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,

@@ -1,6 +1,8 @@
 /*
  * kernel_codegen_test.c -- programs as machine code against the interpreter, bit for bit: fused and unfused, at every
- * level of this machine, with 1, 2 and 3 threads, rows of several sequences in chunks, some of them live.
+ * level of this machine, with 1, 2 and 3 threads, rows of several sequences in chunks, some of them live.  Then threads
+ * take turns: between two barriers one runs after the other, in changing order, so that one that reads too early or
+ * writes too late is found every time; and barriers are counted: one row meets once a kernel.
  *
  * Programs are one text with holes: lengths that are multiples of nothing and lengths that are, caches, windows, rope
  * pairings, activations.  With a file as argument: that program (IR text) instead.
@@ -25,6 +27,12 @@ struct team {
     pthread_barrier_t barrier;
     setun_step_fn *fn;
     uint32_t threads;
+    uint32_t barriers, kernels; /* of a step, as thread 0 and the trace see them */
+    /* Taking turns: the phase's threads in order, and the place in it of the one that runs. */
+    bool turns;
+    uint32_t phase, place;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
 };
 
 struct member {
@@ -32,14 +40,50 @@ struct member {
     uint32_t tid;
 };
 
+/* Ascending, descending, and beginning anywhere. */
+static uint32_t whose_turn(const struct team *t) {
+    uint32_t from = t->phase / 2 % t->threads, n = t->threads;
+    return t->phase % 2 ? (from + t->place) % n : (n - 1 - t->place + from) % n;
+}
+
+static void await_turn(struct team *t, uint32_t tid, uint32_t phase) {
+    pthread_mutex_lock(&t->lock);
+    while (t->phase != phase || whose_turn(t) != tid) pthread_cond_wait(&t->moved, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static uint32_t end_turn(struct team *t) {
+    pthread_mutex_lock(&t->lock);
+    uint32_t next = t->phase + 1;
+    if (++t->place == t->threads) {
+        t->place = 0;
+        t->phase++;
+    }
+    pthread_cond_broadcast(&t->moved);
+    pthread_mutex_unlock(&t->lock);
+    return next;
+}
+
 static void wait_all(struct setun_step *s, uint32_t tid) {
-    (void)tid;
-    pthread_barrier_wait(&((struct team *)s)->barrier);
+    struct team *t = (struct team *)s;
+    t->barriers += tid == 0;
+    if (t->turns)
+        await_turn(t, tid, end_turn(t));
+    else
+        pthread_barrier_wait(&t->barrier);
+}
+
+static void count_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
+    (void)kernel;
+    (void)layer;
+    ((struct team *)s)->kernels++;
 }
 
 static void *run_member(void *p) {
     struct member *m = p;
+    if (m->team->turns) await_turn(m->team, m->tid, 0);
     m->team->fn(&m->team->step, m->tid);
+    if (m->team->turns) end_turn(m->team);
     return NULL;
 }
 
@@ -47,6 +91,7 @@ static void run_team(struct team *t) {
     pthread_t id[8];
     struct member m[8];
     pthread_barrier_init(&t->barrier, NULL, t->threads);
+    t->barriers = t->kernels = t->phase = t->place = 0;
     for (uint32_t i = 0; i < t->threads; i++) {
         m[i] = (struct member){t, i};
         pthread_create(&id[i], NULL, run_member, &m[i]);
@@ -155,10 +200,14 @@ static bool compare(const struct job *j, const struct setun_model *model, const 
 }
 
 static bool run_code(struct job *j, const struct setun_model *model, const struct setun_level *level, uint32_t threads,
-                     const uint8_t *data, const char *form) {
+                     bool turns, const uint8_t *data, const char *form) {
     uint64_t stride = (model->scratch_bytes + model->scratch_bytes_per_position * POSITIONS + 127) / 64 * 64;
     uint64_t slot_stride = model->state_block_bytes * (POSITIONS / 64);
-    struct team t = {.fn = level->step, .threads = threads};
+    struct team t = {.fn = level->step,
+                     .threads = threads,
+                     .turns = turns,
+                     .lock = PTHREAD_MUTEX_INITIALIZER,
+                     .moved = PTHREAD_COND_INITIALIZER};
     t.step = (struct setun_step){
         .weights = data,
         .arena = lines(model->arena_bytes),
@@ -169,6 +218,7 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
         .n_threads = threads,
         .positions = POSITIONS,
         .barrier = wait_all,
+        .trace = turns ? count_kernel : NULL,
     };
     poison(t.step.arena, model->arena_bytes);
     poison(t.step.scratch, stride * threads);
@@ -183,6 +233,8 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
             break;
         }
         ok = EXPECT(t.step.bad == 0) && compare(j, model, &t, level->name, form, s, done);
+        /* The trace has a barrier of its own behind each kernel. */
+        if (turns && t.step.n_rows == 1) ok = ok && EXPECT(t.kernels > 0) && EXPECT(t.barriers == 2 * t.kernels);
         done += t.step.n_live;
     }
     free(t.step.arena);
@@ -237,10 +289,13 @@ static bool compiled(struct job *j, struct ir_module *m, bool fused) {
     uint8_t *copy = lines(data.n);
     memcpy(copy, data.at, data.n);
     bool ok = true;
-    for (uint32_t l = 0; ok && l < model->n_levels; l++)
-        for (uint32_t t = 1; ok && t <= 3; t++)
-            if (!(model->levels[l].needs & ~x86_host_features()))
-                ok = run_code(j, model, &model->levels[l], t, copy, form);
+    bool turns = true; /* at one level: all of them are called alike */
+    for (uint32_t l = 0; ok && l < model->n_levels; l++) {
+        if (model->levels[l].needs & ~x86_host_features()) continue;
+        for (uint32_t t = 1; ok && t <= 3; t++) ok = run_code(j, model, &model->levels[l], t, false, copy, form);
+        if (ok && turns) ok = run_code(j, model, &model->levels[l], 3, true, copy, form);
+        turns = false;
+    }
     free(copy);
     file_unmap(&data);
     dlclose(code);
