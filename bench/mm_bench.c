@@ -1,6 +1,6 @@
 /*
  * mm_bench -- the ternary core alone: one row against the machine's read bandwidth over the same bytes in the
- * same run, and many rows in products a second.
+ * same run, and many rows in products a second, beside what the dot instruction can do.
  *
  *   mm_bench [level] [megabytes] [columns]     defaults: the best level of this machine, 500, one sum a row
  *
@@ -17,16 +17,19 @@
 
 #include "backends/cg.h"
 #include "backends/x86/x86.h"
+#include "bench/peak.h"
 #include "codec/i2_64.h"
 
 typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
                    int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx, const float *alpha);
 
-enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 128, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
+enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 512, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
 
 struct work {
     pthread_t thread;
     mm_fn *mm; /* NULL: only read */
+    peak_fn *peak;
+    int64_t rounds; /* of peak, if not 0, and nothing else */
     const uint8_t *tiles;
     const int8_t *codes;
     int64_t n_tiles, n_rows;
@@ -54,6 +57,10 @@ __attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_
 
 static void *one(void *self) {
     struct work *w = self;
+    if (w->rounds) {
+        w->peak(w->rounds, w->scratch);
+        return NULL;
+    }
     if (!w->mm) {
         w->sink = read_all(w->tiles, (size_t)w->n_tiles * i2_64_tile_bytes(K));
         return NULL;
@@ -125,19 +132,34 @@ static void one_row(struct work *w, int threads, mm_fn *mm, double bytes) {
            bytes / median(read) * 1e-9, bytes / median(run) * 1e-9, median(share));
 }
 
-static void many_rows(struct work *w, int threads, mm_fn *mm, int64_t n_tiles, int64_t rows) {
-    double run[PASSES], macs = (double)n_tiles * IR_TILE * K * (double)rows;
-    for (int i = 0; i < PASSES; i++) run[i] = pass(w, threads, mm, rows);
-    double m = median(run);
-    printf("%d thread%s, %d rows: %.0f Gmac/s median, %.0f best\n", threads, threads > 1 ? "s" : "", (int)rows,
-           macs / m * 1e-9, macs / run[0] * 1e-9);
+/* Seconds that the dot instruction alone takes for as many products as the core's pass of the same threads. */
+static double peak_pass(struct work *w, int threads, const struct cg_level *level, double macs) {
+    for (int i = 0; i < threads; i++) w[i].rounds = (int64_t)(macs / threads / peak_products(level, 1));
+    double t = pass(w, threads, w[0].mm, 1);
+    for (int i = 0; i < threads; i++) w[i].rounds = 0;
+    return t;
 }
 
-static mm_fn *build(struct cg *c, const struct cg_level *level, uint64_t columns) {
+static void many_rows(struct work *w, int threads, mm_fn *mm, const struct cg_level *level, int64_t n_tiles,
+                      int64_t rows) {
+    double run[PASSES], peak[PASSES], share[PASSES], macs = (double)n_tiles * IR_TILE * K * (double)rows;
+    for (int i = 0; i < PASSES; i++) {
+        peak[i] = peak_pass(w, threads, level, macs);
+        run[i] = pass(w, threads, mm, rows);
+        share[i] = peak[i] / run[i];
+    }
+    double m = median(run), top = median(peak);
+    printf("%d thread%s, %d rows: dot %.0f Gmac/s, core %.0f, best %.0f, share %.2f, of the bests %.2f\n", threads,
+           threads > 1 ? "s" : "", (int)rows, macs / top * 1e-9, macs / m * 1e-9, macs / run[0] * 1e-9, median(share),
+           peak[0] / run[0]);
+}
+
+static mm_fn *build(struct cg *c, const struct cg_level *level, uint64_t columns, peak_fn **peak) {
     const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir);
     const char *so = arena_printf(c->arena, "%s/mm.so", dir);
     LLVMTypeRef type;
     c->level = level;
+    const char *peak_name = peak_emit(c);
     LLVMValueRef fn = columns ? mm_group_function(c, K, columns, &type) : mm_function(c, K, &type);
     LLVMSetLinkage(fn, LLVMExternalLinkage);
     const char *name = arena_strdup(c->arena, LLVMGetValueName(fn)); /* the module goes into the object */
@@ -145,7 +167,8 @@ static mm_fn *build(struct cg *c, const struct cg_level *level, uint64_t columns
     mm_fn *mm;
     void *lib = dlopen(so, RTLD_NOW);
     *(void **)&mm = lib ? dlsym(lib, name) : NULL;
-    if (!mm) exit(1);
+    *(void **)peak = lib ? dlsym(lib, peak_name) : NULL;
+    if (!mm || !*peak) exit(1);
     return mm;
 }
 
@@ -163,7 +186,8 @@ int main(int argc, char **argv) {
     struct cg c;
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
     uint64_t columns = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
-    mm_fn *mm = build(&c, level, columns);
+    peak_fn *peak;
+    mm_fn *mm = build(&c, level, columns, &peak);
     int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / i2_64_tile_bytes(K));
     uint64_t bytes = (uint64_t)n_tiles * i2_64_tile_bytes(K);
     uint8_t *tiles = take(bytes);
@@ -172,7 +196,8 @@ int main(int argc, char **argv) {
     struct work w[MAX_THREADS] = {{.n_rows = 1}};
     for (int i = 0; i < MAX_THREADS; i++) {
         w[i].acc = take((size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
-        w[i].scratch = take(mm_group_scratch_bytes(&c, K, MAX_ROWS));
+        w[i].peak = peak;
+        w[i].scratch = take(PEAK_BYTES + mm_group_scratch_bytes(&c, K, MAX_ROWS));
     }
     printf("%s, K %d, %.0f MB of tiles\n", level->name, K, (double)bytes * 1e-6);
     for (int threads = 1; threads <= MAX_THREADS; threads++) {
@@ -180,7 +205,7 @@ int main(int argc, char **argv) {
         one_row(w, threads, mm, (double)bytes);
         int64_t few = n_tiles < 216 ? n_tiles : 216; /* gate and up of a model of 2e9 weights */
         split(w, threads, tiles, few, codes, alpha, columns);
-        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4) many_rows(w, threads, mm, few, rows);
+        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4) many_rows(w, threads, mm, level, few, rows);
     }
     for (int i = 0; i < MAX_THREADS; i++) free(w[i].acc), free(w[i].scratch);
     free(tiles), free(codes), free(alpha);
