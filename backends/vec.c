@@ -143,6 +143,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_gelu: return cg_gelu(c, x);
     case IR_OP_embed:
     case IR_OP_quant:
+    case IR_OP_topk:
     case IR_OP_matmul:
     case IR_OP_gmatmul:
     case IR_OP_dot:

@@ -97,6 +97,16 @@ static bool shape_quant(const struct shape *s) {
            check(s, 1, ir_type_make(IR_F32_E, x->rows, 0, NULL));
 }
 
+static bool shape_topk(const struct shape *s) {
+    const struct ir_type *x = in(s, 0);
+    if (x->rank != 1 || x->dim[0] > IR_MAX_K)
+        return broken(s, "1", "the operand has rank 1 and at most 65536 elements: the input of a contraction");
+    int64_t k = ir_i64(s->op, IR_ATTR_k, 0), m = ir_i64(s->op, IR_ATTR_block, x->dim[0]);
+    if (m < 1 || m > x->dim[0]) return broken(s, "2", "block is from 1 to the length of the row");
+    if (k < 1 || k > m) return broken(s, "3", "k is from 1 to the elements that it chooses from");
+    return check(s, 0, *x);
+}
+
 static bool contract(const struct shape *s, enum ir_elem result) {
     const struct ir_weight *w = s->op->weight;
     const struct ir_type *x = in(s, 0);
@@ -107,9 +117,17 @@ static bool contract(const struct shape *s, enum ir_elem result) {
     return check(s, 0, ir_type_make(result, x->rows, w->rank - 1, w->dim));
 }
 
+static bool density_known(const struct ir_op *op) {
+    const char *reason = ir_name_attr(op, IR_ATTR_reason);
+    if (!ir_attr_get(op, IR_ATTR_density)) return !reason;
+    double density = ir_f64(op, IR_ATTR_density);
+    return density > 0 && density < 1 && reason && (!strcmp(reason, "topk") || !strcmp(reason, "relu"));
+}
+
 static bool shape_matmul(const struct shape *s) {
     if (is_real(s->op->weight)) return broken(s, "1", "the weight is ternary");
     if (in(s, 0)->dim[0] > IR_MAX_K) return broken(s, "4", "at most 65536 terms, so that sums fit 32 bits");
+    if (!density_known(s->op)) return broken(s, "5", "density is above 0 and below 1, with its reason, topk or relu");
     return contract(s, IR_I32);
 }
 

@@ -8,6 +8,7 @@
  *   %b, %s = quant %n                          (readers of %b and %s read %a and %r)
  *   %y = reshape (reshape %x)                  %y = reshape %x
  *   %y = neg (neg %x), mulc %x {c = 1}         %x
+ *   %y = topk %x {k = all of them}             %x
  *   %o = attend ...; %c = state @k             states first
  *   an op whose results nobody reads           gone
  *
@@ -62,12 +63,16 @@ static bool merge_equal(struct ir_func *f, struct ir_op *op) {
 
 static bool is_def(const struct ir_val *v, enum ir_opcode code) { return v && v->def && v->def->code == code; }
 
+/* Elements among which a topk chooses. */
+static int64_t topk_from(const struct ir_op *op) { return ir_i64(op, IR_ATTR_block, op->in[0]->type.dim[0]); }
+
 /* The value that op is equal to, or NULL. */
 static struct ir_val *identity(const struct ir_op *op) {
     switch ((int)op->code) {
     case IR_OP_neg: return is_def(op->in[0], IR_OP_neg) ? op->in[0]->def->in[0] : NULL;
     case IR_OP_mulc: return ir_f32(op, IR_ATTR_c) == 1.0f ? op->in[0] : NULL;
     case IR_OP_reshape: return ir_type_eq(&op->in[0]->type, &op->out[0]->type) ? op->in[0] : NULL;
+    case IR_OP_topk: return ir_i64(op, IR_ATTR_k, 0) == topk_from(op) ? op->in[0] : NULL;
     case IR_OP_relu: return is_def(op->in[0], IR_OP_relu) || is_def(op->in[0], IR_OP_relu2) ? op->in[0] : NULL;
     default: return NULL;
     }

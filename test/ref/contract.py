@@ -239,6 +239,18 @@ def quant(x):
     return q, ONE / s
 
 
+def topk(x, k, block):
+    """[rows, n]: of each run of `block` elements the k largest magnitudes stay, the lower index among equals."""
+    y = np.zeros_like(x)
+    for at in range(0, x.shape[-1], block):
+        part = x[:, at:at + block]
+        keep = -(-k * part.shape[1] // block)
+        key = (np.ascontiguousarray(part).view(np.uint32) & np.uint32(0x7fffffff)).astype(np.int64)
+        order = np.argsort(-key, axis=-1, kind="stable")[:, :keep]
+        np.put_along_axis(y[:, at:at + block], order, np.take_along_axis(part, order, -1), -1)
+    return y
+
+
 def to_cache(x, kind):
     """What is read back after storing."""
     if kind == "f32":

@@ -93,6 +93,10 @@ class Evaluator:
     def op_quant(self, op, ins, env, layer):
         return list(contract.quant(ins[0]))
 
+    def op_topk(self, op, ins, env, layer):
+        n = ins[0].shape[-1]
+        return [contract.topk(ins[0], int(op.attrs["k"]), int(op.attrs.get("block", n)))]
+
     def op_matmul(self, op, ins, env, layer):
         t = self.weight(op, layer, "trits")
         acc = ins[0].astype(np.float64) @ t.T.astype(np.float64)  # integers below 2^53: exact
