@@ -198,6 +198,14 @@ def tokenizers(build, extra):
     return 1 if failed else 0
 
 
+def screen(build, extra):
+    """the bound of the screened head on a million rows in exact arithmetic, from a random seed on: [ROWS]"""
+    program, seed = os.path.join(build, "test", "screen_test"), str(random.SystemRandom().randrange(1 << 40))
+    failed = subprocess.run([program, extra[0] if extra else "1000000", seed], check=False).returncode
+    print(f"screen: {'FAILED' if failed else 'passed'}, seed {seed}")
+    return 1 if failed else 0
+
+
 def big_model(build, extra):
     """a model of 2B4T's size: time and memory of the build, speed of the executable (bench/RESULTS.md)"""
     sys.dont_write_bytecode = True  # the tree stays as it is
@@ -206,7 +214,7 @@ def big_model(build, extra):
 
 
 CAMPAIGNS = {"ulp": ulp, "programs": programs, "templates": templates, "fuzz": fuzz, "mutants": mutants, "sanitize": sanitize,
-             "llvm": llvm, "tidy": tidy, "tokenizers": tokenizers, "big": big_model}
+             "llvm": llvm, "tidy": tidy, "tokenizers": tokenizers, "screen": screen, "big": big_model}
 
 
 def main():
