@@ -113,7 +113,7 @@ static LLVMValueRef kernel_table(struct cg *c) {
     LLVMValueRef *rows = arena_array(c->arena, LLVMValueRef, c->kernels.n);
     for (size_t i = 0; i < c->kernels.n; i++) {
         const struct setun_kernel *k = &c->kernels.at[i];
-        LLVMValueRef f[] = {text_of(c, k->name), value_table(c, k), cg_i32(c, k->n_values), cg_i32(c, 0),
+        LLVMValueRef f[] = {text_of(c, k->name), value_table(c, k), cg_i32(c, k->n_values), cg_i32(c, k->line),
                             cg_i64(c, k->bytes)};
         rows[i] = record(c, f, COUNT_OF(f), sizeof *k);
     }

@@ -73,6 +73,8 @@ LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offse
 /* ---- functions of the shape of a kernel: void (ptr ctx, i32 tid, i32 layer, ptr io...) ---- */
 /* "body.0:h" or, of an emit, "generate:logits", with the separator given. */
 const char *kern_name(struct cg *c, const struct ir_op *kernel, const char *sep);
+/* The line of the model text that its first op, or the op itself, came from; 0: none. */
+uint32_t kern_line(const struct ir_op *kernel);
 /* Begins the function; io->io is set. */
 void kern_function(struct cg *c, const char *name, struct cg_kernel *io);
 struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io);

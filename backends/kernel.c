@@ -267,6 +267,12 @@ const char *kern_name(struct cg *c, const struct ir_op *kernel, const char *sep)
     return arena_printf(c->arena, "%s%s%s", kernel->block->func->name, sep, value);
 }
 
+uint32_t kern_line(const struct ir_op *kernel) {
+    for (const struct ir_op *op = kernel->body ? kernel->body->first : NULL; op; op = op->next)
+        if (op->loc.line && op->code != IR_OP_yield) return op->loc.line;
+    return kernel->loc.line;
+}
+
 void kern_function(struct cg *c, const char *name, struct cg_kernel *out) {
     size_t n = out->io.n + 3;
     LLVMTypeRef *types = arena_array(c->arena, LLVMTypeRef, n);

@@ -55,23 +55,31 @@ static void barrier(struct cg *c, LLVMValueRef ctx, LLVMValueRef tid) {
     LLVMBuildCall2(c->b, type, f, (LLVMValueRef[]){ctx, tid}, 2, "");
 }
 
-/* Barrier; if somebody traces, thread 0 tells him while the others wait at a second one. */
+/* Thread 0 calls what lies at this offset of the step, if anything does. */
+static void tell(struct step *s, size_t offset, bool others_wait) {
+    struct cg *c = s->c;
+    LLVMValueRef ctx = LLVMGetParam(s->after, 0), tid = LLVMGetParam(s->after, 1);
+    LLVMValueRef whom = cg_ctx(c, ctx, c->ptr, offset);
+    struct cg_if any, first;
+    cg_if_begin(c, &any, LLVMBuildICmp(c->b, LLVMIntNE, whom, LLVMConstNull(c->ptr), ""));
+    cg_if_begin(c, &first, LLVMBuildICmp(c->b, LLVMIntEQ, tid, cg_i32(c, 0), ""));
+    LLVMTypeRef type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->i32, c->i32}, 3, false);
+    LLVMValueRef args[] = {ctx, LLVMGetParam(s->after, 2), LLVMGetParam(s->after, 3)};
+    LLVMBuildCall2(c->b, type, whom, args, 3, "");
+    cg_if_end(c, &first);
+    if (others_wait) barrier(c, ctx, tid);
+    cg_if_end(c, &any);
+}
+
+/* Barrier; whoever ticks is told by thread 0, whoever traces too, while the others wait at a second one. */
 static void build_after(struct step *s) {
     struct cg *c = s->c;
     s->after_type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->i32, c->i32, c->i32}, 4, false);
     s->after = cg_function(c, "after", s->after_type, true);
     LLVMValueRef ctx = LLVMGetParam(s->after, 0), tid = LLVMGetParam(s->after, 1);
     barrier(c, ctx, tid);
-    LLVMValueRef trace = cg_ctx(c, ctx, c->ptr, offsetof(struct setun_step, trace));
-    struct cg_if traced, first;
-    cg_if_begin(c, &traced, LLVMBuildICmp(c->b, LLVMIntNE, trace, LLVMConstNull(c->ptr), ""));
-    cg_if_begin(c, &first, LLVMBuildICmp(c->b, LLVMIntEQ, tid, cg_i32(c, 0), ""));
-    LLVMTypeRef type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->i32, c->i32}, 3, false);
-    LLVMValueRef args[] = {ctx, LLVMGetParam(s->after, 2), LLVMGetParam(s->after, 3)};
-    LLVMBuildCall2(c->b, type, trace, args, 3, "");
-    cg_if_end(c, &first);
-    barrier(c, ctx, tid);
-    cg_if_end(c, &traced);
+    tell(s, offsetof(struct setun_step, tick), false);
+    tell(s, offsetof(struct setun_step, trace), true);
     LLVMBuildRetVoid(c->b);
 }
 
@@ -97,7 +105,7 @@ static uint32_t elem_of(const struct ir_type *t) {
 /* Values at fixed places that the kernel leaves behind. */
 static void list_kernel(struct cg *c, const struct ir_op *op) {
     struct setun_value *values = arena_array(c->arena, struct setun_value, op->n_out + 1);
-    struct setun_kernel k = {.name = kern_name(c, op, ":"), .values = values};
+    struct setun_kernel k = {.name = kern_name(c, op, ":"), .values = values, .line = kern_line(op)};
     for (uint32_t i = 0; i < op->n_out; i++) {
         const struct ir_val *v = op->out[i];
         if (v->place < 0) continue;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SETUN_ABI 2u
+#define SETUN_ABI 3u
 
 /* ---- a step ---- */
 
@@ -48,6 +48,8 @@ struct setun_step {
     uint32_t bad;
     uint32_t bad_pos, bad_layer, bad_kernel;
     uint64_t unpacked_tiles; /* counted only by builds with --count */
+    /* NULL, or called by thread 0 after a kernel and its barrier; nobody waits for it. */
+    void (*tick)(struct setun_step *, uint32_t kernel, uint32_t layer);
 };
 
 typedef void setun_step_fn(struct setun_step *, uint32_t tid);
@@ -87,7 +89,7 @@ struct setun_kernel {
     const char *name; /* function and first result: "body.0:h" */
     const struct setun_value *values;
     uint32_t n_values;
-    uint32_t pad;
+    uint32_t line;  /* of the model text, of the kernel's first op; 0: none */
     uint64_t bytes; /* of weights read by one execution */
 };
 
@@ -326,7 +328,8 @@ _Static_assert(offsetof(struct setun_step, n_rows) == 64, "abi");
 _Static_assert(offsetof(struct setun_step, barrier) == 80, "abi");
 _Static_assert(offsetof(struct setun_step, bad) == 96, "abi");
 _Static_assert(offsetof(struct setun_step, unpacked_tiles) == 112, "abi");
-_Static_assert(sizeof(struct setun_step) == 120, "abi");
+_Static_assert(offsetof(struct setun_step, tick) == 120, "abi");
+_Static_assert(sizeof(struct setun_step) == 128, "abi");
 _Static_assert(sizeof(struct setun_level) == 24, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
 _Static_assert(sizeof(struct setun_kernel) == 32, "abi");

@@ -44,6 +44,10 @@ struct setun_engine {
 
 /* ---- the engine of the generated code ---- */
 
+/* Called by thread 0 behind each kernel of a step, and before the first with SETUN_STEP_BEGINS. */
+#define SETUN_STEP_BEGINS UINT32_MAX
+typedef void setun_watch_fn(void *arg, uint32_t kernel, uint32_t layer);
+
 struct setun_native {
     struct setun_engine e; /* must be first */
     const struct setun_model *model;
@@ -51,6 +55,8 @@ struct setun_native {
     setun_step_fn *fn;
     uint32_t *live;
     struct setun_trace *trace; /* NULL: none */
+    setun_watch_fn *watch;     /* NULL: nobody */
+    void *watch_arg;
     void *memory;
     uint64_t bytes;
 };
@@ -68,6 +74,9 @@ struct setun_native_config {
 /* Refuses, with numbers, to take more memory than there is.  Returns an exit code. */
 int setun_native_open(struct setun_native *n, const struct setun_native_config *c);
 void setun_native_close(struct setun_native *n); /* also after a failed open, and on zeroes */
+
+/* fn NULL: nobody watches. */
+void setun_native_watch(struct setun_native *n, setun_watch_fn *fn, void *arg);
 
 /* Bytes that `n` new ones may be compared with: free or reclaimable in the machine and the control group. */
 uint64_t setun_memory_available(void);

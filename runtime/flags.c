@@ -252,6 +252,9 @@ int setun_flags_parse(struct setun_opts *o, enum setun_command c, int argc, char
 void setun_flags_free(struct setun_opts *o) {
     setun_ids_free(&o->tokens);
     setun_ids_free(&o->thread_list);
+    setun_ids_free(&o->bench_prompt);
+    setun_ids_free(&o->bench_predict);
+    setun_ids_free(&o->bench_pairs);
     free(o->stop.at);
     free(o->texts.at);
     free(o->vars.at);

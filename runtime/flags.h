@@ -29,14 +29,15 @@ struct setun_opts {
     struct setun_ids tokens, thread_list;
     struct setun_texts stop, texts, vars;
     uint32_t predict, threads, context, window, chunk; /* threads, context, chunk: 0 is the default */
-    uint32_t bench_prompt, bench_predict, reps;
+    struct setun_ids bench_prompt, bench_predict, bench_pairs;
+    uint32_t reps;
     const char *format, *vectors;
     float temp, top_p, min_p, repeat_penalty;
     uint32_t top_k, repeat_last;
     uint64_t seed;
     bool has_tokens; /* --tokens was given, maybe empty */
     bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
-    bool similarity;
+    bool similarity, kernels;
     bool chat, model, ir, tensors, licenses, verify;
 };
 

@@ -80,6 +80,17 @@ static void on_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
     setun_trace_kernel(n->trace, n->model, s, kernel, layer);
 }
 
+static void on_tick(struct setun_step *s, uint32_t kernel, uint32_t layer) {
+    const struct setun_native *n = ((const struct setun_team *)s)->owner;
+    n->watch(n->watch_arg, kernel, layer);
+}
+
+void setun_native_watch(struct setun_native *n, setun_watch_fn *fn, void *arg) {
+    n->watch = fn;
+    n->watch_arg = arg;
+    n->team->step.tick = fn ? on_tick : NULL;
+}
+
 static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t count) {
     struct setun_native *n = (struct setun_native *)e;
     struct setun_step *s = &n->team->step;
@@ -91,6 +102,7 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
     }
     s->bad = 0;
     e->n_live = s->n_live;
+    if (n->watch) n->watch(n->watch_arg, SETUN_STEP_BEGINS, 0);
     setun_team_run(n->team, run_step, n);
     if (s->bad) {
         const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";

@@ -1,5 +1,5 @@
 /*
- * stream.c -- reads memory as fast as the machine gives it: for bandwidth.c, and compiled for x86-64-v3.
+ * stream.c -- reads memory as fast as the machine gives it: for bench/meter.c, and compiled for x86-64-v3.
  *
  * One stream of whole vectors with the kernels' two-level prefetch: 8 KiB ahead for the second cache, 1 KiB ahead for
  * the first.

@@ -139,12 +139,14 @@ static void run(struct setun_step *s, uint32_t tid, uint64_t salt) {
         embed(s);
     }
     s->barrier(s, tid);
+    if (s->tick && tid == 0) s->tick(s, 0, 3);
     if (s->trace) {
         if (tid == 0) s->trace(s, 0, 3);
         s->barrier(s, tid);
     }
     head(s, tid, salt);
     s->barrier(s, tid);
+    if (s->tick && tid == 0) s->tick(s, 1, 0);
     if (s->trace) {
         if (tid == 0) s->trace(s, 1, 0);
         s->barrier(s, tid);
@@ -177,7 +179,7 @@ static const struct setun_value head_values[] = {
      .offset = LOGITS_OFFSET},
 };
 static const struct setun_kernel kernels[] = {
-    {.name = "body.0:h", .values = embed_values, .n_values = 2, .bytes = 0},
+    {.name = "body.0:h", .values = embed_values, .n_values = 2, .line = 7, .bytes = 0},
     {.name = "generate:logits", .values = head_values, .n_values = 1, .bytes = 4 * VOCAB},
 };
 

@@ -177,7 +177,7 @@ def pack(broken, elf, flags=2, pattern=LLAMA3, ident=ID, chat=False):
     header_hash = hash64(hashed) ^ (broken == "header-hash")
     ident ^= broken == "id"
     head = struct.pack("<Q2I3Q", 0x4B43415055544554 if broken == "magic" else 0x4B43415055544553,
-                       1 if broken == "abi" else 2, 6 if broken == "sections" else 7, ident, header_hash, hash64(data))
+                       1 if broken == "abi" else 3, 6 if broken == "sections" else 7, ident, header_hash, hash64(data))
     out = head + hashed
     if broken == "header":
         out = out[:200] + bytes([out[200] ^ 1]) + out[201:]
