@@ -18,7 +18,7 @@
 
 enum { CG_VL = 16 };
 
-struct mm_target; /* primitives of the ternary core at one level: backends/matmul.h */
+struct mm_target; /* primitives of the ternary cores at one level: backends/matmul.h */
 
 /* An ISA level: a row of x86/levels.def. */
 struct cg_level {
@@ -137,27 +137,6 @@ LLVMValueRef cg_gelu(struct cg *c, LLVMValueRef x);
 void cg_cossin(struct cg *c, LLVMValueRef phase_u32, LLVMValueRef *cos, LLVMValueRef *sin);
 /* The tree of sum1024 over one <32 x f32> lane vector: a scalar. */
 LLVMValueRef cg_tree(struct cg *c, LLVMValueRef lanes);
-
-/* ---- the ternary core (matmul.c) ---- */
-/*
- * A function of the level, made once per K:
- *   void mm(ptr tiles, i64 n_tiles, ptr codes, i64 code_stride, i64 n_rows, ptr acc, i64 acc_stride, ptr scratch,
- *           ptr ctx)
- * acc[r * acc_stride + 64 * t + j] (i32, acc_stride in elements, code_stride in bytes) = sum over k < K of
- * q[r][k] * trit[64 t + j][k], for tile t < n_tiles,
- * row r < n_rows.  codes: rows as ir_row_stride lays them (zero padded, sum behind).  scratch: mm_scratch_bytes.
- * One row streams the tiles; more rows unpack each tile once.  n_rows <= module max_rows.
- */
-LLVMValueRef mm_function(struct cg *c, uint64_t K, LLVMTypeRef *type);
-uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K);
-/*
- * The same for scales of groups, made once per K and group: one argument more, ptr alpha (64 floats a group and tile,
- * group-major), and acc[...] (f32) = chain over the groups from +0: fma(float(sum of the group), alpha, acc).
- */
-LLVMValueRef mm_group_function(struct cg *c, uint64_t K, uint64_t group, LLVMTypeRef *type);
-uint64_t mm_group_scratch_bytes(const struct cg *c, uint64_t K, uint64_t max_rows);
-/* Of a tile's scales, if they are of groups; its trits have i2_64_tile_bytes. */
-uint64_t mm_alpha_bytes(uint64_t K, uint64_t group);
 
 /* ---- rows, epilogues, attention, steps ---- */
 /* Emits one kernel op as a function:

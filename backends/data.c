@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cg.h"
+#include "backends/core.h"
 #include "base/check.h"
-#include "codec/i2_64.h"
 #include "ir/num.h"
 
 /* A unit of 64 output rows may read whole vectors of scales and biases: the last ones too. */
@@ -39,7 +38,7 @@ static bool rows_are_taken(const struct ir_module *m, const struct ir_weight *w)
 }
 
 static enum setun_layout layout_of(const struct ir_module *m, const struct ir_weight *w) {
-    if (w->store == IR_STORE_TRIT) return SETUN_LAYOUT_I2_64;
+    if (w->store == IR_STORE_TRIT) return mm_cores[ir_weight_core(m, w)]->layout;
     if (ir_store_block(w->store) > 1) return SETUN_LAYOUT_RAW; /* what is read in another way has floats */
     return w->rank > 1 && rows_are_taken(m, w) ? SETUN_LAYOUT_RAW : SETUN_LAYOUT_F32;
 }
@@ -63,9 +62,9 @@ static uint64_t body_bytes(const struct setun_tensor *t) {
     switch ((enum setun_layout)t->layout) {
     case SETUN_LAYOUT_RAW: return rows_of(t) * raw_row_bytes(t);
     case SETUN_LAYOUT_F32: return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
-    case SETUN_LAYOUT_I2_64: return tile_rows(t) * i2_64_tile_bytes(cols_of(t));
+    case SETUN_LAYOUT_I2_64: break;
     }
-    BUG("layout %u", t->layout);
+    return mm_core_of_layout(t->layout)->bytes(rows_of(t), cols_of(t));
 }
 
 static uint64_t scale_bytes(const struct setun_tensor *t) {
@@ -189,18 +188,22 @@ static uint64_t at_least_one(uint64_t n) { return n ? n : 1; }
 /* Rows of tiles that are read and packed together. */
 static uint64_t tiles_a_time(const struct setun_tensor *t) { return at_least_one(CHUNK / (IR_TILE * cols_of(t))); }
 
-static bool write_tiles(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
+static bool write_trits(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t,
                         uint32_t layer) {
-    uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE, bytes = i2_64_tile_bytes(K);
+    const struct mm_core *core = mm_core_of_layout(t->layout);
+    uint64_t K = cols_of(t), rows = rows_of(t), step = tiles_a_time(t) * IR_TILE;
     for (uint64_t row = 0; row < rows; row += step) {
         uint64_t n = rows - row < step ? rows - row : step;
         int8_t *trits = (int8_t *)w->in;
         if (!w->from->trits(w->from->self, weight, layer, row, n, trits)) return false;
-        for (uint64_t r = 0; r < n; r += IR_TILE)
-            i2_64_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, w->packed + r / IR_TILE * bytes);
-        if (!put(w, w->packed, up(n, IR_TILE) / IR_TILE * bytes)) return false;
+        if (core->one_piece) {
+            core->pack(trits, row, n, rows, K, w->packed);
+        } else {
+            core->pack(trits, 0, n, n, K, w->packed);
+            if (!put(w, w->packed, core->bytes(n, K))) return false;
+        }
     }
-    return true;
+    return !core->one_piece || put(w, w->packed, core->bytes(rows, K));
 }
 
 /* The scales of 64 rows for one group of columns; rows beyond the matrix: 0. */
@@ -264,11 +267,9 @@ static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint3
     switch ((enum setun_layout)t->layout) {
     case SETUN_LAYOUT_RAW: return write_raw(w, weight, t, layer);
     case SETUN_LAYOUT_F32: return write_floats(w, weight, t, layer);
-    case SETUN_LAYOUT_I2_64:
-        return write_tiles(w, weight, t, layer) && fill(w, t->scale_offset + shift) &&
-               write_scales(w, weight, t, layer);
+    case SETUN_LAYOUT_I2_64: break;
     }
-    BUG("layout %u", t->layout);
+    return write_trits(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
 }
 
 static bool write_all(struct writer *w) {
@@ -286,18 +287,30 @@ static bool write_all(struct writer *w) {
     return fill(w, w->plan->bytes);
 }
 
+static bool is_trits(const struct setun_tensor *t) {
+    return t->layout != SETUN_LAYOUT_RAW && t->layout != SETUN_LAYOUT_F32;
+}
+
+/* What write_trits holds at a time: trits, a byte each, or what they are packed to. */
+static uint64_t trits_bytes(const struct setun_tensor *t) {
+    const struct mm_core *core = mm_core_of_layout(t->layout);
+    uint64_t rows = tiles_a_time(t) * IR_TILE, in = rows * cols_of(t);
+    uint64_t packed = core->bytes(core->one_piece ? rows_of(t) : rows, cols_of(t));
+    return in > packed ? in : packed;
+}
+
 /* The largest piece that any tensor needs at a time, as given and as written. */
 static uint64_t buffer_bytes(const struct data_plan *p) {
     uint64_t most = CHUNK;
     for (uint32_t i = 0; i < p->n_tensors; i++) {
         const struct setun_tensor *t = &p->tensor[i];
         uint64_t need = 4 * cols_of(t);
-        if (t->layout == SETUN_LAYOUT_I2_64) need = tiles_a_time(t) * IR_TILE * cols_of(t);
         if (t->layout == SETUN_LAYOUT_RAW) need = raw_row_bytes(t);
+        if (is_trits(t)) need = trits_bytes(t);
         if (need > most) most = need;
         if (4 * (uint64_t)t->n_scales > most) most = 4 * (uint64_t)t->n_scales;
     }
-    return up(most, ALIGN) + i2_64_tile_bytes(1);
+    return up(most, ALIGN);
 }
 
 bool data_write(struct diag *d, const struct ir_module *m, const struct data_plan *plan, const struct ir_weights *from,
@@ -330,14 +343,8 @@ static const uint8_t *place_of(const struct source *s, const struct ir_weight *w
 
 static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, int8_t *out) {
     const struct source *s = self;
-    const uint8_t *tiles = place_of(s, w, layer);
-    uint64_t K = ir_weight_cols(w);
-    for (uint64_t done = 0; done < n;) {
-        uint64_t first = (row + done) % IR_TILE, rows = IR_TILE - first;
-        if (rows > n - done) rows = n - done;
-        i2_64_unpack_tile(tiles + (row + done) / IR_TILE * i2_64_tile_bytes(K), first, rows, K, out + done * K);
-        done += rows;
-    }
+    const struct mm_core *core = mm_core_of_layout(s->plan->tensor[w->id].layout);
+    core->unpack(place_of(s, w, layer), row, n, ir_weight_rows(w), ir_weight_cols(w), out);
     return true;
 }
 

@@ -3,10 +3,11 @@
  *
  * Output rows of all strands are cut into units (whole tiles, whole heads), the units numbered through, and a thread
  * takes an equal share.  For one unit: each core of the strand fills a block [row][unit] in thread scratch, then
- * the epilogue runs over rows, 16 outputs at a time.
+ * the epilogue runs over rows, 16 outputs at a time.  With one row, a core that wants its whole share in one call
+ * (struct mm_core: whole_share) gets it, and the epilogue follows.
  */
+#include "backends/core.h"
 #include "backends/vec.h"
-#include "codec/i2_64.h"
 
 /* A strand as code sees it: units [base, base + n_units) of `unit` output rows each. */
 struct part {
@@ -24,32 +25,54 @@ static uint64_t unit_of(const struct ir_op *kernel, const struct ir_strand *s) {
     return wanted > least ? (wanted + least - 1) / least * least : least;
 }
 
+/* ---- what cores make of the codes ---- */
+
+/* The address of row 0 of a core's operand. */
+static LLVMValueRef operand(struct kern *k, const struct ir_op *op) { return kern_buffer(k, op->in[0]); }
+
+static LLVMValueRef kern_prepared(const struct kern *k, const struct ir_op *op) {
+    for (size_t i = 0; i < k->prepared.n; i++)
+        if (k->prepared.at[i].core == ir_core_of(op) && k->prepared.at[i].codes == kern_root(op->in[0]))
+            return k->prepared.at[i].at;
+    return NULL;
+}
+
+/* Once a kernel for each core and value, by each thread for itself, if there is one row. */
+static void prepare(struct kern *k, const struct ir_op *op) {
+    struct cg *c = k->c;
+    struct mm_shape shape = mm_shape_of(op);
+    if (!shape.core->prepare || kern_prepared(k, op)) return;
+    LLVMTypeRef type;
+    LLVMValueRef fn = mm_prepare_function(c, &shape, &type);
+    LLVMValueRef to = kern_scratch(k, shape.core->prepare_bytes(shape.K));
+    LLVMValueRef codes = operand(k, op);
+    struct cg_if one;
+    cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, k->n[op->in[0]->type.rows], cg_i64(c, 1), ""));
+    LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){codes, to}, 2, "");
+    cg_if_end(c, &one);
+    *vec_push(c->arena, &k->prepared) = (struct kern_prepared){ir_core_of(op), kern_root(op->in[0]), to};
+}
+
 /* ---- cores ---- */
 
 static LLVMValueRef core_block(struct kern *k, const struct part *p) {
     return kern_scratch(k, 4 * (p->unit * k->c->ir->max_rows + IR_LANES));
 }
 
-/* The address of row 0 of a core's operand. */
-static LLVMValueRef operand(struct kern *k, const struct ir_op *op) { return kern_buffer(k, op->in[0]); }
+static bool is_ternary(const struct ir_op *op) { return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul; }
 
 static void call_matmul(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
                         LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
     struct cg *c = k->c;
-    uint64_t K = ir_weight_cols(op->weight);
     const struct ir_weight *w = op->weight;
-    bool groups = op->code == IR_OP_gmatmul;
+    const struct setun_tensor *t = &c->plan->tensor[w->id];
+    struct mm_shape shape = mm_shape_of(op);
     LLVMTypeRef type;
-    LLVMValueRef fn = groups ? mm_group_function(c, K, w->group, &type) : mm_function(c, K, &type);
-    LLVMValueRef tile = LLVMBuildUDiv(c->b, first, cg_i64(c, IR_TILE), "");
-    LLVMValueRef up = LLVMBuildAdd(c->b, count, cg_i64(c, IR_TILE - 1), "");
-    LLVMValueRef tiles = kern_weight(k, w, c->plan->tensor[w->id].offset), alpha = NULL;
-    if (groups) {
-        LLVMValueRef at = LLVMBuildMul(c->b, tile, cg_i64(c, mm_alpha_bytes(K, w->group)), "");
-        alpha = cg_at(c, kern_weight(k, w, c->plan->tensor[w->id].scale_offset), at);
-    }
-    LLVMValueRef args[] = {
-        cg_at(c, tiles, LLVMBuildMul(c->b, tile, cg_i64(c, i2_64_tile_bytes(K)), "")),
+    LLVMValueRef fn = mm_function(c, &shape, &type), none = LLVMConstNull(c->ptr);
+    LLVMValueRef up = LLVMBuildAdd(c->b, count, cg_i64(c, IR_TILE - 1), ""), prepared = kern_prepared(k, op);
+    LLVMValueRef args[MM_ARGS] = {
+        kern_weight(k, w, t->offset),
+        LLVMBuildUDiv(c->b, first, cg_i64(c, IR_TILE), ""),
         LLVMBuildUDiv(c->b, up, cg_i64(c, IR_TILE), ""),
         operand(k, op),
         cg_i64(c, ir_row_stride(&op->in[0]->type)),
@@ -58,9 +81,10 @@ static void call_matmul(struct kern *k, const struct part *p, const struct ir_op
         cg_i64(c, p->unit),
         scratch,
         k->ctx,
-        alpha,
+        prepared ? prepared : none,
+        shape.group ? kern_weight(k, w, t->scale_offset) : none,
     };
-    LLVMBuildCall2(c->b, type, fn, args, groups ? 10 : 9, "");
+    LLVMBuildCall2(c->b, type, fn, args, MM_ARGS, "");
 }
 
 static void call_dot(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
@@ -89,9 +113,10 @@ static uint64_t core_scratch(const struct kern *k, const struct ir_strand *s) {
     for (size_t i = 0; i < s->cores.n; i++) {
         const struct ir_op *op = s->cores.at[i];
         uint64_t bytes = 0;
-        if (op->code == IR_OP_matmul) bytes = mm_scratch_bytes(k->c, ir_weight_cols(op->weight));
-        if (op->code == IR_OP_gmatmul)
-            bytes = mm_group_scratch_bytes(k->c, ir_weight_cols(op->weight), k->c->ir->max_rows);
+        if (is_ternary(op)) {
+            struct mm_shape shape = mm_shape_of(op);
+            bytes = mm_scratch_bytes(&shape, k->c->ir->max_rows);
+        }
         if (bytes > most) most = bytes;
     }
     return most;
@@ -109,27 +134,86 @@ static void epilogue_row(struct kern *k, const struct part *p, LLVMValueRef m, L
     vec_finish(&v);
 }
 
+static void call_core(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
+                      LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
+    if (is_ternary(op))
+        call_matmul(k, p, op, first, count, acc, scratch);
+    else
+        call_dot(k, p, op, first, count, acc);
+}
+
+/* Output rows of unit u, of which the last may be short. */
+static LLVMValueRef rows_of_unit(struct kern *k, const struct part *p, LLVMValueRef first) {
+    struct cg *c = k->c;
+    LLVMValueRef count = cg_i64(c, p->unit);
+    if (p->strand->n % p->unit == 0) return count;
+    LLVMValueRef left = LLVMBuildSub(c->b, cg_i64(c, p->strand->n), first, "");
+    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntULT, left, count, "");
+    return LLVMBuildSelect(c->b, last, left, count, "");
+}
+
 static void unit(struct kern *k, const struct part *p, LLVMValueRef u, LLVMValueRef *acc, LLVMValueRef scratch) {
     struct cg *c = k->c;
     const struct ir_strand *s = p->strand;
-    LLVMValueRef first = LLVMBuildMul(c->b, u, cg_i64(c, p->unit), ""), count = cg_i64(c, p->unit);
-    if (s->n % p->unit) {
-        LLVMValueRef left = LLVMBuildSub(c->b, cg_i64(c, s->n), first, "");
-        LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntULT, left, count, "");
-        count = LLVMBuildSelect(c->b, last, left, count, "");
-    }
-    for (size_t i = 0; i < s->cores.n; i++) {
-        const struct ir_op *op = s->cores.at[i];
-        if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul)
-            call_matmul(k, p, op, first, count, acc[i], scratch);
-        else
-            call_dot(k, p, op, first, count, acc[i]);
-    }
+    LLVMValueRef first = LLVMBuildMul(c->b, u, cg_i64(c, p->unit), ""), count = rows_of_unit(k, p, first);
+    for (size_t i = 0; i < s->cores.n; i++) call_core(k, p, s->cores.at[i], first, count, acc[i], scratch);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), k->n[p->rows], cg_i64(c, 1), "row");
     epilogue_row(k, p, l.i, first, count, acc);
     cg_loop_end(c, &l);
 }
+
+static void units(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef scratch) {
+    struct cg *c = k->c;
+    uint64_t used = k->used;
+    LLVMValueRef *acc = arena_array(c->arena, LLVMValueRef, p->strand->cores.n);
+    for (size_t i = 0; i < p->strand->cores.n; i++) acc[i] = core_block(k, p);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
+    unit(k, p, l.i, acc, scratch);
+    cg_loop_end(c, &l);
+    k->used = used;
+}
+
+/* ---- the whole share at once ---- */
+
+/* Rows to which the strand's results are padded if a core wants the thread's whole share; else 0. */
+static uint64_t share_rows(const struct ir_strand *s) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < s->cores.n; i++) {
+        if (!is_ternary(s->cores.at[i])) continue;
+        uint64_t rows = mm_cores[ir_core_of(s->cores.at[i])]->whole_share;
+        if (rows > most) most = rows;
+    }
+    return most;
+}
+
+/* One row: each core fills its part of a block of all results, then the epilogue goes over the units [lo, hi). */
+static void share(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef scratch) {
+    struct cg *c = k->c;
+    const struct ir_strand *s = p->strand;
+    uint64_t used = k->used, rows = share_rows(s);
+    uint64_t n = p->n_units * p->unit, room = (n + rows - 1) / rows * rows;
+    LLVMValueRef first = LLVMBuildMul(c->b, lo, cg_i64(c, p->unit), "");
+    LLVMValueRef end = LLVMBuildMul(c->b, hi, cg_i64(c, p->unit), ""), all = cg_i64(c, s->n);
+    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, end, all, ""), all, end, "");
+    LLVMValueRef count = LLVMBuildSub(c->b, end, first, ""), off = LLVMBuildShl(c->b, first, cg_i64(c, 2), "");
+    LLVMValueRef *acc = arena_array(c->arena, LLVMValueRef, s->cores.n);
+    LLVMValueRef *at = arena_array(c->arena, LLVMValueRef, s->cores.n);
+    for (size_t i = 0; i < s->cores.n; i++) {
+        acc[i] = kern_scratch(k, 4 * (room + IR_LANES));
+        call_core(k, p, s->cores.at[i], first, count, cg_at(c, acc[i], off), scratch);
+    }
+    struct cg_loop l;
+    cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
+    LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, p->unit), "");
+    for (size_t i = 0; i < s->cores.n; i++) at[i] = cg_at(c, acc[i], LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
+    epilogue_row(k, p, cg_i64(c, 0), from, rows_of_unit(k, p, from), at);
+    cg_loop_end(c, &l);
+    k->used = used;
+}
+
+/* ---- the thread's share ---- */
 
 /* x cut to [0, n] */
 static LLVMValueRef within(struct cg *c, LLVMValueRef x, uint64_t n) {
@@ -142,19 +226,25 @@ static LLVMValueRef within(struct cg *c, LLVMValueRef x, uint64_t n) {
 static void part_emit(struct kern *k, const struct part *p, LLVMValueRef from, LLVMValueRef to) {
     struct cg *c = k->c;
     uint64_t used = k->used;
-    LLVMValueRef base = cg_i64(c, p->base);
-    LLVMValueRef *acc = arena_array(c->arena, LLVMValueRef, p->strand->cores.n);
-    for (size_t i = 0; i < p->strand->cores.n; i++) acc[i] = core_block(k, p);
+    LLVMValueRef base = cg_i64(c, p->base), rows = k->n[p->rows];
     LLVMValueRef scratch = kern_scratch(k, core_scratch(k, p->strand));
     LLVMValueRef lo = within(c, LLVMBuildSub(c->b, from, base, ""), p->n_units);
     LLVMValueRef hi = within(c, LLVMBuildSub(c->b, to, base, ""), p->n_units);
     /* without rows there is nothing to do, and cores expect one */
-    LLVMValueRef none = LLVMBuildICmp(c->b, LLVMIntEQ, k->n[p->rows], cg_i64(c, 0), "");
+    LLVMValueRef none = LLVMBuildICmp(c->b, LLVMIntEQ, rows, cg_i64(c, 0), "");
     hi = LLVMBuildSelect(c->b, none, lo, hi, "");
-    struct cg_loop l;
-    cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
-    unit(k, p, l.i, acc, scratch);
-    cg_loop_end(c, &l);
+    if (share_rows(p->strand)) {
+        struct cg_if one, some;
+        cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, rows, cg_i64(c, 1), ""));
+        cg_if_begin(c, &some, LLVMBuildICmp(c->b, LLVMIntULT, lo, hi, ""));
+        share(k, p, lo, hi, scratch);
+        cg_if_end(c, &some);
+        cg_else(c, &one);
+        units(k, p, lo, hi, scratch);
+        cg_if_end(c, &one);
+    } else {
+        units(k, p, lo, hi, scratch);
+    }
     k->used = used;
 }
 
@@ -173,7 +263,7 @@ void strands_emit(struct kern *k) {
     ir_strands_of(c->arena, k->op, &all);
     check_covered(k, &all);
     struct part *parts = arena_array(c->arena, struct part, all.at.n);
-    uint64_t units = 0;
+    uint64_t n_units = 0;
     for (size_t i = 0; i < all.at.n; i++) {
         const struct ir_strand *s = &all.at.at[i];
         if (is_attend(s)) continue;
@@ -182,13 +272,16 @@ void strands_emit(struct kern *k) {
             .strand = s,
             .rows = s->cores.at[0]->out[0]->type.rows,
             .unit = size,
-            .base = units,
+            .base = n_units,
             .n_units = (s->n + size - 1) / size,
         };
-        units += parts[i].n_units;
+        n_units += parts[i].n_units;
     }
+    for (size_t i = 0; i < all.at.n; i++)
+        for (size_t j = 0; j < all.at.at[i].cores.n; j++)
+            if (is_ternary(all.at.at[i].cores.at[j])) prepare(k, all.at.at[i].cores.at[j]);
     LLVMValueRef from, to;
-    kern_share(k, cg_i64(c, units), &from, &to);
+    kern_share(k, cg_i64(c, n_units), &from, &to);
     for (size_t i = 0; i < all.at.n; i++)
         if (is_attend(&all.at.at[i]))
             attend_emit(k, &all.at.at[i]);

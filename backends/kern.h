@@ -18,6 +18,13 @@ struct kern_own {
     LLVMValueRef at;
 };
 
+/* What a core made of a value of codes, in thread scratch for the whole kernel (struct mm_core: prepare). */
+struct kern_prepared {
+    enum ir_core core;
+    const struct ir_val *codes; /* a root */
+    LLVMValueRef at;
+};
+
 struct kern {
     struct cg *c;
     const struct ir_op *op; /* the kernel */
@@ -34,6 +41,7 @@ struct kern {
     VEC(struct kern_own) own; /* what the prologue writes: for a lone row in the thread's scratch, but for thread 0 */
     /* Values whose buffers are arguments (of a layer: what it is given and what it returns). */
     const struct cg_kernel *io;
+    VEC(struct kern_prepared) prepared;
 };
 
 /* The value whose memory v is: reshapes outside regions are other names for it. */

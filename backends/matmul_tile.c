@@ -1,8 +1,8 @@
 /*
- * matmul_tile.c -- the ternary core for many rows of activations.
+ * matmul_tile.c -- ternary cores for many rows of activations.
  *
- * A panel of a tile (MM_PANEL steps) is unpacked once into scratch, one u8 operand a plane, and then serves all
- * rows, a few at a time: the register tile has `rows` x 4 accumulators.
+ * A panel of a tile (at most MM_PANEL steps) is unpacked once, by the core, into scratch, one u8 operand a plane, and
+ * then serves all rows, a few at a time: the register tile has `rows` x 4 accumulators.
  *
  *   for tile
  *       acc[row][64] = 0
@@ -19,16 +19,11 @@
  * reads one stream.  Micro kernels do not depend on K: a level has one for each number of rows.
  */
 #include "backends/matmul.h"
-#include "codec/i2_64.h"
 
-uint64_t mm_scratch_bytes(const struct cg *c, uint64_t K) {
-    (void)c;
-    uint64_t steps = (K + 3) / 4;
-    return (steps < MM_PANEL ? steps : MM_PANEL) * MM_STEP * MM_PLANES;
-}
+enum { PANEL_BYTES = MM_PANEL * MM_STEP * MM_PLANES };
 
-uint64_t mm_group_scratch_bytes(const struct cg *c, uint64_t K, uint64_t max_rows) {
-    return mm_scratch_bytes(c, K) + 4 * IR_TILE * max_rows;
+uint64_t mm_scratch_bytes(const struct mm_shape *s, uint64_t max_rows) {
+    return PANEL_BYTES + (s->group ? 4 * IR_TILE * max_rows : 0);
 }
 
 /* ---- the micro kernel ---- */
@@ -36,6 +31,7 @@ uint64_t mm_group_scratch_bytes(const struct cg *c, uint64_t K, uint64_t max_row
 struct micro {
     struct cg *c;
     const struct mm_target *t;
+    const struct mm_planes *planes;
     LLVMValueRef panel, steps, codes, code_stride, acc, acc_stride;
     LLVMValueRef code_sums, alpha; /* of a whole group of columns: an i32 a row, and the scales */
     LLVMValueRef code_row[MM_MAX_ROWS];
@@ -99,15 +95,17 @@ static void micro_group(struct micro *m) {
     for (unsigned r = 0; r < m->rows; r++) {
         LLVMValueRef row = micro_row(m, r), codes = cg_load(c, c->i32, cg_at_const(c, m->code_sums, 4 * r), 4);
         for (unsigned i = 0; i < MM_PLANES; i++) y[i] = cg_load(c, floats, cg_at_const(c, row, i * 4 * MM_LANES), 4);
-        mm_add_group(c, &m->t->panel, acc + r * MM_PLANES, cg_splat(c, codes, m->t->bytes / 4), m->alpha, 0, y);
+        mm_add_group(c, m->planes, acc + r * MM_PLANES, cg_splat(c, codes, m->t->bytes / 4), m->alpha, 0, y);
         for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, y[i], cg_at_const(c, row, i * 4 * MM_LANES), 4);
     }
 }
 
 /* void micro(panel, steps, codes, code_stride, acc, acc_stride): acc points at the lanes of this vector; whole: the
  * panel is a whole group of columns, alpha too points at the lanes. */
-static LLVMValueRef micro_function(struct cg *c, unsigned rows, bool whole) {
-    const char *name = arena_printf(c->arena, "mm_micro%s_%u", whole ? "_group" : "", rows);
+static LLVMValueRef micro_function(struct cg *c, const struct mm_core *core, unsigned rows, bool whole) {
+    const struct mm_planes *planes = core->panel(c->level->mm); /* i2's own have the plain name */
+    const char *own = planes == &c->level->mm->panel ? "" : arena_printf(c->arena, "_%s", core->name);
+    const char *name = arena_printf(c->arena, "mm_micro%s%s_%u", own, whole ? "_group" : "", rows);
     LLVMValueRef fn = LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
@@ -116,6 +114,7 @@ static LLVMValueRef micro_function(struct cg *c, unsigned rows, bool whole) {
     LLVMGetParams(fn, p);
     struct micro m = {.c = c,
                       .t = c->level->mm,
+                      .planes = planes,
                       .panel = p[0],
                       .steps = p[1],
                       .codes = p[2],
@@ -127,7 +126,7 @@ static LLVMValueRef micro_function(struct cg *c, unsigned rows, bool whole) {
                       .rows = rows};
     for (unsigned r = 0; r < rows; r++)
         m.code_row[r] = cg_at(c, m.codes, LLVMBuildMul(c->b, m.code_stride, cg_i64(c, r), ""));
-    unsigned flush = mm_flush(m.t, &m.t->panel);
+    unsigned flush = mm_flush(m.t, planes);
     if (whole) {
         micro_group(&m);
     } else if (flush && flush < MM_PANEL) {
@@ -150,14 +149,14 @@ static LLVMValueRef micro_function(struct cg *c, unsigned rows, bool whole) {
 struct tile {
     struct cg *c;
     const struct mm_target *t;
+    const struct mm_shape *shape;
+    const struct mm_planes *planes; /* of the core's panels */
     struct mm_args a;
-    uint64_t K;
     LLVMValueRef groups, group_rows, larger; /* rows: the first `larger` groups have one more */
-    LLVMValueRef tile;                       /* the one at hand */
+    LLVMValueRef tile;                       /* the one at hand: its number in the matrix */
     LLVMValueRef acc, acc_stride;            /* its sums: in the result, or in scratch if columns are grouped */
     LLVMValueRef row;                        /* in each_row */
     LLVMValueRef y, alpha, first;            /* columns grouped: results, scales and columns of the group */
-    uint64_t columns;                        /* of a group of columns; 0: not grouped */
     bool whole;                              /* a group is a panel, and needs no sums in memory */
 };
 
@@ -185,26 +184,24 @@ static void clear_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
 
 static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
     struct cg *c = t->c;
-    LLVMValueRef code_sum = mm_code_sum(c, codes, t->K), sum[MM_PLANES], p[MM_PLANES];
+    LLVMValueRef code_sum = mm_code_sum(c, codes, t->shape->K), sum[MM_PLANES], p[MM_PLANES];
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
         for (unsigned i = 0; i < MM_PLANES; i++) {
             p[i] = cg_at_const(c, acc, i * 4 * MM_LANES + v * t->t->bytes);
             sum[i] = cg_load(c, mm_sum_type(c), p[i], 4);
         }
-        mm_finish(c, &t->t->panel, sum, code_sum);
+        mm_finish(c, t->planes, sum, code_sum);
         for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], p[i], 4);
     }
 }
 
 /* The sums of the group's codes, an i32 a row, where otherwise the sums of a tile are. */
-static LLVMValueRef code_sums(const struct tile *t) {
-    return cg_at_const(t->c, t->a.scratch, mm_scratch_bytes(t->c, t->K));
-}
+static LLVMValueRef code_sums(const struct tile *t) { return cg_at_const(t->c, t->a.scratch, PANEL_BYTES); }
 
 static void note_code_sum(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
     struct cg *c = t->c;
     (void)acc;
-    LLVMValueRef sum = mm_group_sum(c, cg_at(c, codes, t->first), t->columns);
+    LLVMValueRef sum = mm_group_sum(c, cg_at(c, codes, t->first), t->shape->group);
     LLVMValueRef at = LLVMBuildShl(c->b, t->row, cg_i64(c, 2), "");
     cg_store(c, LLVMBuildExtractElement(c->b, sum, cg_i32(c, 0), ""), cg_at(c, code_sums(t), at), 4);
 }
@@ -218,7 +215,7 @@ static void clear_result(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
 static void add_group(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
     struct cg *c = t->c;
     LLVMTypeRef floats = LLVMVectorType(c->f32, t->t->bytes / 4);
-    LLVMValueRef code_sum = mm_group_sum(c, cg_at(c, codes, t->first), t->columns), sum[MM_PLANES], y[MM_PLANES];
+    LLVMValueRef code_sum = mm_group_sum(c, cg_at(c, codes, t->first), t->shape->group), sum[MM_PLANES], y[MM_PLANES];
     LLVMValueRef row = result_row(t);
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
         for (unsigned i = 0; i < MM_PLANES; i++) {
@@ -226,39 +223,15 @@ static void add_group(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
             sum[i] = cg_load(c, mm_sum_type(c), cg_at_const(c, acc, at), 4);
             y[i] = cg_load(c, floats, cg_at_const(c, row, at), 4);
         }
-        mm_add_group(c, &t->t->panel, sum, code_sum, t->alpha, v, y);
+        mm_add_group(c, t->planes, sum, code_sum, t->alpha, v, y);
         for (unsigned i = 0; i < MM_PLANES; i++)
             cg_store(c, y[i], cg_at_const(c, row, i * 4 * MM_LANES + v * t->t->bytes), 4);
     }
     clear_row(t, codes, acc);
 }
 
-/* Where the operands of vector v begin in scratch. */
-static LLVMValueRef panel_of(struct tile *t, LLVMValueRef steps, unsigned v) {
-    LLVMValueRef at = LLVMBuildMul(t->c->b, steps, cg_i64(t->c, v * MM_PLANES * t->t->bytes), "");
-    return cg_at(t->c, t->a.scratch, at);
-}
-
-static void unpack(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
-    struct cg *c = t->c;
-    unsigned bytes = t->t->bytes;
-    struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), steps, cg_i64(c, 1), "unpack");
-    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildNSWAdd(c->b, from, l.i, ""), cg_i64(c, 6), "");
-    LLVMValueRef p = cg_at(c, t->tile, at);
-    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        LLVMValueRef field[MM_PLANES];
-        mm_split(c, &t->t->panel, cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * bytes), bytes), field);
-        LLVMValueRef to = LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * bytes), "");
-        to = cg_at(c, panel_of(t, steps, v), to);
-        for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, field[i], cg_at_const(c, to, i * bytes), bytes);
-    }
-    cg_prefetch(c, cg_at_const(c, p, 8192), 1);
-    cg_loop_end(c, &l);
-}
-
 static void call_micro(struct tile *t, unsigned rows, LLVMValueRef *arg) {
-    LLVMBuildCall2(t->c->b, micro_type(t->c, t->whole), micro_function(t->c, rows, t->whole), arg,
+    LLVMBuildCall2(t->c->b, micro_type(t->c, t->whole), micro_function(t->c, t->shape->core, rows, t->whole), arg,
                    t->whole ? MICRO_ARGS + 2 : MICRO_ARGS, "");
 }
 
@@ -296,7 +269,7 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
     LLVMValueRef acc = cg_at(c, t->acc, at);
     LLVMValueRef sums = t->whole ? cg_at(c, code_sums(t), LLVMBuildShl(c->b, row, cg_i64(c, 2), "")) : NULL;
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        LLVMValueRef arg[] = {panel_of(t, steps, v),
+        LLVMValueRef arg[] = {cg_at_const(c, t->a.scratch, v * MM_PANEL * MM_PLANES * t->t->bytes),
                               steps,
                               codes,
                               t->a.code_stride,
@@ -313,12 +286,14 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
 /* Steps [from, to) of the tile. */
 static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to) {
     struct cg *c = t->c;
+    const struct mm_core *core = t->shape->core;
+    LLVMValueRef most = cg_i64(c, MM_PANEL / core->panel_steps * core->panel_steps);
     struct cg_loop l;
-    cg_loop_begin(c, &l, from, to, cg_i64(c, MM_PANEL), "panel");
+    cg_loop_begin(c, &l, from, to, most, "panel");
     LLVMValueRef left = LLVMBuildNSWSub(c->b, to, l.i, "");
-    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntSLT, left, cg_i64(c, MM_PANEL), "");
-    LLVMValueRef steps = LLVMBuildSelect(c->b, last, left, cg_i64(c, MM_PANEL), "");
-    unpack(t, l.i, steps);
+    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntSLT, left, most, "");
+    LLVMValueRef steps = LLVMBuildSelect(c->b, last, left, most, "");
+    core->unpack_panel(c, t->shape, &t->a, &(struct mm_panel){t->tile, l.i, steps, t->a.scratch});
     groups(t, l.i, steps);
     cg_loop_end(c, &l);
 }
@@ -333,24 +308,24 @@ static void whole(struct tile *t, LLVMValueRef out) {
     t->acc = out;
     t->acc_stride = t->a.acc_stride;
     each_row(t, clear_row);
-    panels(t, cg_i64(t->c, 0), cg_i64(t->c, (t->K + 3) / 4));
+    panels(t, cg_i64(t->c, 0), cg_i64(t->c, (t->shape->K + 3) / 4));
     each_row(t, finish_row);
 }
 
 /* The same, group after group of columns. */
 static void by_groups(struct tile *t, LLVMValueRef alpha, LLVMValueRef out) {
     struct cg *c = t->c;
-    uint64_t steps = t->columns / 4;
-    unsigned flush = mm_flush(t->t, &t->t->panel);
+    uint64_t steps = t->shape->group / 4;
+    unsigned flush = mm_flush(t->t, t->planes);
     struct cg_loop l;
     t->whole = steps <= MM_PANEL && (!flush || steps <= flush);
-    t->acc = t->whole ? out : cg_at_const(c, t->a.scratch, mm_scratch_bytes(c, t->K));
+    t->acc = t->whole ? out : code_sums(t);
     t->acc_stride = t->whole ? t->a.acc_stride : cg_i64(c, IR_TILE);
     t->y = out;
     each_row(t, clear_row);
     if (!t->whole) each_row(t, clear_result);
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, t->K / t->columns), cg_i64(c, 1), "columns");
-    t->first = LLVMBuildMul(c->b, l.i, cg_i64(c, t->columns), "");
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, t->shape->K / t->shape->group), cg_i64(c, 1), "columns");
+    t->first = LLVMBuildMul(c->b, l.i, cg_i64(c, t->shape->group), "");
     t->alpha = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
     LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, steps), "");
     if (t->whole) each_row(t, note_code_sum);
@@ -359,10 +334,10 @@ static void by_groups(struct tile *t, LLVMValueRef alpha, LLVMValueRef out) {
     cg_loop_end(c, &l);
 }
 
-LLVMValueRef mm_tile_function(struct cg *c, uint64_t K, uint64_t columns) {
+LLVMValueRef mm_tile_function(struct cg *c, const struct mm_shape *s) {
     const struct mm_target *target = c->level->mm;
-    LLVMValueRef fn = cg_function(c, mm_name(c, "mm_tile", K, columns), mm_type(c, columns), true);
-    struct tile t = {.c = c, .t = target, .a = mm_params(fn), .K = K, .columns = columns};
+    LLVMValueRef fn = cg_function(c, mm_name(c, "mm_tile", s), mm_type(c), true);
+    struct tile t = {.c = c, .t = target, .shape = s, .planes = s->core->panel(target), .a = mm_params(fn)};
     LLVMValueRef rows = cg_i64(c, target->rows);
     LLVMValueRef up = LLVMBuildAdd(c->b, t.a.n_rows, cg_i64(c, target->rows - 1), "");
     t.groups = LLVMBuildUDiv(c->b, up, rows, "");
@@ -370,10 +345,10 @@ LLVMValueRef mm_tile_function(struct cg *c, uint64_t K, uint64_t columns) {
     t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), t.a.n_tiles, cg_i64(c, 1), "tile");
-    t.tile = cg_at(c, t.a.tiles, LLVMBuildMul(c->b, l.i, cg_i64(c, i2_64_tile_bytes(K)), ""));
+    t.tile = LLVMBuildAdd(c->b, t.a.first, l.i, "");
     LLVMValueRef out = cg_at(c, t.a.acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
-    if (columns) {
-        LLVMValueRef at = LLVMBuildMul(c->b, l.i, cg_i64(c, mm_alpha_bytes(K, columns)), "");
+    if (s->group) {
+        LLVMValueRef at = LLVMBuildMul(c->b, t.tile, cg_i64(c, mm_alpha_bytes(s->K, s->group)), "");
         by_groups(&t, cg_at(c, t.a.alpha, at), out);
     } else {
         whole(&t, out);

@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
+#include "backends/core.h"
 #include "backends/vec.h"
-#include "codec/i2_64.h"
 #include "ir/interp.h"
 
 /* A kernel op, or an emit, which is a kernel that looks for non-finite values. */
@@ -89,9 +89,10 @@ static uint64_t weight_bytes(const struct ir_op *op) {
     const struct ir_weight *w = op->weight;
     if (!w) return 0;
     uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
-    if (op->code == IR_OP_gmatmul)
-        return (rows + IR_TILE - 1) / IR_TILE * (i2_64_tile_bytes(cols) + mm_alpha_bytes(cols, w->group));
-    if (op->code == IR_OP_matmul) return (rows + IR_TILE - 1) / IR_TILE * i2_64_tile_bytes(cols);
+    if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul) {
+        struct mm_shape s = mm_shape_of(op);
+        return mm_bytes(&s);
+    }
     if (op->code == IR_OP_dequant) return 4 * (w->scale == IR_SCALE_ROW ? rows : 1);
     if (op->code == IR_OP_embed) return dot_row_bytes(w->store, cols);
     if (op->code == IR_OP_dot) return rows * dot_row_bytes(w->store, cols);

@@ -1,8 +1,9 @@
 /*
- * mm_bench -- the ternary core alone: one row against the machine's read bandwidth over the same bytes in the
- * same run, and many rows in products a second, beside what the dot instruction can do.
+ * mm_bench -- a ternary core alone: one row against the machine's read bandwidth over the same bytes in the
+ * same run, one row from the second level cache, and many rows in products a second, beside what the dot instruction
+ * can do.
  *
- *   mm_bench [level] [megabytes] [columns]     defaults: the best level of this machine, 500, one sum a row
+ *   mm_bench [core] [level] [megabytes] [columns]     defaults: i2, the best level of this machine, 500, one sum a row
  *
  * columns: of a group that has scales of its own (bytes of scales are not counted).
  *
@@ -15,13 +16,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "backends/cg.h"
+#include "backends/core.h"
 #include "backends/x86/x86.h"
 #include "bench/peak.h"
-#include "codec/i2_64.h"
 
-typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
-                   int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx, const float *alpha);
+typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
+                   int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
+                   const uint8_t *prepared, const float *alpha);
+typedef void prepare_fn(const int8_t *codes, uint8_t *to);
 
 enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 512, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
 
@@ -30,13 +32,15 @@ struct work {
     mm_fn *mm; /* NULL: only read */
     peak_fn *peak;
     int64_t rounds; /* of peak, if not 0, and nothing else */
-    const uint8_t *tiles;
+    prepare_fn *prepare;
+    const struct mm_shape *shape;
+    const uint8_t *matrix;
+    uint8_t *prepared;
     const int8_t *codes;
-    int64_t n_tiles, n_rows;
+    int64_t first, n_tiles, n_rows; /* tiles of this thread */
     int32_t *acc;
     uint8_t *scratch;
     const float *alpha; /* NULL: no groups, and the core does not look at it */
-    uint64_t columns;
     uint64_t sink;
 };
 
@@ -55,21 +59,29 @@ __attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_
     return all[0] ^ all[1] ^ all[2] ^ all[3];
 }
 
+/* Of tiles, if they lie one after another; one_piece layouts are read as if. */
+static uint64_t bytes_of(const struct mm_shape *s, int64_t tiles) {
+    return s->core->bytes(s->n, s->K) * (uint64_t)tiles / (s->n / IR_TILE);
+}
+
 static void *one(void *self) {
     struct work *w = self;
+    const struct mm_shape *s = w->shape;
     if (w->rounds) {
         w->peak(w->rounds, w->scratch);
         return NULL;
     }
     if (!w->mm) {
-        w->sink = read_all(w->tiles, (size_t)w->n_tiles * i2_64_tile_bytes(K));
+        w->sink = read_all(w->matrix + bytes_of(s, w->first), bytes_of(s, w->n_tiles) & ~(uint64_t)127);
         return NULL;
     }
-    for (int64_t t = 0; t < w->n_tiles; t += WINDOW) { /* as kernels do: an epilogue follows each window */
-        int64_t n = w->n_tiles - t < WINDOW ? w->n_tiles - t : WINDOW;
-        const float *alpha = w->alpha ? w->alpha + (uint64_t)t * K / w->columns * IR_TILE : NULL;
-        w->mm(w->tiles + (uint64_t)t * i2_64_tile_bytes(K), n, w->codes, STRIDE, w->n_rows, w->acc, WINDOW * IR_TILE,
-              w->scratch, NULL, alpha);
+    if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared);
+    int64_t window = w->n_rows == 1 && s->core->whole_share ? w->n_tiles : WINDOW;
+    for (int64_t t = 0; t < w->n_tiles; t += window) { /* as kernels do: an epilogue follows each window */
+        int64_t n = w->n_tiles - t < window ? w->n_tiles - t : window;
+        int32_t *acc = w->acc + (s->core->whole_share ? (w->first + t) * IR_TILE : 0);
+        w->mm(w->matrix, w->first + t, n, w->codes, STRIDE, w->n_rows, acc, WINDOW * IR_TILE, w->scratch, NULL,
+              w->prepared, w->alpha);
     }
     return NULL;
 }
@@ -109,16 +121,28 @@ static void *take(size_t n) {
     return p;
 }
 
-static void split(struct work *w, int threads, const uint8_t *tiles, int64_t n_tiles, const int8_t *codes,
-                  const float *alpha, uint64_t columns) {
+static void split(struct work *w, int threads, int64_t n_tiles) {
     for (int i = 0; i < threads; i++) {
-        int64_t from = n_tiles * i / threads, to = n_tiles * (i + 1) / threads;
-        w[i].tiles = tiles + (uint64_t)from * i2_64_tile_bytes(K);
-        w[i].n_tiles = to - from;
-        w[i].codes = codes;
-        w[i].columns = columns;
-        w[i].alpha = alpha ? alpha + (uint64_t)from * K / columns * IR_TILE : NULL;
+        w[i].first = n_tiles * i / threads;
+        w[i].n_tiles = n_tiles * (i + 1) / threads - w[i].first;
     }
+}
+
+/* From the second level cache: tiles of 1 MB again and again. */
+static void cached(struct work *w, mm_fn *mm) {
+    double run[PASSES];
+    int64_t tiles = (int64_t)(w->shape->n / IR_TILE), few = 0;
+    while (few < tiles && bytes_of(w->shape, few + 1) <= 1 << 20) few++;
+    split(w, 1, few);
+    double macs = (double)few * IR_TILE * K;
+    for (int i = 0; i < PASSES; i++) {
+        run[i] = 1;
+        for (int n = 0; n < 50; n++) {
+            double t = pass(w, 1, mm, 1);
+            if (t < run[i]) run[i] = t;
+        }
+    }
+    printf("1 thread, 1 row, from cache: %.0f Gmac/s\n", macs / median(run) * 1e-9);
 }
 
 static void one_row(struct work *w, int threads, mm_fn *mm, double bytes) {
@@ -154,61 +178,84 @@ static void many_rows(struct work *w, int threads, mm_fn *mm, const struct cg_le
            peak[0] / run[0]);
 }
 
-static mm_fn *build(struct cg *c, const struct cg_level *level, uint64_t columns, peak_fn **peak) {
-    const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir);
+static const struct cg_level *level_named(const char *name) {
+    uint32_t have = x86_host_features();
+    for (unsigned i = 0; i < x86_n_levels; i++)
+        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (!name || !strcmp(name, x86_levels[i].name)))
+            return &x86_levels[i];
+    fprintf(stderr, "this machine runs no such level\n");
+    exit(9);
+}
+
+static const struct mm_core *core_named(const char *name) {
+    enum ir_core core = ir_core_named(name);
+    if (core != IR_N_CORES) return mm_cores[core];
+    fprintf(stderr, "there is no core '%s'\n", name);
+    exit(2);
+}
+
+static void *symbol(void *lib, const char *name) {
+    void *p = lib ? dlsym(lib, name) : NULL;
+    if (!p) exit(1);
+    return p;
+}
+
+static mm_fn *build(struct cg *c, const struct mm_shape *s, prepare_fn **prepare, peak_fn **peak) {
+    const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir), *names[2] = {NULL};
     const char *so = arena_printf(c->arena, "%s/mm.so", dir);
     LLVMTypeRef type;
-    c->level = level;
     const char *peak_name = peak_emit(c);
-    LLVMValueRef fn = columns ? mm_group_function(c, K, columns, &type) : mm_function(c, K, &type);
-    LLVMSetLinkage(fn, LLVMExternalLinkage);
-    const char *name = arena_strdup(c->arena, LLVMGetValueName(fn)); /* the module goes into the object */
+    LLVMValueRef fn[2] = {mm_function(c, s, &type), s->core->prepare ? mm_prepare_function(c, s, &type) : NULL};
+    for (int i = 0; i < 2 && fn[i]; i++) {
+        LLVMSetLinkage(fn[i], LLVMExternalLinkage);
+        names[i] = arena_strdup(c->arena, LLVMGetValueName(fn[i])); /* the module goes into the object */
+    }
     if (!cg_write_object(c, o) || system(arena_printf(c->arena, "cc -shared -o %s %s", so, o))) exit(1);
     mm_fn *mm;
     void *lib = dlopen(so, RTLD_NOW);
-    *(void **)&mm = lib ? dlsym(lib, name) : NULL;
-    *(void **)peak = lib ? dlsym(lib, peak_name) : NULL;
-    if (!mm || !*peak) exit(1);
+    *(void **)&mm = symbol(lib, names[0]);
+    *(void **)peak = symbol(lib, peak_name);
+    if (names[1]) *(void **)prepare = symbol(lib, names[1]);
     return mm;
 }
 
 int main(int argc, char **argv) {
-    const struct cg_level *level = NULL;
-    uint32_t have = x86_host_features();
-    for (unsigned i = x86_n_levels; i-- > 0;)
-        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (argc < 2 || !strcmp(argv[1], x86_levels[i].name)))
-            level = &x86_levels[i];
-    if (!level) {
-        fprintf(stderr, "this machine runs no such level\n");
-        return 9;
-    }
     struct arena *a = arena_new();
     struct cg c;
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
-    uint64_t columns = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+    c.level = level_named(argc > 2 ? argv[2] : NULL);
+    struct mm_shape s = {.core = core_named(argc > 1 ? argv[1] : "i2"), .n = IR_TILE, .K = K};
+    uint64_t tile = s.core->bytes(IR_TILE * WINDOW, K) / WINDOW;
+    int64_t n_tiles = (int64_t)((argc > 3 ? strtoull(argv[3], NULL, 10) : 500) * 1000000 / tile) / WINDOW * WINDOW;
+    s.n = (uint64_t)n_tiles * IR_TILE;
+    s.group = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+    prepare_fn *prepare = NULL;
     peak_fn *peak;
-    mm_fn *mm = build(&c, level, columns, &peak);
-    int64_t n_tiles = (int64_t)((argc > 2 ? strtoull(argv[2], NULL, 10) : 500) * 1000000 / i2_64_tile_bytes(K));
-    uint64_t bytes = (uint64_t)n_tiles * i2_64_tile_bytes(K);
-    uint8_t *tiles = take(bytes);
+    mm_fn *mm = build(&c, &s, &prepare, &peak);
+    uint64_t bytes = s.core->bytes(s.n, K);
+    uint8_t *matrix = take(bytes);
     int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
-    float *alpha = columns ? take((size_t)n_tiles * mm_alpha_bytes(K, columns)) : NULL;
+    float *alpha = s.group ? take((size_t)n_tiles * mm_alpha_bytes(K, s.group)) : NULL;
     struct work w[MAX_THREADS] = {{.n_rows = 1}};
     for (int i = 0; i < MAX_THREADS; i++) {
-        w[i].acc = take((size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
-        w[i].peak = peak;
-        w[i].scratch = take(PEAK_BYTES + mm_group_scratch_bytes(&c, K, MAX_ROWS));
+        w[i] = (struct work){
+            .shape = &s, .matrix = matrix, .codes = codes, .prepare = prepare, .peak = peak, .alpha = alpha};
+        w[i].acc = take(s.core->whole_share ? 4 * s.n + 4096 : (size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
+        w[i].scratch = take(PEAK_BYTES + mm_scratch_bytes(&s, MAX_ROWS));
+        w[i].prepared = take(prepare ? s.core->prepare_bytes(K) : 64);
     }
-    printf("%s, K %d, %.0f MB of tiles\n", level->name, K, (double)bytes * 1e-6);
+    printf("%s, %s, K %d, %.0f MB\n", s.core->name, c.level->name, K, (double)bytes * 1e-6);
+    cached(w, mm);
     for (int threads = 1; threads <= MAX_THREADS; threads++) {
-        split(w, threads, tiles, n_tiles, codes, alpha, columns);
+        split(w, threads, n_tiles);
         one_row(w, threads, mm, (double)bytes);
         int64_t few = n_tiles < 216 ? n_tiles : 216; /* gate and up of a model of 2e9 weights */
-        split(w, threads, tiles, few, codes, alpha, columns);
-        for (int64_t rows = 2; rows <= MAX_ROWS; rows *= 4) many_rows(w, threads, mm, level, few, rows);
+        split(w, threads, few);
+        for (int64_t rows = 2; rows <= MAX_ROWS && !s.core->whole_share; rows *= 4)
+            many_rows(w, threads, mm, c.level, few, rows);
     }
-    for (int i = 0; i < MAX_THREADS; i++) free(w[i].acc), free(w[i].scratch);
-    free(tiles), free(codes), free(alpha);
+    for (int i = 0; i < MAX_THREADS; i++) free(w[i].acc), free(w[i].scratch), free(w[i].prepared);
+    free(matrix), free(codes), free(alpha);
     cg_close(&c);
     arena_free(a);
     return 0;

@@ -4,6 +4,33 @@
 #include "base/check.h"
 #include "ir/kernel.h"
 
+/* ---- cores ---- */
+
+const struct ir_core_info ir_cores[IR_N_CORES] = {
+#define CORE(name, groups, text) {#name, groups, text},
+#include "ir/cores.def"
+};
+
+enum ir_core ir_core_named(const char *name) {
+    for (enum ir_core i = 0; i < IR_N_CORES; i++)
+        if (!strcmp(ir_cores[i].name, name)) return i;
+    return IR_N_CORES;
+}
+
+enum ir_core ir_core_of(const struct ir_op *op) {
+    const char *name = ir_name_attr(op, IR_ATTR_core);
+    return name ? ir_core_named(name) : IR_CORE_i2;
+}
+
+enum ir_core ir_weight_core(const struct ir_module *m, const struct ir_weight *w) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op))
+            if (op->weight == w && (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul)) return ir_core_of(op);
+    return IR_CORE_i2;
+}
+
+/* ---- stages ---- */
+
 bool ir_is_core(const struct ir_op *op) {
     return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul || op->code == IR_OP_dot || op->code == IR_OP_attend;
 }

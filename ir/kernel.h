@@ -21,6 +21,25 @@ enum {
     IR_BLOCK_POS = 64 /* positions of a block of state */
 };
 
+/* Rows of cores.def: how a ternary contraction is computed. */
+enum ir_core {
+#define CORE(name, ...) IR_CORE_##name,
+#include "ir/cores.def"
+    IR_N_CORES
+};
+struct ir_core_info {
+    const char *name;
+    bool groups; /* takes scales of groups of columns */
+    const char *text;
+};
+extern const struct ir_core_info ir_cores[IR_N_CORES];
+/* By name; IR_N_CORES: there is none of that name. */
+enum ir_core ir_core_named(const char *name);
+/* Of a matmul or gmatmul: its attribute, or i2. */
+enum ir_core ir_core_of(const struct ir_op *op);
+/* Of all matmuls of a weight (rule V9), i2 if there are none. */
+enum ir_core ir_weight_core(const struct ir_module *m, const struct ir_weight *w);
+
 bool ir_is_core(const struct ir_op *op);
 /* Stage of an op that lies directly in a kernel's region. */
 enum ir_stage ir_stage_of(const struct ir_op *op);

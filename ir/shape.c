@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/ir.h"
+#include "ir/kernel.h"
 
 struct shape {
     struct diag *d;
@@ -128,6 +129,8 @@ static bool shape_matmul(const struct shape *s) {
     if (is_real(s->op->weight)) return broken(s, "1", "the weight is ternary");
     if (in(s, 0)->dim[0] > IR_MAX_K) return broken(s, "4", "at most 65536 terms, so that sums fit 32 bits");
     if (!density_known(s->op)) return broken(s, "5", "density is above 0 and below 1, with its reason, topk or relu");
+    if (ir_core_of(s->op) == IR_N_CORES)
+        return broken(s, "6", "there is no core '%s'", ir_name_attr(s->op, IR_ATTR_core));
     return contract(s, IR_I32);
 }
 
@@ -135,6 +138,8 @@ static bool shape_gmatmul(const struct shape *s) {
     const struct ir_weight *w = s->op->weight;
     if (is_real(w) || w->scale != IR_SCALE_GROUP) return broken(s, "1", "the weight is ternary with scales of groups");
     if (in(s, 0)->dim[0] > IR_MAX_K) return broken(s, "4", "at most 65536 terms, as for matmul");
+    enum ir_core core = ir_core_of(s->op);
+    if (core == IR_N_CORES || !ir_cores[core].groups) return broken(s, "5", "a core that takes scales of groups");
     return contract(s, IR_F32_E);
 }
 

@@ -14,6 +14,7 @@
  *   V8  a region holds no state, call, kernel, emit or ret, and yields what it computes; no core needs another
  *       one's result; the cores of a strand have the same outputs; every epilogue op is element-wise, by groups,
  *       a reshape or a write
+ *   V9  all matmuls of one weight name the same core
  */
 #include "ir/ir.h"
 #include "ir/kernel.h"
@@ -185,10 +186,25 @@ static bool check_func(const struct verifier *v, struct ir_func *f) {
     return check_chain(v, f);
 }
 
+static bool check_cores(const struct verifier *v) {
+    const struct ir_op **first = arena_array(v->a, const struct ir_op *, v->m->weights.n); /* matmul, by weight */
+    for (size_t i = 0; i < v->m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(v->m->funcs.at[i]); op; op = ir_next(op)) {
+            if (op->code != IR_OP_matmul && op->code != IR_OP_gmatmul) continue;
+            const struct ir_op **f = &first[op->weight->id];
+            if (!*f) *f = op;
+            if (ir_core_of(*f) != ir_core_of(op))
+                return broken(v, op->loc, "V9", "core %s of '@%s' is %s elsewhere", ir_cores[ir_core_of(op)].name,
+                              op->weight->name, ir_cores[ir_core_of(*f)].name);
+        }
+    return true;
+}
+
 bool ir_verify(struct diag *d, const struct ir_module *m, const char *after) {
     struct verifier v = {.d = d, .a = arena_new(), .m = m, .after = after};
     bool ok = true;
     for (size_t i = 0; ok && i < m->funcs.n; i++) ok = check_func(&v, m->funcs.at[i]);
+    ok = ok && check_cores(&v);
     arena_free(v.a);
     return ok;
 }

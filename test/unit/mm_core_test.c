@@ -1,29 +1,28 @@
 /*
- * mm_core_test -- the ternary core of every level that this machine runs, against plain loops: depths that are
- * multiples of nothing, one to 64 rows, one to three tiles, and the largest sums there are.
+ * mm_core_test -- every ternary core at every level that this machine runs, against plain loops: depths that are
+ * multiples of nothing, one to 64 rows, runs of one to three tiles from any tile on, and the largest sums there are.
  */
 #include "jit.h"
-
-#include "codec/i2_64.h"
 
 #include <math.h>
 #include <stdint.h>
 
+#include "backends/matmul.h"
 #include "backends/x86/x86.h"
 
-typedef void mm_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride, int64_t n_rows,
-                   int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx);
-
-typedef void mm_group_fn(const uint8_t *tiles, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
-                         int64_t n_rows, float *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
-                         const float *alpha);
+/* acc holds int32, or floats if there are scales of groups */
+typedef void prepare_fn(const int8_t *codes, uint8_t *to);
+typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
+                   int64_t n_rows, void *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
+                   const uint8_t *prepared, const float *alpha);
 
 static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2560, 6912, 65536};
 /* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */
 static const uint64_t grouped[][2] = {{256, 64}, {256, 128}, {512, 256}, {2560, 128},  {6912, 3456}, {4096, 1024},
                                       {128, 4},  {240, 12},  {96, 32},   {1000, 1000}, {960, 96},    {65536, 16384}};
+enum { MAX_TILES = 3, MAX_ROWS = 64, ACC_STRIDE = MAX_TILES * IR_TILE + 64, LARGEST = 65536 };
+static uint64_t tiles_of(uint64_t K) { return K == LARGEST ? 1 : MAX_TILES; }
 static const int64_t row_counts[] = {1, 2, 5, 6, 7, 13, 64};
-enum { MAX_TILES = 3, MAX_ROWS = 64, ACC_STRIDE = MAX_TILES * IR_TILE + 32, LARGEST = 65536 };
 
 enum fill { RANDOM, ALL_PLUS, ALL_MINUS, N_FILLS };
 
@@ -31,7 +30,7 @@ struct problem {
     uint64_t K, stride, n_tiles;
     int64_t n_rows;
     int8_t *trits, *codes;
-    uint8_t *tiles, *scratch;
+    uint8_t *matrix, *scratch, *prepared;
     int32_t acc[MAX_ROWS * ACC_STRIDE], want[MAX_ROWS * IR_TILE * MAX_TILES];
 };
 
@@ -39,6 +38,10 @@ static uint64_t state = 11;
 static int draw(int from, int to) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return from + (int)((state >> 33) % (uint64_t)(to - from + 1));
+}
+
+static bool runs(unsigned level, uint32_t features) {
+    return (features & x86_levels[level].needs) == x86_levels[level].needs;
 }
 
 static void *take(size_t n) {
@@ -53,11 +56,8 @@ static void problem_make(struct problem *p, uint64_t K, enum fill fill, int64_t 
     p->stride = ((K + 63) & ~(uint64_t)63) + 64;
     p->trits = take(tiles * IR_TILE * K);
     p->codes = take((size_t)rows * p->stride);
-    p->tiles = take(tiles * i2_64_tile_bytes(K));
     for (uint64_t i = 0; i < tiles * IR_TILE * K; i++)
         p->trits[i] = (int8_t)(fill == RANDOM ? draw(-1, 1) : i / K % 2 ? -1 : 1);
-    for (uint64_t t = 0; t < tiles; t++)
-        i2_64_pack_tile(p->trits + t * IR_TILE * K, IR_TILE, K, p->tiles + t * i2_64_tile_bytes(K));
     memset(p->codes, 0, (size_t)rows * p->stride);
     for (int64_t r = 0; r < rows; r++) {
         int8_t *row = p->codes + (uint64_t)r * p->stride;
@@ -75,27 +75,68 @@ static void problem_make(struct problem *p, uint64_t K, enum fill fill, int64_t 
     }
 }
 
-static void problem_free(struct problem *p) { free(p->trits), free(p->codes), free(p->tiles); }
+static void problem_free(struct problem *p) { free(p->trits), free(p->codes); }
 
-static int run(const struct jit *j, struct problem *p, const char *level, int64_t rows, uint64_t tiles) {
+/* The matrix as the core wants it, and back. */
+static int problem_pack(struct problem *p, const struct mm_core *core) {
+    uint64_t rows = p->n_tiles * IR_TILE, bytes = core->bytes(rows, p->K);
+    int8_t *back = take(rows * p->K);
+    p->matrix = take(bytes);
+    memset(p->matrix, 0xaa, bytes);
+    core->pack(p->trits, 0, IR_TILE, rows, p->K, p->matrix);
+    if (rows > IR_TILE) core->pack(p->trits + IR_TILE * p->K, IR_TILE, rows - IR_TILE, rows, p->K, p->matrix);
+    core->unpack(p->matrix, 0, 7, rows, p->K, back);
+    core->unpack(p->matrix, 7, rows - 7, rows, p->K, back + 7 * p->K);
+    int bad = memcmp(back, p->trits, rows * p->K) != 0;
+    if (bad) printf("%s K %d: unpack is not what was packed\n", core->name, (int)p->K);
+    free(back);
+    return bad;
+}
+
+static struct mm_shape shape_of(const struct mm_core *core, const struct problem *p, uint64_t group) {
+    return (struct mm_shape){.core = core, .n = p->n_tiles * IR_TILE, .K = p->K, .group = group};
+}
+
+static const char *name_of_shape(struct arena *a, const struct mm_shape *s) {
+    struct cg c = {.arena = a};
+    return mm_name(&c, "mm", s);
+}
+
+/* Runs tiles [first, first + tiles). */
+static bool call(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
+                 uint64_t first, uint64_t tiles, const float *alpha) {
     mm_fn *mm;
     struct setun_step ctx = {.unpacked_tiles = 0};
-    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "mm_k%d.%s", (int)p->K, level));
+    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, s), level));
+    if (s->core->prepare && rows == 1) {
+        prepare_fn *prepare;
+        *(void **)&prepare =
+            jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
+        prepare(p->codes, p->prepared);
+    }
     memset(p->acc, 0x55, sizeof p->acc);
-    mm(p->tiles, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, p->acc, ACC_STRIDE, p->scratch, &ctx);
+    mm(p->matrix, (int64_t)first, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, p->acc + first * IR_TILE,
+       ACC_STRIDE, p->scratch, &ctx, p->prepared, alpha);
     uint64_t unpacked = rows > 1 ? tiles : 0;
-    if (ctx.unpacked_tiles != unpacked)
-        return printf("%s K %d rows %d tiles %d: unpacked %d tiles\n", level, (int)p->K, (int)rows, (int)tiles,
-                      (int)ctx.unpacked_tiles),
-               1;
+    if (ctx.unpacked_tiles == unpacked) return true;
+    printf("%s %s K %d rows %d tiles %d: unpacked %d tiles\n", s->core->name, level, (int)p->K, (int)rows, (int)tiles,
+           (int)ctx.unpacked_tiles);
+    return false;
+}
+
+static int run(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level, int64_t rows,
+               uint64_t first, uint64_t tiles) {
+    struct mm_shape s = shape_of(core, p, 0);
+    bool around = core->whole_share && rows == 1; /* what lies beside the run may be written */
+    if (!call(j, p, &s, level, rows, first, tiles, NULL)) return 1;
     for (int64_t r = 0; r < rows; r++) {
         for (uint64_t n = 0; n < ACC_STRIDE; n++) {
-            bool inside = n < tiles * IR_TILE;
+            bool inside = n >= first * IR_TILE && n < (first + tiles) * IR_TILE;
             int32_t got = p->acc[r * ACC_STRIDE + (int64_t)n];
             int32_t want = inside ? p->want[(uint64_t)r * MAX_TILES * IR_TILE + n] : 0x55555555;
-            if (got == want) continue;
-            printf("%s K %d rows %d tiles %d: row %d sum %d is %d, not %d\n", level, (int)p->K, (int)rows, (int)tiles,
-                   (int)r, (int)n, got, want);
+            if (got == want || (around && !inside)) continue;
+            printf("%s %s K %d rows %d tiles %d+%d: row %d sum %d is %d, not %d\n", core->name, level, (int)p->K,
+                   (int)rows, (int)first, (int)tiles, (int)r, (int)n, got, want);
             return 1;
         }
     }
@@ -103,18 +144,13 @@ static int run(const struct jit *j, struct problem *p, const char *level, int64_
 }
 
 /* As p->acc holds them, but floats: chains over the groups, with a scale for each output and group. */
-static int run_groups(const struct jit *j, struct problem *p, uint64_t group, const char *level, int64_t rows,
+static int run_groups(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                       uint64_t tiles) {
-    uint64_t G = p->K / group;
+    uint64_t group = s->group, G = p->K / group;
     float *alpha = take(tiles * G * IR_TILE * sizeof *alpha), *got = (float *)p->acc;
-    mm_group_fn *mm;
-    struct setun_step ctx = {.unpacked_tiles = 0};
     int bad = 0;
     for (uint64_t i = 0; i < tiles * G * IR_TILE; i++) alpha[i] = (float)draw(1, 1000000) * 0x1p-20f;
-    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "mm_k%d_g%d.%s", (int)p->K, (int)group, level));
-    memset(p->acc, 0x55, sizeof p->acc);
-    mm(p->tiles, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, got, ACC_STRIDE, p->scratch, &ctx, alpha);
-    if (ctx.unpacked_tiles != (rows > 1 ? tiles : 0)) bad = printf("%s: unpacked a tile twice\n", level);
+    bad = !call(j, p, s, level, rows, 0, tiles, alpha);
     for (int64_t r = 0; r < rows && !bad; r++)
         for (uint64_t n = 0; n < tiles * IR_TILE && !bad; n++) {
             float y = 0;
@@ -138,24 +174,62 @@ static int run_groups(const struct jit *j, struct problem *p, uint64_t group, co
 
 static int check_groups(const struct jit *j, struct problem *p, uint64_t group, uint32_t features) {
     int bad = 0;
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        if ((features & x86_levels[l].needs) != x86_levels[l].needs) continue;
-        for (size_t i = 0; i < COUNT_OF(row_counts); i++)
-            if (row_counts[i] <= p->n_rows)
-                bad += run_groups(j, p, group, x86_levels[l].name, row_counts[i], p->n_tiles);
+    for (size_t core = 0; core < IR_N_CORES; core++) {
+        if (!ir_cores[core].groups) continue;
+        struct mm_shape s = shape_of(mm_cores[core], p, group);
+        bad += problem_pack(p, s.core);
+        for (unsigned l = 0; l < x86_n_levels; l++)
+            for (size_t i = 0; i < COUNT_OF(row_counts); i++)
+                if (runs(l, features) && row_counts[i] <= p->n_rows)
+                    bad += run_groups(j, p, &s, x86_levels[l].name, row_counts[i], p->n_tiles);
+        free(p->matrix);
     }
+    return bad;
+}
+
+static int check_level(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level) {
+    int bad = 0;
+    for (size_t i = 0; i < COUNT_OF(row_counts); i++)
+        for (uint64_t first = 0; first < p->n_tiles; first++)
+            for (uint64_t tiles = 1; first + tiles <= p->n_tiles; tiles++)
+                if (row_counts[i] <= p->n_rows) bad += run(j, p, core, level, row_counts[i], first, tiles);
     return bad;
 }
 
 static int check(const struct jit *j, struct problem *p, uint32_t features) {
     int bad = 0;
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        if ((features & x86_levels[l].needs) != x86_levels[l].needs) continue;
-        for (size_t i = 0; i < COUNT_OF(row_counts); i++)
-            for (uint64_t tiles = 1; tiles <= p->n_tiles; tiles++)
-                if (row_counts[i] <= p->n_rows) bad += run(j, p, x86_levels[l].name, row_counts[i], tiles);
+    for (size_t core = 0; core < IR_N_CORES; core++) {
+        bad += problem_pack(p, mm_cores[core]);
+        for (unsigned l = 0; l < x86_n_levels; l++)
+            if (runs(l, features)) bad += check_level(j, p, mm_cores[core], x86_levels[l].name);
+        free(p->matrix);
     }
     return bad;
+}
+
+/* All are emitted, whatever runs here. */
+static void emit_level(struct cg *c) {
+    LLVMTypeRef type;
+    for (size_t core = 0; core < IR_N_CORES; core++) {
+        struct mm_shape s = {.core = mm_cores[core]};
+        for (size_t i = 0; i < COUNT_OF(depths); i++) {
+            s.K = depths[i], s.n = tiles_of(s.K) * IR_TILE, s.group = 0;
+            jit_export(mm_function(c, &s, &type));
+            if (s.core->prepare) jit_export(mm_prepare_function(c, &s, &type));
+        }
+        for (size_t i = 0; ir_cores[core].groups && i < COUNT_OF(grouped); i++) {
+            s.K = grouped[i][0], s.group = grouped[i][1];
+            jit_export(mm_function(c, &s, &type));
+        }
+    }
+}
+
+static size_t prepared_bytes(void) {
+    uint64_t most = 64;
+    for (size_t core = 0; core < IR_N_CORES; core++)
+        if (mm_cores[core]->prepare && mm_cores[core]->prepare_bytes(LARGEST) > most)
+            most = mm_cores[core]->prepare_bytes(LARGEST);
+    return most;
 }
 
 int main(void) {
@@ -167,18 +241,16 @@ int main(void) {
     jit_start(&j);
     cg_open(&c, j.diag, j.arena, &(struct backend_options){.pic = true, .count = true}, "mm_core");
     for (unsigned l = 0; l < x86_n_levels; l++) {
-        c.level = &x86_levels[l]; /* all are emitted, whatever runs here */
-        LLVMTypeRef type;
-        for (size_t i = 0; i < COUNT_OF(depths); i++) jit_export(mm_function(&c, depths[i], &type));
-        for (size_t i = 0; i < COUNT_OF(grouped); i++)
-            jit_export(mm_group_function(&c, grouped[i][0], grouped[i][1], &type));
+        c.level = &x86_levels[l];
+        emit_level(&c);
     }
     jit_link(&j, &c);
-    p.scratch = take(mm_group_scratch_bytes(&c, LARGEST, MAX_ROWS));
+    p.scratch = take(mm_scratch_bytes(&(struct mm_shape){.core = mm_cores[0], .K = LARGEST, .group = 4}, MAX_ROWS));
+    p.prepared = take(prepared_bytes());
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         bool large = depths[i] == LARGEST;
         for (enum fill f = RANDOM; f < (large ? N_FILLS : ALL_PLUS); f++) {
-            problem_make(&p, depths[i], f, depths[i] > 2000 ? large ? 2 : 7 : MAX_ROWS, large ? 1 : MAX_TILES);
+            problem_make(&p, depths[i], f, depths[i] > 2000 ? large ? 2 : 7 : MAX_ROWS, tiles_of(depths[i]));
             bad += check(&j, &p, features);
             problem_free(&p);
         }
@@ -189,11 +261,10 @@ int main(void) {
         bad += check_groups(&j, &p, grouped[i][1], features);
         problem_free(&p);
     }
-    free(p.scratch);
+    free(p.scratch), free(p.prepared);
     cg_close(&c);
     jit_end(&j);
     for (unsigned l = 0; l < x86_n_levels; l++)
-        if ((features & x86_levels[l].needs) != x86_levels[l].needs)
-            printf("SKIP: %s, which this machine does not run\n", x86_levels[l].name);
+        if (!runs(l, features)) printf("SKIP: %s, which this machine does not run\n", x86_levels[l].name);
     return bad != 0;
 }

@@ -1,18 +1,19 @@
 /*
- * x86_asm_test -- inner loops of the ternary core touch no stack and copy no vector registers, at every level.
+ * x86_asm_test -- inner loops of the ternary cores touch no stack and copy no vector registers, at every level.
  *
- * With arguments it is the tool of test/backends/x86/: x86_asm_test LEVEL K prints the assembly of the core.
+ * With arguments it is the tool of test/backends/x86/: x86_asm_test LEVEL CORE K prints the assembly of a core.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cg.h"
+#include "backends/core.h"
 #include "backends/x86/x86.h"
 #include "expect.h"
 
-/* The assembly of mm_function(K) at a level, in the arena. */
-static const char *assembly(struct arena *a, struct diag *d, const struct cg_level *level, uint64_t K) {
+/* The assembly of a core's function for K columns at a level, in the arena. */
+static const char *assembly(struct arena *a, struct diag *d, const struct cg_level *level, const struct mm_core *core,
+                            uint64_t K) {
     struct cg c;
     char *text;
     size_t n;
@@ -21,7 +22,8 @@ static const char *assembly(struct arena *a, struct diag *d, const struct cg_lev
     LLVMTypeRef type;
     cg_open(&c, d, a, &opt, "core");
     c.level = level;
-    LLVMSetLinkage(mm_function(&c, K, &type), LLVMExternalLinkage);
+    struct mm_shape s = {.core = core, .n = 2560, .K = K};
+    LLVMSetLinkage(mm_function(&c, &s, &type), LLVMExternalLinkage);
     bool ok = cg_write_object(&c, NULL) && file_read(d, a, path, 1 << 24, &text, &n);
     cg_close(&c);
     if (!ok) exit(1);
@@ -66,14 +68,18 @@ static void check(const char *level, const char *text) {
 int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct diag *d = diag_new(a, stderr);
-    for (unsigned i = 0; i < x86_n_levels; i++) {
-        if (argc == 3 && strcmp(argv[1], x86_levels[i].name) != 0) continue;
-        const char *text = assembly(a, d, &x86_levels[i], argc == 3 ? strtoull(argv[2], NULL, 10) : 2560);
-        if (argc == 3)
-            fputs(text, stdout);
-        else
-            check(x86_levels[i].name, text);
-    }
+    bool tool = argc == 4;
+    for (unsigned i = 0; i < x86_n_levels; i++)
+        for (size_t core = 0; core < IR_N_CORES; core++) {
+            if (tool && (strcmp(argv[1], x86_levels[i].name) != 0 || strcmp(argv[2], ir_cores[core].name) != 0))
+                continue;
+            uint64_t K = tool ? strtoull(argv[3], NULL, 10) : 2560;
+            const char *text = assembly(a, d, &x86_levels[i], mm_cores[core], K);
+            if (tool)
+                fputs(text, stdout);
+            else
+                check(arena_printf(a, "%s, %s", x86_levels[i].name, ir_cores[core].name), text);
+        }
     arena_free(a);
     return expect_end();
 }

@@ -1,0 +1,195 @@
+/*
+ * core_i2.c -- two bits a weight: the form for one row of activations; many rows take the planes as they lie.
+ *
+ * A tile is a stream of MM_STEP bytes a step (codec/i2_64.c), read once from memory; nothing is kept but one
+ * accumulator a plane and vector.
+ *
+ *   for tile
+ *       acc[chain][plane][vector] = 0
+ *       for step of K/4 (unrolled):   w = load tile; x = 4 codes in every lane
+ *                                     acc[plane] = dot(acc[plane], field(w, plane), x)
+ *       sum over chains, undo the scales, minus sum(q), store 64 sums
+ *
+ * With scales of groups the same is done group by group, and what is kept from group to group is 64 floats:
+ *   y = fma(float(sums of the group), alpha of the group, y).
+ */
+#include "backends/core.h"
+#include "backends/matmul.h"
+#include "codec/i2_64.h"
+
+/* ---- the layout ---- */
+
+static uint64_t bytes(uint64_t rows, uint64_t K) { return (rows + IR_TILE - 1) / IR_TILE * i2_64_tile_bytes(K); }
+
+static void pack(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *matrix) {
+    (void)rows;
+    for (uint64_t r = 0; r < n; r += IR_TILE)
+        i2_64_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, matrix + bytes(row + r, K));
+}
+
+static void unpack(const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits) {
+    (void)rows;
+    for (uint64_t done = 0; done < n;) {
+        uint64_t first = (row + done) % IR_TILE, most = IR_TILE - first, some = n - done < most ? n - done : most;
+        i2_64_unpack_tile(matrix + (row + done) / IR_TILE * i2_64_tile_bytes(K), first, some, K, trits + done * K);
+        done += some;
+    }
+}
+
+/* ---- one row ---- */
+
+enum { MAX_SETS = 2 * MM_PLANES * 2 }; /* chains x planes x vectors */
+
+struct stream {
+    struct cg *c;
+    const struct mm_target *t;
+    LLVMValueRef tile, codes;
+    unsigned vectors, sets; /* accumulators of a chain: planes x vectors */
+    bool prefetch;
+};
+
+/* Step number `step` + u, into the accumulators of one chain. */
+static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
+    struct cg *c = s->c;
+    LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), "");
+    LLVMValueRef p = cg_at(c, s->tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
+    LLVMValueRef x = mm_codes(c, cg_at(c, s->codes, LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
+    for (unsigned v = 0; v < s->vectors; v++) {
+        LLVMValueRef w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * s->t->bytes), s->t->bytes);
+        LLVMValueRef field[MM_PLANES] = {NULL};
+        mm_split(c, &s->t->stream, w, field);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            acc[v * MM_PLANES + i] = s->t->dot(c, acc[v * MM_PLANES + i], field[i], x);
+    }
+    if (s->prefetch) mm_prefetch(c, p);
+}
+
+/* Steps [from, from + n) into fresh accumulators, widened and added to sum[vector][plane].  n is a constant. */
+static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMValueRef *sum) {
+    struct cg *c = s->c;
+    unsigned n_acc = s->t->chains * s->sets;
+    uint64_t rest = n % s->t->unroll;
+    LLVMValueRef acc[MAX_SETS] = {NULL};
+    struct cg_loop l;
+    LLVMValueRef to = LLVMBuildNSWAdd(c->b, from, cg_i64(c, n - rest), "");
+    cg_loop_begin(c, &l, from, to, cg_i64(c, s->t->unroll), "step");
+    for (unsigned a = 0; a < n_acc; a++) /* slot a carries accumulator a */
+        acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
+    for (unsigned u = 0; u < s->t->unroll; u++) stream_step(s, l.i, u, acc + u % s->t->chains * s->sets);
+    for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, acc[a]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < n_acc; a++) acc[a] = cg_result(&l, a);
+    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, acc + u % s->t->chains * s->sets);
+    for (unsigned a = 0; a < n_acc; a++) {
+        LLVMValueRef wide = s->t->widen ? s->t->widen(c, acc[a]) : acc[a];
+        sum[a % s->sets] = LLVMBuildAdd(c->b, sum[a % s->sets], wide, "");
+    }
+}
+
+/* All steps of a tile: in one block, or in as many as narrow accumulators need. */
+static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
+    struct cg *c = s->c;
+    uint64_t block = mm_flush(s->t, &s->t->stream), done = 0;
+    for (unsigned a = 0; a < s->sets; a++) sum[a] = LLVMConstNull(mm_sum_type(c));
+    if (block && steps > block) {
+        struct cg_loop l; /* slot a carries sum a */
+        done = steps / block * block;
+        cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, done), cg_i64(c, block), "block");
+        for (unsigned a = 0; a < s->sets; a++) sum[a] = l.phi[cg_carry(c, &l, sum[a])];
+        stream_block(s, l.i, block, sum);
+        for (unsigned a = 0; a < s->sets; a++) cg_next(&l, a, sum[a]);
+        cg_loop_end(c, &l);
+        for (unsigned a = 0; a < s->sets; a++) sum[a] = cg_result(&l, a);
+    }
+    if (done < steps) stream_block(s, cg_i64(c, done), steps - done, sum);
+}
+
+/* A row's 64 results of a tile, at out. */
+static void store_tile(struct stream *s, LLVMValueRef *result, LLVMValueRef out) {
+    for (unsigned v = 0; v < s->vectors; v++)
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(s->c, result[v * MM_PLANES + i], cg_at_const(s->c, out, i * 4 * MM_LANES + v * s->t->bytes), 4);
+}
+
+static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
+    LLVMValueRef sum[MAX_SETS] = {NULL};
+    stream_sums(s, (K + 3) / 4, sum);
+    LLVMValueRef code_sum = mm_code_sum(s->c, s->codes, K);
+    for (unsigned v = 0; v < s->vectors; v++) mm_finish(s->c, &s->t->stream, sum + v * MM_PLANES, code_sum);
+    store_tile(s, sum, out);
+}
+
+/* The same, group by group, each with 64 floats of alpha. */
+static void stream_groups(struct stream *s, uint64_t K, uint64_t group, LLVMValueRef alpha, LLVMValueRef out) {
+    struct cg *c = s->c;
+    LLVMTypeRef floats = LLVMVectorType(c->f32, s->t->bytes / 4);
+    LLVMValueRef tile = s->tile, codes = s->codes, y[MAX_SETS] = {NULL}, sum[MAX_SETS] = {NULL};
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, K / group), cg_i64(c, 1), "group");
+    for (unsigned a = 0; a < s->sets; a++) y[a] = l.phi[cg_carry(c, &l, LLVMConstNull(floats))];
+    s->tile = cg_at(c, tile, LLVMBuildMul(c->b, l.i, cg_i64(c, group / 4 * MM_STEP), ""));
+    s->codes = cg_at(c, codes, LLVMBuildMul(c->b, l.i, cg_i64(c, group), ""));
+    LLVMValueRef scales = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
+    stream_sums(s, group / 4, sum);
+    LLVMValueRef code_sum = mm_group_sum(c, s->codes, group);
+    for (unsigned v = 0; v < s->vectors; v++)
+        mm_add_group(c, &s->t->stream, sum + v * MM_PLANES, code_sum, scales, v, y + v * MM_PLANES);
+    for (unsigned a = 0; a < s->sets; a++) cg_next(&l, a, y[a]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < s->sets; a++) y[a] = cg_result(&l, a);
+    s->tile = tile, s->codes = codes;
+    store_tile(s, y, out);
+}
+
+static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_args *a) {
+    const struct mm_target *t = c->level->mm;
+    uint64_t K = shape->K, group = shape->group;
+    struct stream s = {.c = c, .t = t, .codes = a->codes, .vectors = mm_vectors(t), .prefetch = mm_streams(c)};
+    s.sets = s.vectors * MM_PLANES;
+    if (!t->chains || t->chains * s.sets > MAX_SETS) BUG("level '%s' has %u chains", c->level->name, t->chains);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), a->n_tiles, cg_i64(c, 1), "tile");
+    LLVMValueRef tile = LLVMBuildAdd(c->b, a->first, l.i, "");
+    s.tile = cg_at(c, a->matrix, LLVMBuildMul(c->b, tile, cg_i64(c, i2_64_tile_bytes(K)), ""));
+    LLVMValueRef out = cg_at(c, a->acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
+    if (group)
+        stream_groups(&s, K, group,
+                      cg_at(c, a->alpha, LLVMBuildMul(c->b, tile, cg_i64(c, mm_alpha_bytes(K, group)), "")), out);
+    else
+        stream_tile(&s, K, out);
+    cg_loop_end(c, &l);
+}
+
+/* ---- many rows ---- */
+
+static const struct mm_planes *panel(const struct mm_target *t) { return &t->panel; }
+
+static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p) {
+    unsigned width = c->level->mm->bytes;
+    LLVMValueRef tile = cg_at(c, a->matrix, LLVMBuildMul(c->b, p->tile, cg_i64(c, i2_64_tile_bytes(s->K)), ""));
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), p->steps, cg_i64(c, 1), "unpack");
+    LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildNSWAdd(c->b, p->from, l.i, ""), cg_i64(c, 6), "");
+    LLVMValueRef w = cg_at(c, tile, at),
+                 to = cg_at(c, p->to, LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * width), ""));
+    for (unsigned v = 0; v < mm_vectors(c->level->mm); v++) {
+        LLVMValueRef field[MM_PLANES];
+        mm_split(c, panel(c->level->mm), cg_load(c, mm_byte_type(c), cg_at_const(c, w, v * width), width), field);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, field[i], cg_at_const(c, to, (v * MM_PANEL * MM_PLANES + i) * width), width);
+    }
+    cg_prefetch(c, cg_at_const(c, w, MM_AHEAD_L2), 1);
+    cg_loop_end(c, &l);
+}
+
+const struct mm_core mm_core_i2 = {
+    .name = "i2",
+    .layout = SETUN_LAYOUT_I2_64,
+    .bytes = bytes,
+    .pack = pack,
+    .unpack = unpack,
+    .one_row = one_row,
+    .panel_steps = 1,
+    .panel = panel,
+    .unpack_panel = unpack_panel,
+};
