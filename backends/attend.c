@@ -15,16 +15,6 @@
 
 /* ---- addresses ---- */
 
-enum ir_store attend_store(const struct ir_state *s) { return s->elem == IR_CACHE_F16 ? IR_STORE_F16 : IR_STORE_F32; }
-
-LLVMValueRef attend_position(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j) {
-    LLVMBuilderRef b = a->k->c->b;
-    LLVMValueRef block = mul(a, LLVMBuildLShr(b, j, i64(a, 6), ""), a->k->c->plan->state_block_bytes);
-    LLVMValueRef row = mul(a, LLVMBuildAnd(b, j, i64(a, IR_BLOCK_POS - 1), ""), ir_state_row_bytes(s));
-    return cg_at(a->k->c, zero, add(a, block, row));
-}
-_Static_assert(IR_BLOCK_POS == 64, "blocks are found by a shift of 6");
-
 LLVMValueRef attend_record(const struct attend *a, LLVMValueRef chunk) {
     LLVMValueRef n = LLVMBuildSub(a->k->c->b, chunk, a->c_from, "");
     return cg_at(a->k->c, a->records, mul(a, n, (uint64_t)RECORD * a->block));
@@ -116,9 +106,9 @@ static void weights(const struct attend *a) {
 
 /* ---- values ---- */
 
-static LLVMValueRef value_at(const struct attend *a, LLVMValueRef row, uint64_t i) {
-    enum ir_store store = attend_store(a->value);
-    return dot_load(a->k->c, store, cg_at_const(a->k->c, row, i * ir_store_bytes(store)), CG_VL);
+LLVMValueRef attend_scale(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j) {
+    if (s->elem != IR_CACHE_I8) return NULL;
+    return cg_load(a->k->c, a->k->c->f32, cache_scale(a->k, s, zero, j), 4);
 }
 
 /* o_c[head][vector] of outputs [first, first + 16 n): fma(p_j, v_j, o) over the chunk's visible j. */
@@ -131,11 +121,13 @@ static void chunk_values(const struct attend *a, LLVMValueRef chunk, LLVMValueRe
     cg_loop_begin(c, &l, span.from, span.to, i64(a, 1), "value");
     for (unsigned i = 0; i < n * a->block; i++) cg_carry(c, &l, LLVMConstNull(c->vf));
     LLVMValueRef p_at = attend_float(a, record, LLVMBuildSub(c->b, l.i, span.start, ""));
-    LLVMValueRef row = attend_position(a, a->value, a->values, l.i);
-    LLVMValueRef later = attend_position(a, a->value, a->values, add(a, l.i, i64(a, ATTEND_AHEAD)));
-    uint64_t bytes = ir_store_bytes(attend_store(a->value));
+    LLVMValueRef row = cache_position(a->k, a->value, a->values, l.i);
+    LLVMValueRef later = cache_position(a->k, a->value, a->values, add(a, l.i, i64(a, ATTEND_AHEAD)));
+    LLVMValueRef scale = attend_scale(a, a->value, a->values, l.i);
+    uint64_t bytes = ir_elem_bytes(a->value->elem);
     attend_fetch(a, cg_at_const(c, later, first * bytes), n * CG_VL * bytes);
-    for (unsigned i = 0; i < n; i++) v[i] = value_at(a, row, first + CG_VL * i);
+    for (unsigned i = 0; i < n; i++)
+        v[i] = cache_load(c, a->value, cg_at_const(c, row, (first + CG_VL * i) * bytes), CG_VL, scale);
     for (unsigned h = 0; h < a->block; h++) {
         LLVMValueRef p = cg_splat(c, cg_load(c, c->f32, cg_at_const(c, p_at, (uint64_t)RECORD * h), 4), CG_VL);
         for (unsigned i = 0; i < n; i++) cg_next(&l, h * n + i, cg_fma(c, p, v[i], l.phi[h * n + i]));
@@ -184,14 +176,6 @@ static LLVMValueRef window_start(const struct attend *a) {
     return larger(a, before, i64(a, 0));
 }
 
-/* The address of the kv head's elements in the row of position 0. */
-static LLVMValueRef first_row(const struct attend *a, const struct ir_state *s) {
-    struct cg *c = a->k->c;
-    LLVMValueRef kv = LLVMBuildUDiv(c->b, a->head, i64(a, a->heads / a->kv_heads), "");
-    LLVMValueRef off = LLVMBuildMul(c->b, kv, i64(a, (uint64_t)a->d * ir_store_bytes(attend_store(s))), "");
-    return cg_at(c, kern_state_block(a->k, s, a->slot, i64(a, 0)), off);
-}
-
 static void see(struct attend *a, const struct kern_row_at *row) {
     struct cg *c = a->k->c;
     LLVMValueRef q = kern_row(a->k, a->op->in[0], row->at[a->op->in[0]->type.rows]);
@@ -201,8 +185,9 @@ static void see(struct attend *a, const struct kern_row_at *row) {
     a->from = window_start(a);
     a->c_from = LLVMBuildUDiv(c->b, a->from, i64(a, CHUNK), "");
     a->c_to = add(a, LLVMBuildUDiv(c->b, a->pos, i64(a, CHUNK), ""), i64(a, 1));
-    a->keys = first_row(a, a->key);
-    a->values = first_row(a, a->value);
+    LLVMValueRef kv = LLVMBuildUDiv(c->b, a->head, i64(a, a->heads / a->kv_heads), "");
+    a->keys = cache_head(a->k, a->key, a->slot, kv);
+    a->values = cache_head(a->k, a->value, a->slot, kv);
 }
 
 /* Records for every chunk of the context; the first and last may be seen in part. */

@@ -25,13 +25,11 @@ struct attend {
     LLVMValueRef q, records;
     LLVMValueRef tops, sums, out; /* a head each: M, sum of weights, results (out_stride bytes) */
     LLVMValueRef partial;         /* a head each: partial_stride bytes */
-    LLVMValueRef keys, values;    /* the kv head's elements in the row of position 0 */
+    LLVMValueRef keys, values;    /* the kv head's position 0 */
 };
 
 /* ---- addresses ---- */
 
-/* The address of position j, given that of position 0. */
-LLVMValueRef attend_position(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j);
 /* The chunk's record of the block's first head; those of the others follow. */
 LLVMValueRef attend_record(const struct attend *a, LLVMValueRef chunk);
 /* Address of float i behind p. */
@@ -43,7 +41,8 @@ struct attend_span {
 struct attend_span attend_chunk(const struct attend *a, LLVMValueRef chunk);
 /* <n x i1>: is position j + lane seen? */
 LLVMValueRef attend_visible(const struct attend *a, LLVMValueRef j, unsigned n);
-enum ir_store attend_store(const struct ir_state *s);
+/* The scale of position j of an int8 cache, given the address of position 0; NULL: others have none. */
+LLVMValueRef attend_scale(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j);
 
 /* A kv head's part of a row is short and the next one far: hardware sees no stream, so what is needed ATTEND_AHEAD
  * positions later is asked for: bytes at p.  Behind the last position that is a row not yet written, or nothing;

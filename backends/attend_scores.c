@@ -30,18 +30,23 @@ static LLVMValueRef query(const struct attend *a, unsigned head, LLVMValueRef i)
     return cg_load(c, c->sf, cg_at_const(c, attend_float(a, a->q, i), 4 * (uint64_t)a->d * head), 4);
 }
 
+/* The keys of one or two positions. */
+struct key_at {
+    LLVMValueRef key, scale[2]; /* scale: of int8, else NULL */
+};
+
 /* acc[position][head] += 32 products from element i on, of which the first n count. */
-static void score_step(const struct attend *a, LLVMValueRef first_key, LLVMValueRef i, uint64_t n, LLVMValueRef *acc) {
+static void score_step(const struct attend *a, const struct key_at *at, LLVMValueRef i, uint64_t n, LLVMValueRef *acc) {
     struct cg *c = a->k->c;
-    enum ir_store store = attend_store(a->key);
-    LLVMValueRef key = cg_at(c, first_key, mul(a, i, ir_store_bytes(store)));
+    LLVMValueRef key = cg_at(c, at->key, mul(a, i, ir_elem_bytes(a->key->elem)));
     LLVMValueRef q[MAX_BLOCK] = {NULL};
     for (unsigned h = 0; h < a->block; h++) {
         q[h] = query(a, h, i);
         if (n < LANES) q[h] = dot_first_lanes(c, q[h], n);
     }
     for (unsigned p = 0; p < a->at_once; p++) {
-        LLVMValueRef k = dot_load(c, store, cg_at_const(c, key, p * ir_state_row_bytes(a->key)), LANES);
+        LLVMValueRef k =
+            cache_load(c, a->key, cg_at_const(c, key, p * ir_state_position_bytes(a->key)), LANES, at->scale[p]);
         if (n < LANES) k = dot_first_lanes(c, k, n);
         for (unsigned h = 0; h < a->block; h++) acc[p * a->block + h] = cg_fma(c, q[h], k, acc[p * a->block + h]);
     }
@@ -50,7 +55,8 @@ static void score_step(const struct attend *a, LLVMValueRef first_key, LLVMValue
 enum { UNROLL = 4 };
 
 /* Lane sums over elements [first, first + n) of a block of sum1024. */
-static void score_lanes(const struct attend *a, LLVMValueRef key, uint64_t first, uint64_t n, LLVMValueRef *acc) {
+static void score_lanes(const struct attend *a, const struct key_at *key, uint64_t first, uint64_t n,
+                        LLVMValueRef *acc) {
     struct cg *c = a->k->c;
     unsigned sums = a->at_once * a->block;
     uint64_t whole = n / LANES * LANES;
@@ -98,12 +104,15 @@ uint64_t attend_partial(const struct attend *a) { return 4 * CG_VL * (CG_VL / a-
 
 /* Lane sums of 16 positions over elements [first, first + n), one or two positions at a time: loops keep the
  * registers' pressure where LLVM's scheduler cannot raise it. */
-static void partial_sums(const struct attend *a, LLVMValueRef key, uint64_t first, uint64_t n) {
+static void partial_sums(const struct attend *a, LLVMValueRef j, uint64_t first, uint64_t n) {
     struct cg *c = a->k->c;
     LLVMValueRef acc[2 * MAX_BLOCK] = {NULL};
     struct cg_loop l;
     cg_loop_begin(c, &l, i64(a, 0), i64(a, CG_VL), i64(a, a->at_once), "position");
-    score_lanes(a, cg_at(c, key, mul(a, l.i, ir_state_row_bytes(a->key))), first, n, acc);
+    struct key_at key = {.key = cache_position(a->k, a->key, a->keys, add(a, j, l.i))};
+    for (unsigned p = 0; p < a->at_once; p++)
+        key.scale[p] = attend_scale(a, a->key, a->keys, add(a, j, add(a, l.i, i64(a, p))));
+    score_lanes(a, &key, first, n, acc);
     LLVMValueRef to = cg_at(c, a->partial, mul(a, l.i, 4 * CG_VL / a->at_once));
     for (unsigned h = 0; h < a->block; h++) {
         LLVMValueRef sum = fold(c, acc[h]);
@@ -128,13 +137,10 @@ static LLVMValueRef merged(const struct attend *a, LLVMValueRef partial) {
  * records behind it. */
 static void scores_of(const struct attend *a, LLVMValueRef j, LLVMValueRef to) {
     struct cg *c = a->k->c;
-    LLVMValueRef key = attend_position(a, a->key, a->keys, j),
-                 later = attend_position(a, a->key, a->keys, add(a, j, i64(a, ATTEND_AHEAD)));
-    for (unsigned p = 0; p < CG_VL; p++)
-        attend_fetch(a, cg_at_const(c, later, p * ir_state_row_bytes(a->key)),
-                     (uint64_t)a->d * ir_store_bytes(attend_store(a->key)));
+    LLVMValueRef later = cache_position(a->k, a->key, a->keys, add(a, j, i64(a, ATTEND_AHEAD)));
+    attend_fetch(a, later, CG_VL * ir_state_position_bytes(a->key));
     for (uint64_t first = 0; first < a->d; first += SETUN_SUM_BLOCK) {
-        partial_sums(a, key, first, a->d - first < SETUN_SUM_BLOCK ? a->d - first : SETUN_SUM_BLOCK);
+        partial_sums(a, j, first, a->d - first < SETUN_SUM_BLOCK ? a->d - first : SETUN_SUM_BLOCK);
         struct cg_loop l;
         cg_loop_begin(c, &l, i64(a, 0), i64(a, a->block), i64(a, 1), "head");
         LLVMValueRef at = cg_at(c, to, mul(a, l.i, RECORD));

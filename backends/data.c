@@ -115,7 +115,7 @@ static bool first_of_states(const struct ir_module *m, size_t at) {
 
 static void place_state(struct data_plan *p, const struct ir_state *s) {
     p->state_offset[s->id] = p->state_block_bytes;
-    p->state_block_bytes += up(IR_BLOCK_POS * ir_state_row_bytes(s), ALIGN);
+    p->state_block_bytes += up(ir_state_heads(s) * ir_state_head_bytes(s), ALIGN);
 }
 
 static void place_states(struct data_plan *p, const struct ir_module *m) {

@@ -58,9 +58,8 @@ unsigned kern_homes(const struct kern *k, const struct ir_val *v, const struct i
 LLVMValueRef kern_weight(struct kern *k, const struct ir_weight *w, uint64_t offset);
 /* The state class that v is a version of. */
 const struct ir_state *kern_state(const struct ir_val *v);
-/* Address of the state's row of position pos (i64) of sequence slot (i64). */
-LLVMValueRef kern_state_block(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef block);
-LLVMValueRef kern_state_row(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef pos);
+/* bytes * layer, for what belongs to a stack. */
+LLVMValueRef kern_layer_offset(struct kern *k, uint64_t bytes);
 /* Address of bytes of thread scratch that nothing else in this kernel (or stage) uses. */
 LLVMValueRef kern_scratch(struct kern *k, uint64_t bytes);
 /* The thread's share [from, to) of n things (i64). */
@@ -77,6 +76,19 @@ struct kern_row_at {
 struct kern_row_at kern_row_at(struct kern *k, enum ir_rowsym sym, LLVMValueRef m);
 /* A field of the row's struct setun_row, widened to i64. */
 LLVMValueRef kern_info(struct kern *k, const struct kern_row_at *r, size_t offset);
+
+/* ---- caches (cache.c); slots, heads, positions are i64 ---- */
+/* Address of the head's position 0 of sequence slot. */
+LLVMValueRef cache_head(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef head);
+/* Address of position pos, and of its scale in an int8 cache, given that of position 0 of the same head. */
+LLVMValueRef cache_position(struct kern *k, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef pos);
+LLVMValueRef cache_scale(struct kern *k, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef pos);
+/* n elements at p as they are read back, <n x f32>; scale: that of an int8 cache, a float. */
+LLVMValueRef cache_load(struct cg *c, const struct ir_state *s, LLVMValueRef p, unsigned n, LLVMValueRef scale);
+/* Address of element i (i64, counted over all heads) of the position whose head 0 is at p. */
+LLVMValueRef cache_element(struct kern *k, const struct ir_state *s, LLVMValueRef p, LLVMValueRef i);
+/* x, <16 x f32>, to a cache of floats. */
+void cache_store(struct cg *c, const struct ir_state *s, LLVMValueRef x, LLVMValueRef p);
 
 /* ---- functions of the shape of a kernel: void (ptr ctx, i32 tid, i32 layer, ptr io...) ---- */
 /* "body.0:h" or, of an emit, "generate:logits", with the separator given. */

@@ -58,15 +58,14 @@ unsigned kern_homes(const struct kern *k, const struct ir_val *v, const struct i
 
 /* ---- weights and states ---- */
 
-/* bytes * layer, for what belongs to a stack */
-static LLVMValueRef layer_offset(struct kern *k, uint64_t bytes) {
+LLVMValueRef kern_layer_offset(struct kern *k, uint64_t bytes) {
     LLVMValueRef layer = LLVMBuildZExt(k->c->b, k->layer, k->c->i64, "");
     return LLVMBuildMul(k->c->b, layer, cg_i64(k->c, bytes), "");
 }
 
 LLVMValueRef kern_weight(struct kern *k, const struct ir_weight *w, uint64_t offset) {
     LLVMValueRef p = cg_at_const(k->c, k->weights, offset);
-    return w->layers ? cg_at(k->c, p, layer_offset(k, k->c->plan->tensor[w->id].layer_stride)) : p;
+    return w->layers ? cg_at(k->c, p, kern_layer_offset(k, k->c->plan->tensor[w->id].layer_stride)) : p;
 }
 
 const struct ir_state *kern_state(const struct ir_val *v) {
@@ -81,24 +80,6 @@ const struct ir_state *kern_state(const struct ir_val *v) {
         else
             BUG("%s makes no state", ir_ops[def->code].name);
     }
-}
-
-LLVMValueRef kern_state_block(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef block) {
-    struct cg *c = k->c;
-    const struct data_plan *plan = c->plan;
-    LLVMValueRef at = LLVMBuildMul(c->b, slot, k->slot_stride, "");
-    at = LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, block, cg_i64(c, plan->state_block_bytes), ""), "");
-    at = LLVMBuildAdd(c->b, at, cg_i64(c, plan->state_offset[s->id]), "");
-    if (s->layers) at = LLVMBuildAdd(c->b, at, layer_offset(k, plan->state_stride[s->id]), "");
-    return cg_at(c, k->state, at);
-}
-
-LLVMValueRef kern_state_row(struct kern *k, const struct ir_state *s, LLVMValueRef slot, LLVMValueRef pos) {
-    struct cg *c = k->c;
-    LLVMValueRef block = LLVMBuildUDiv(c->b, pos, cg_i64(c, IR_BLOCK_POS), "");
-    LLVMValueRef in_block = LLVMBuildURem(c->b, pos, cg_i64(c, IR_BLOCK_POS), "");
-    LLVMValueRef at = LLVMBuildMul(c->b, in_block, cg_i64(c, ir_state_row_bytes(s)), "");
-    return cg_at(c, kern_state_block(k, s, slot, block), at);
 }
 
 /* ---- scratch, threads, failures ---- */

@@ -181,17 +181,6 @@ LLVMValueRef vec_at(struct vec *v, const struct ir_val *val, struct vec_pos p) {
 
 /* ---- sinks ---- */
 
-/* The cache's rounding: the magnitude cut at 65504 as an integer, like ir/num.c, which also makes NaNs finite. */
-static LLVMValueRef to_f16(struct cg *c, LLVMValueRef x) {
-    LLVMValueRef u = LLVMBuildBitCast(c->b, x, c->vi, "");
-    LLVMValueRef sign = LLVMBuildAnd(c->b, u, cg_splat(c, cg_i32(c, 0x80000000u), CG_VL), "");
-    LLVMValueRef mag = LLVMBuildAnd(c->b, u, cg_splat(c, cg_i32(c, 0x7fffffff), CG_VL), "");
-    LLVMValueRef top = cg_splat(c, cg_i32(c, 0x477fe000), CG_VL);
-    mag = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, mag, top, ""), mag, top, "");
-    x = LLVMBuildBitCast(c->b, LLVMBuildOr(c->b, mag, sign, ""), c->vf, "");
-    return LLVMBuildFPTrunc(c->b, x, LLVMVectorType(LLVMHalfTypeInContext(c->llvm), CG_VL), "");
-}
-
 /* Stores all 16 lanes, or only the first `lanes` one by one. */
 static void store_lanes(struct cg *c, LLVMValueRef x, LLVMValueRef to, unsigned bytes, unsigned lanes) {
     if (lanes == CG_VL) {
@@ -205,13 +194,11 @@ static void store_lanes(struct cg *c, LLVMValueRef x, LLVMValueRef to, unsigned 
 static void store_sink(struct vec *v, const struct vec_sink *sink, struct vec_pos p, unsigned lanes) {
     struct cg *c = v->k->c;
     LLVMValueRef x = vec_at(v, sink->val, p);
-    unsigned bytes = 4;
-    if (sink->state && sink->state->elem == IR_CACHE_F16) {
-        x = to_f16(c, x);
-        bytes = 2;
-    }
-    LLVMValueRef index = sink->unit ? p.rel : p.abs;
-    store_lanes(c, x, cg_at(c, sink->to, LLVMBuildMul(c->b, index, cg_i64(c, bytes), "")), bytes, lanes);
+    if (sink->state)
+        cache_store(c, sink->state, x, cache_element(v->k, sink->state, sink->to, p.abs));
+    else
+        store_lanes(c, x, cg_at(c, sink->to, LLVMBuildMul(c->b, sink->unit ? p.rel : p.abs, cg_i64(c, 4), "")), 4,
+                    lanes);
 }
 
 /* Sinks [from, n) whose rows are as long as the first one's: one loop; marks them done. */
@@ -248,7 +235,7 @@ void vec_finish(struct vec *v) {
     v->sinks.n = 0;
 }
 
-static void sink(struct vec *v, struct vec_sink what) { *vec_push(v->k->c->arena, &v->sinks) = what; }
+void vec_sink(struct vec *v, struct vec_sink what) { *vec_push(v->k->c->arena, &v->sinks) = what; }
 
 static LLVMValueRef home_row(struct vec *v, const struct ir_val *home) {
     LLVMValueRef row = v->row.at[home->type.rows];
@@ -262,7 +249,7 @@ static void add_homes(struct vec *v, struct ir_val *val) {
     unsigned n = kern_homes(v->k, val, homes);
     for (unsigned i = 0; i < n; i++)
         if (vec_slot(v, val)->home != homes[i])
-            sink(v, (struct vec_sink){.val = val, .home = homes[i], .to = home_row(v, homes[i])});
+            vec_sink(v, (struct vec_sink){.val = val, .home = homes[i], .to = home_row(v, homes[i])});
 }
 
 /* ---- memory ---- */
@@ -293,7 +280,7 @@ LLVMValueRef vec_memory(struct vec *v, const struct ir_val *val) {
     if (!vec_slot(v, val)->mem) {
         if (!waits(v, val)) {
             LLVMValueRef to = kern_scratch(v->k, 4 * (vec_room(v, val) + 2 * IR_LANES));
-            sink(v, (struct vec_sink){.val = val, .to = to, .unit = v->unit, .keep = true});
+            vec_sink(v, (struct vec_sink){.val = val, .to = to, .unit = v->unit, .keep = true});
         }
         vec_finish(v);
     }
@@ -338,13 +325,6 @@ static void note_embed(struct vec *v, const struct ir_op *op) {
     vec_slot(v, op->out[0])->once = cg_at(c, table, LLVMBuildMul(c->b, token, cg_i64(c, bytes), ""));
 }
 
-static void note_write(struct vec *v, const struct ir_op *op) {
-    LLVMValueRef slot = kern_info(v->k, &v->row, offsetof(struct setun_row, slot));
-    LLVMValueRef pos = kern_info(v->k, &v->row, offsetof(struct setun_row, pos));
-    const struct ir_state *state = kern_state(op->in[0]);
-    sink(v, (struct vec_sink){.val = op->in[1], .state = state, .to = kern_state_row(v->k, state, slot, pos)});
-}
-
 void vec_core(struct vec *v, const struct ir_op *op, LLVMValueRef mem) {
     vec_bind(v, op->out[0], mem, true);
     add_homes(v, op->out[0]);
@@ -359,7 +339,7 @@ void vec_op(struct vec *v, const struct ir_op *op) {
         return;
     }
     if (op->code == IR_OP_write) {
-        note_write(v, op);
+        cache_write(v, op);
         return;
     }
     if (op->code == IR_OP_rmsnorm || op->code == IR_OP_l2norm)

@@ -29,7 +29,7 @@ struct vec_sink {
     const struct ir_val *val;
     const struct ir_val *home; /* where to, or NULL */
     const struct ir_state *state;
-    LLVMValueRef to; /* address of element 0 of the row, or of the unit's first */
+    LLVMValueRef to; /* address of element 0 of the row, or of the unit's first; of a state: of its head 0 */
     bool unit, keep; /* to is the unit's; scratch from which val is read from now on */
 };
 
@@ -57,6 +57,8 @@ struct vec_pos {
     LLVMValueRef abs, rel;
 };
 
+/* Something to be stored by the next loop. */
+void vec_sink(struct vec *v, struct vec_sink what);
 /* Says that v is in memory; mem as in struct vec_slot. */
 void vec_bind(struct vec *v, const struct ir_val *val, LLVMValueRef mem, bool unit);
 /* A core's result: mem holds it for the unit. */
@@ -85,5 +87,6 @@ void rows_norm(struct vec *v, const struct ir_op *op);
 LLVMValueRef rows_gain(struct cg *c, const struct ir_op *op, LLVMValueRef stored);
 void rows_quant(struct vec *v, const struct ir_op *op);
 void rope_emit(struct vec *v, const struct ir_op *op);
+void cache_write(struct vec *v, const struct ir_op *op);
 
 #endif

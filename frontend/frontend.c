@@ -39,8 +39,31 @@ bool frontend_check(struct diag *d, struct arena *a, struct names *names, const 
 
 /* ---- config ---- */
 
+/* The line of the text that declares a config value; NULL: none does. */
+static const struct ast_field *field_of(const struct ast_model *ast, const char *name) {
+    for (const struct ast_node *n = ast->items; n; n = n->next)
+        for (const struct ast_field *f = n->kind == AST_CONFIG ? n->fields : NULL; f; f = f->next)
+            for (const struct ast_name *x = f->names; x; x = x->next)
+                if (strcmp(x->text, name) == 0) return f;
+    return NULL;
+}
+
+/* kv=int8: the one kind of config value that is no number. */
+static bool set_word(const struct frontend_input *in, struct config_values *c, const char *name, const char *set) {
+    const char *word = set + strlen(name) + (strchr(set, '=') != NULL), *near;
+    const char *where = arena_printf(in->arena, "--set %s", set);
+    if (sema_is_cache(word)) {
+        config_put_word(in->arena, c, name, word);
+        return true;
+    }
+    diag_in(in->diag, where, DIAG_SET_CACHE, word);
+    if ((near = sema_near_cache(word))) diag_note_in(in->diag, where, "did you mean '%s'?", near);
+    return false;
+}
+
 /* The checkpoint's values, or none, under those of the command line. */
-static bool make_config(const struct frontend_input *in, const struct checkpoint *cp, struct config_values *c) {
+static bool make_config(const struct frontend_input *in, const struct ast_model *ast, const struct checkpoint *cp,
+                        struct config_values *c) {
     *c = (struct config_values){.bos = -1};
     if (cp) {
         const struct config_values *file = checkpoint_config(cp);
@@ -48,8 +71,13 @@ static bool make_config(const struct frontend_input *in, const struct checkpoint
         memset(&c->values, 0, sizeof c->values);
         for (size_t i = 0; i < file->values.n; i++) *vec_push(in->arena, &c->values) = file->values.at[i];
     }
-    for (size_t i = 0; i < in->n_sets; i++)
-        if (!config_set(in->diag, in->arena, c, in->sets[i])) return false;
+    for (size_t i = 0; i < in->n_sets; i++) {
+        const char *name = arena_strndup(in->arena, in->sets[i], strcspn(in->sets[i], "="));
+        const struct ast_field *f = field_of(ast, name);
+        bool ok = f && sema_is_word(f->type) ? set_word(in, c, name, in->sets[i])
+                                             : config_set(in->diag, in->arena, c, in->sets[i]);
+        if (!ok) return false;
+    }
     return true;
 }
 
@@ -62,9 +90,7 @@ static bool check_sets(const struct frontend_input *in, const struct ast_model *
     bool ok = true;
     for (size_t i = 0; i < in->n_sets; i++) {
         const char *name = arena_strndup(in->arena, in->sets[i], strcspn(in->sets[i], "="));
-        bool found = false;
-        for (size_t k = 0; k < known.n; k++) found |= strcmp(known.at[k], name) == 0;
-        if (found) continue;
+        if (field_of(ast, name)) continue;
         const char *where = arena_printf(in->arena, "--set %s", in->sets[i]);
         const char *near = nearest_name(name, known.at, known.n);
         ok = diag_in(in->diag, where, DIAG_UNKNOWN_SET, ast->name.text, name);
@@ -77,7 +103,9 @@ void frontend_print_config(struct buf *out, const struct frontend_model *f) {
     for (size_t i = 0; i < f->config.values.n; i++) {
         const struct config_value *v = &f->config.values.at[i];
         char text[40];
-        if (v->is_int)
+        if (v->word)
+            buf_printf(out, "%s = %s\n", v->name, v->word);
+        else if (v->is_int)
             buf_printf(out, "%s = %" PRId64 "\n", v->name, v->i);
         else
             buf_printf(out, "%s = %s\n", v->name, fmt_f64(text, v->real));
@@ -221,7 +249,7 @@ bool frontend_load(const struct frontend_input *in, struct frontend_model *f) {
     if (!ast || !check_sets(in, ast)) return false;
     if (in->weights && !(f->checkpoint = checkpoint_open(in->diag, in->arena, in->weights, &in->dialect))) return false;
     struct config_values config;
-    if (!make_config(in, f->checkpoint, &config)) return false;
+    if (!make_config(in, ast, f->checkpoint, &config)) return false;
     struct finder finder = {.in = in, .cp = f->checkpoint};
     struct sema_input check = {.diag = in->diag,
                                .arena = in->arena,

@@ -25,7 +25,9 @@ static void put_field(struct buf *out, const char *text, const struct ast_field 
         const struct config_value *v = value_of(values, x->text);
         char number[40];
         buf_printf(out, "%s%s : %s", x == f->names ? "" : "\n    ", x->text, f->type->name);
-        if (v && v->is_int) {
+        if (v && v->word) {
+            buf_printf(out, " = %s", v->word);
+        } else if (v && v->is_int) {
             buf_printf(out, " = %" PRId64, v->i);
         } else if (v) {
             fmt_f64(number, v->real);

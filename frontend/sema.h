@@ -153,6 +153,12 @@ struct sema_serves sema_serves(struct arena *a, const struct ast_model *ast);
 /* Is word, or nothing, one of the names?  No names rule nothing out. */
 bool sema_serves_one(const char *const *names, size_t n, const char *word);
 
+/* Is a config value of this type a word, not a number? */
+bool sema_is_word(const struct ast_type *t);
+/* Is it one of f32, f16, int8, as caches are?  Otherwise: which of them may be meant; NULL: none. */
+bool sema_is_cache(const char *word);
+const char *sema_near_cache(const char *word);
+
 /* The table of builtins as docs/language.md shows it. */
 void sema_list_builtins(struct buf *out);
 

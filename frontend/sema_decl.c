@@ -15,12 +15,38 @@ static const struct {
     {"id", TYPE_ID},     {"int", TYPE_INT},         {"bf16", -1},      {"int2", -1},      {"int3", -1},
     {"int4", -1},        {"fp4", -1},               {"fp8", -1},
 };
+static const struct {
+    const char *name;
+    enum ir_elem elem;
+} caches[] = {{"f32", IR_CACHE_F32}, {"f16", IR_CACHE_F16}, {"int8", IR_CACHE_I8}};
 // clang-format on
 
+bool sema_is_word(const struct ast_type *t) { return strcmp(t->name, "cache") == 0 && !t->n_dims; }
+
+bool sema_is_cache(const char *word) {
+    for (size_t i = 0; i < COUNT_OF(caches); i++)
+        if (strcmp(caches[i].name, word) == 0) return true;
+    return false;
+}
+
+const char *sema_near_cache(const char *word) {
+    const char *names[COUNT_OF(caches)];
+    for (size_t i = 0; i < COUNT_OF(caches); i++) names[i] = caches[i].name;
+    return nearest_name(word, names, COUNT_OF(caches));
+}
+
+/* Types by name, and config values that stand for one. */
+static void unknown_type(struct sema *s, const struct ast_type *t) {
+    VEC(const char *) names = {0};
+    for (size_t i = 0; i < COUNT_OF(type_names); i++) *vec_push(s->arena, &names) = type_names[i].name;
+    for (const struct binding *b = s->globals.first; b; b = b->next)
+        if (b->val.kind == SV_CACHE) *vec_push(s->arena, &names) = b->name;
+    diag_at(s->diag, t->name_loc, DIAG_UNKNOWN_TYPE, t->name);
+    note_nearest(s, t->name_loc, t->name, names.at, names.n);
+}
+
 bool sema_type_name(struct sema *s, const struct ast_type *t, struct stype *out) {
-    const char *names[COUNT_OF(type_names)];
     for (size_t i = 0; i < COUNT_OF(type_names); i++) {
-        names[i] = type_names[i].name;
         if (strcmp(t->name, type_names[i].name) != 0) continue;
         if (type_names[i].of < 0) {
             return diag_at(s->diag, t->name_loc, DIAG_UNSUPPORTED_FEATURE,
@@ -29,8 +55,7 @@ bool sema_type_name(struct sema *s, const struct ast_type *t, struct stype *out)
         *out = (struct stype){.of = (unsigned)type_names[i].of};
         return true;
     }
-    diag_at(s->diag, t->name_loc, DIAG_UNKNOWN_TYPE, t->name);
-    note_nearest(s, t->name_loc, t->name, names, COUNT_OF(names));
+    unknown_type(s, t);
     return false;
 }
 
@@ -77,6 +102,35 @@ static struct sval given_value(struct sema *s, const struct ast_name *n, bool wh
     }
     char text[40];
     return sv_real(v->is_int ? real_of_int(s->arena, v->i) : real_of_text(s->arena, fmt_f64(text, v->real)));
+}
+
+/* f32, f16, int8, or a config value that is one; without a config, the default, which decides no shape. */
+static struct sval cache_value(struct sema *s, const struct ast_name *n, const struct ast_expr *e) {
+    const struct config_value *v = s->in->config ? config_find(s->in->config, n->text) : NULL;
+    if (v && v->word) return (struct sval){.kind = SV_CACHE, .text = v->word};
+    if (!e && s->known) {
+        diag_at(s->diag, n->loc, DIAG_MISSING_CACHE, n->text, n->text);
+        return sv_error();
+    }
+    if (!e) return (struct sval){.kind = SV_CACHE, .text = caches[0].name};
+    if (e->kind != AST_NAME || !sema_is_cache(e->text)) {
+        const struct binding *b = e->kind == AST_NAME ? scope_find(&s->globals, e->text) : NULL;
+        if (b && (b->val.kind == SV_CACHE || b->val.kind == SV_ERROR)) return b->val;
+        const char *near = e->kind == AST_NAME ? sema_near_cache(e->text) : NULL;
+        diag_at(s->diag, e->loc, DIAG_CACHE_VALUE, n->text);
+        if (near) diag_note(s->diag, e->loc, "did you mean '%s'?", near);
+        return sv_error();
+    }
+    return (struct sval){.kind = SV_CACHE, .text = e->text};
+}
+
+static bool declare_cache(struct sema *s, const struct ast_field *f, const struct ast_name *n) {
+    struct sval v = cache_value(s, n, f->value);
+    if (v.kind == SV_CACHE && s->known)
+        *vec_push(s->arena, &s->m->config.values) =
+            (struct config_value){.name = n->text, .key = n->text, .word = v.text};
+    scope_add(s, &s->globals, n->text, n->loc, v);
+    return v.kind != SV_ERROR;
 }
 
 static struct sval default_value(struct sema *s, const struct ast_name *n, bool whole, const struct ast_expr *e) {
@@ -136,14 +190,14 @@ static bool declare_value(struct sema *s, const struct ast_field *f, const struc
 void declare_config(struct sema *s, const struct ast_node *node) {
     for (const struct ast_field *f = node->fields; f; f = f->next) {
         struct stype t = {0};
-        bool ok = sema_type_name(s, f->type, &t);
-        if (ok && (f->type->n_dims || (t.of != TYPE_INT && t.of != TYPE_REAL))) {
+        bool word = sema_is_word(f->type), ok = word || sema_type_name(s, f->type, &t);
+        if (ok && !word && (f->type->n_dims || (t.of != TYPE_INT && t.of != TYPE_REAL))) {
             diag_at(s->diag, f->type->loc, DIAG_CONFIG_TYPE);
             ok = false;
         }
         for (const struct ast_name *n = f->names; n; n = n->next) {
             if (ok)
-                ok = declare_value(s, f, n, t.of == TYPE_INT);
+                ok = word ? declare_cache(s, f, n) : declare_value(s, f, n, t.of == TYPE_INT);
             else
                 scope_add(s, &s->globals, n->text, n->loc, sv_error());
         }
@@ -296,11 +350,26 @@ static const struct dim *cache_length(struct sema *s, const struct ast_node *n) 
     return d && check_dim(s, n->args->loc, d) ? d : NULL;
 }
 
+/* What a state holds: a type, or a config value that names one. */
+static bool state_type(struct sema *s, const struct ast_type *t, struct stype *out, enum ir_elem *elem) {
+    const struct binding *b = scope_find(&s->globals, t->name);
+    struct ast_type as = *t;
+    if (b && b->val.kind == SV_ERROR) return false;
+    if (b && b->val.kind == SV_CACHE) as.name = b->val.text;
+    if (!sema_type(s, &as, out)) return false;
+    for (size_t i = 0; i < COUNT_OF(caches); i++)
+        if (strcmp(caches[i].name, as.name) == 0) {
+            *elem = caches[i].elem;
+            return true;
+        }
+    return diag_at(s->diag, t->loc, DIAG_STATE_TYPE, t->name);
+}
+
 void declare_states(struct sema *s, const struct ast_node *n, struct scope *sc, struct sema_stack *stack) {
     struct stype t = {0};
     const struct dim *length = cache_length(s, n);
-    bool ok = sema_type(s, n->type, &t) && length;
-    if (ok && t.of != TYPE_F32 && t.of != TYPE_F16) ok = diag_at(s->diag, n->type->loc, DIAG_STATE_TYPE, n->type->name);
+    enum ir_elem elem = IR_NONE;
+    bool ok = state_type(s, n->type, &t, &elem) && length;
     if (ok && t.rank != 2) ok = diag_at(s->diag, n->type->loc, DIAG_STATE_RANK);
     if (ok && !stack) ok = diag_at(s->diag, n->loc, DIAG_UNSUPPORTED_FEATURE, "a state outside a stack is");
     for (const struct ast_name *x = n->names; x; x = x->next) {
@@ -309,7 +378,7 @@ void declare_states(struct sema *s, const struct ast_node *n, struct scope *sc, 
             struct sema_state *c = arena_one(s->arena, struct sema_state);
             *c = (struct sema_state){.name = x->text,
                                      .full = full_name(s, stack, x->text),
-                                     .elem = t.of == TYPE_F16 ? IR_CACHE_F16 : IR_CACHE_F32,
+                                     .elem = elem,
                                      .length = length,
                                      .rank = t.rank,
                                      .stack = stack,

@@ -26,6 +26,7 @@ enum sv_kind {
     SV_POS,   /* the token's position */
     SV_WEIGHT,
     SV_STATE,
+    SV_CACHE, /* what a cache holds: f32, f16, int8 */
 };
 
 struct sval {
@@ -36,7 +37,7 @@ struct sval {
     const struct dim *dim[IR_MAX_RANK];
     const struct dim *i;    /* SV_NUMBER, whole */
     const struct real *r;   /* SV_NUMBER; NULL: not known */
-    const char *text;       /* SV_STRING */
+    const char *text;       /* SV_STRING, SV_CACHE */
     struct sema_node *node; /* SV_F32, SV_CODES */
     struct sema_weight *weight;
     struct sema_state *state;

@@ -54,6 +54,7 @@ const char *sv_text(struct sema *s, const struct sval *v) {
     case SV_WEIGHT:
         return arena_printf(s->arena, "%s%s%s", v->weight->ternary ? "ternary" : "real", dims_text(s, v->rank, v->dim),
                             v->weight->optional ? "?" : "");
+    case SV_CACHE: return arena_printf(s->arena, "the type %s of a cache", v->text);
     case SV_STATE: return arena_printf(s->arena, "a state %s", dims_text(s, v->rank, v->dim));
     }
     BUG("value kind %d", (int)v->kind);

@@ -9,7 +9,8 @@
 #include "ir/interp.h"
 #include "ir/num.h"
 
-/* The state of one class in one layer: slots x positions rows of elems values, f32 or f16 as stored. */
+/* The state of one class in one layer: slots x positions rows of elems values: f16 as stored,
+ * others as they are read back. */
 struct cache {
     const struct ir_state *state;
     void *at;

@@ -245,7 +245,7 @@ static struct cache *caches_new(struct interp *it, const struct ir_state *s) {
         if (!ck_mul(&n, n, s->dim[i])) BUG("a state without end");
     for (uint32_t l = 0; l < layers; l++) {
         c[l].state = s;
-        c[l].at = arena_calloc(it->arena, n, ir_elem_bytes(s->elem));
+        c[l].at = arena_calloc(it->arena, n, s->elem == IR_CACHE_F16 ? 2 : sizeof(float));
     }
     return c;
 }

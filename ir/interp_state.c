@@ -17,15 +17,18 @@ static uint64_t stored_at(const struct frame *f, const struct cache *c, uint32_t
 }
 
 static float load(const struct cache *c, uint64_t i) {
-    if (c->state->elem == IR_CACHE_F32) return ((const float *)c->at)[i];
+    if (c->state->elem != IR_CACHE_F16) return ((const float *)c->at)[i];
     return num_of_f16(((const uint16_t *)c->at)[i]);
 }
 
-static void store(struct cache *c, uint64_t i, float x) {
-    if (c->state->elem == IR_CACHE_F32)
-        ((float *)c->at)[i] = x;
-    else
-        ((uint16_t *)c->at)[i] = num_f16(x);
+/* n elements of a row from x on, whole heads. */
+static void store(struct cache *c, uint64_t at, const float *x, uint64_t n) {
+    const struct ir_state *s = c->state;
+    float *to = (float *)c->at + at;
+    uint64_t d = s->dim[s->rank - 1];
+    for (uint64_t i = 0; i < n && s->elem == IR_CACHE_F32; i++) to[i] = x[i];
+    for (uint64_t i = 0; i < n && s->elem == IR_CACHE_F16; i++) ((uint16_t *)c->at)[at + i] = num_f16(x[i]);
+    for (uint64_t i = 0; i < n && s->elem == IR_CACHE_I8; i += d) num_cache_i8(x + i, d, to + i);
 }
 
 bool eval_state(struct frame *f, const struct ir_op *op) {
@@ -42,7 +45,7 @@ bool eval_write(struct frame *f, const struct ir_op *op) {
     const float *x = in->data;
     for (uint32_t t = 0; t < in->n_rows; t++) {
         uint64_t at = stored_at(f, c, rows->rows[t].slot, rows->rows[t].pos);
-        for (uint64_t i = 0; i < n; i++) store(c, at + i, x[t * n + i]);
+        store(c, at, x + t * n, n);
     }
     eval_bind(f, op->out[0], *eval_in(f, op, 0));
     return true;

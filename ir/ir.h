@@ -54,7 +54,7 @@ enum ir_attr_id {
 };
 enum ir_attr_kind { IR_I64, IR_F32, IR_F64, IR_NAME };
 
-enum ir_elem { IR_NONE, IR_F32_E, IR_I8, IR_I32, IR_ROWS_E, IR_CACHE_F32, IR_CACHE_F16 };
+enum ir_elem { IR_NONE, IR_F32_E, IR_I8, IR_I32, IR_ROWS_E, IR_CACHE_F32, IR_CACHE_F16, IR_CACHE_I8 };
 enum ir_rowsym { IR_NO_ROWS, IR_T, IR_L };
 
 /* f32[T, 8, 32]: elem f32, rows T, rank 2, dim {8, 32}. */
@@ -93,7 +93,7 @@ struct ir_weight {
     struct loc loc;
 };
 
-/* A state class: a cache of one row of dim elements for each position. */
+/* A state class: a cache of one row of dim elements for each position; all axes but the last are its heads. */
 struct ir_state {
     const char *name;
     enum ir_elem elem; /* IR_CACHE_* */
@@ -188,7 +188,11 @@ struct ir_type ir_type_make(enum ir_elem e, enum ir_rowsym rows, uint32_t rank, 
 bool ir_type_eq(const struct ir_type *a, const struct ir_type *b);
 uint64_t ir_type_elems(const struct ir_type *t); /* elements of one row */
 uint32_t ir_elem_bytes(enum ir_elem e);
+bool ir_is_cache(enum ir_elem e);
+/* "f16" of a cache<f16>. */
+const char *ir_cache_word(enum ir_elem e);
 const char *ir_type_text(struct arena *a, const struct ir_type *t);
+uint64_t ir_state_heads(const struct ir_state *s);    /* product of all dims but the last */
 uint64_t ir_weight_rows(const struct ir_weight *w);   /* product of all dims but the last */
 uint64_t ir_weight_cols(const struct ir_weight *w);   /* the last dim */
 uint64_t ir_weight_groups(const struct ir_weight *w); /* of columns, each with a scale of its own; 1 unless GROUP */

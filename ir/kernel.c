@@ -70,12 +70,15 @@ static uint32_t strand_root(const uint32_t *parent, uint32_t i) {
     return i;
 }
 
-static uint64_t group_of(const struct ir_op *op) {
+uint64_t ir_group_of(const struct ir_op *op) {
+    if (op->code == IR_OP_rope) return op->in[0]->type.dim[op->in[0]->type.rank - 1];
+    if (op->code != IR_OP_write) return 1;
     const struct ir_type *t = &op->in[0]->type;
-    return op->code == IR_OP_rope ? t->dim[t->rank - 1] : 1;
+    uint32_t d = t->rank ? t->dim[t->rank - 1] : 1;
+    return t->elem == IR_CACHE_I8 || d % IR_VECTOR ? d : 1;
 }
 
-static uint64_t lcm(uint64_t a, uint64_t b) {
+uint64_t ir_group_both(uint64_t a, uint64_t b) {
     uint64_t x = a, y = b;
     while (y) {
         uint64_t r = x % y;
@@ -112,7 +115,7 @@ void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strand
             for (uint32_t j = 0; j < ops.n; j++)
                 if (!ir_is_core(ops.at[j]) && strand_root(parent, j) == strand_root(parent, i)) {
                     *vec_push(a, &s->ops) = ops.at[j];
-                    s->group = lcm(s->group, group_of(ops.at[j]));
+                    s->group = ir_group_both(s->group, ir_group_of(ops.at[j]));
                 }
         }
         *vec_push(a, &s->cores) = ops.at[i];
@@ -120,7 +123,7 @@ void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strand
 }
 
 uint64_t ir_unit_of(uint64_t group) {
-    uint64_t unit = lcm(IR_TILE, group);
+    uint64_t unit = ir_group_both(IR_TILE, group);
     return unit <= IR_MAX_UNIT ? unit : 0;
 }
 
@@ -138,15 +141,20 @@ uint64_t ir_row_stride(const struct ir_type *t) {
     case IR_NONE:
     case IR_ROWS_E:
     case IR_CACHE_F32:
-    case IR_CACHE_F16: break;
+    case IR_CACHE_F16:
+    case IR_CACHE_I8: break;
     }
     BUG("values of this type have no rows in memory");
 }
 
-uint64_t ir_state_row_bytes(const struct ir_state *s) {
-    uint64_t n = 1;
-    for (uint32_t i = 0; i < s->rank; i++) n *= s->dim[i];
-    return ir_elem_bytes(s->elem) * up(n, IR_LANES);
+uint64_t ir_state_position_bytes(const struct ir_state *s) {
+    return ir_elem_bytes(s->elem) * up(s->rank ? s->dim[s->rank - 1] : 1, IR_VECTOR);
+}
+
+uint64_t ir_state_scales_offset(const struct ir_state *s) { return IR_BLOCK_POS * ir_state_position_bytes(s); }
+
+uint64_t ir_state_head_bytes(const struct ir_state *s) {
+    return ir_state_scales_offset(s) + (s->elem == IR_CACHE_I8 ? IR_BLOCK_POS * sizeof(float) : 0);
 }
 
 static double number_or_0(const struct ir_op *op, enum ir_attr_id id) {

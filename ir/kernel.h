@@ -17,6 +17,7 @@ enum ir_stage { IR_STAGE_ROWS, IR_STAGE_PROLOGUE, IR_STAGE_CORE, IR_STAGE_EPILOG
 
 enum {
     IR_LANES = 32,    /* rows of floats are padded to this many elements */
+    IR_VECTOR = 16,   /* floats that code works on together */
     IR_TILE = 64,     /* output rows of a packed tile */
     IR_BLOCK_POS = 64 /* positions of a block of state */
 };
@@ -52,12 +53,17 @@ struct ir_strand {
     VEC(struct ir_op *) cores;
     VEC(struct ir_op *) ops; /* the epilogue, in order */
     uint64_t n;              /* output rows: elements of a row of the core's result */
-    uint64_t group;          /* the unit must be a multiple of this: 1, or the head length of a rope */
+    uint64_t group;          /* the unit must be a multiple of this: 1, or the length of heads */
 };
 struct ir_strands {
     VEC(struct ir_strand) at;
 };
 void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strands *out);
+/* Rows that the op needs together behind a core: 1, or the head length of a rope, and of a write that must know where
+ * heads begin: with a scale a head, or heads of no whole vectors. */
+uint64_t ir_group_of(const struct ir_op *op);
+/* The smallest multiple of both. */
+uint64_t ir_group_both(uint64_t a, uint64_t b);
 /* The smallest multiple of IR_TILE and group (unit of a strand); 0 if above IR_MAX_UNIT. */
 enum { IR_MAX_UNIT = 2048 };
 uint64_t ir_unit_of(uint64_t group);
@@ -72,8 +78,13 @@ uint64_t ir_unit_of(uint64_t group);
  */
 uint64_t ir_row_stride(const struct ir_type *t);
 uint64_t ir_i8_sum_offset(const struct ir_type *t);
-/* Bytes of one position of a state: elements rounded up to 32. */
-uint64_t ir_state_row_bytes(const struct ir_state *s);
+/*
+ * A block of a state in memory: its heads one after the other, and of each the IR_BLOCK_POS positions one after the
+ * other; an int8 head then has a scale (f32) for each position.
+ */
+uint64_t ir_state_position_bytes(const struct ir_state *s); /* of one head: elements rounded up to 16 */
+uint64_t ir_state_head_bytes(const struct ir_state *s);     /* of one block */
+uint64_t ir_state_scales_offset(const struct ir_state *s);  /* in it; int8 only */
 
 /* The angles of a rope op; theta and scaling are its attributes, dims its own or the whole last axis. */
 struct num_rope ir_rope_of(const struct ir_op *op);

@@ -164,6 +164,24 @@ uint16_t num_f16(float x) {
     return (uint16_t)(sign | u >> 13);
 }
 
+/* A head with a value that is not finite comes back as NaN: 0 times an infinite or no factor. */
+void num_cache_i8(const float *x, uint64_t n, float *y) {
+    uint32_t m = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t u = bits_of_f32(x[i]) & 0x7fffffffu;
+        if (u > m) m = u;
+    }
+    float top = f32_of_bits(m);
+    if (top < SETUN_QUANT_FLOOR) top = SETUN_QUANT_FLOOR;
+    float s = SETUN_CODE_MAX / top, r = 1.0f / s;
+    for (uint64_t i = 0; i < n; i++) {
+        float v = rintf(x[i] * s);
+        if (v > SETUN_CODE_MAX) v = SETUN_CODE_MAX;
+        if (v < -SETUN_CODE_MAX) v = -SETUN_CODE_MAX;
+        y[i] = (float)(isnan(v) ? 0 : (int)v) * r;
+    }
+}
+
 float num_of_f16(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
     uint32_t e = h >> 10 & 0x1fu, m = h & 0x3ffu;

@@ -28,6 +28,8 @@ void num_rope_freqs(const struct num_rope *r, uint64_t *f);
 uint16_t num_f16(float x);
 float num_of_f16(uint16_t h);
 float num_of_bf16(uint16_t b);
+/* The n elements of one head as a cache of int8 gives them back. */
+void num_cache_i8(const float *x, uint64_t n, float *y);
 /* Sums as the contract orders them (sum1024). */
 float num_sum(const float *x, uint64_t n);
 float num_dot(const float *a, const float *b, uint64_t n);

@@ -52,9 +52,13 @@ static bool total_fits(struct lexer *l, uint32_t rank, const uint32_t *dim) {
 
 static bool parse_cache_elem(struct lexer *l, enum ir_elem *out) {
     if (!lex_want(l, "<")) return false;
-    *out = lex_is(l, "f16") ? IR_CACHE_F16 : IR_CACHE_F32;
-    if (!lex_eat(l, "f16") && !lex_want(l, "f32")) return false;
-    return lex_want(l, ">");
+    static const enum ir_elem elems[] = {IR_CACHE_F32, IR_CACHE_F16, IR_CACHE_I8};
+    for (size_t i = 0; i < COUNT_OF(elems); i++) {
+        if (!lex_eat(l, ir_cache_word(elems[i]))) continue;
+        *out = elems[i];
+        return lex_want(l, ">");
+    }
+    return lex_expected(l, "f32, f16 or i8");
 }
 
 static bool parse_type(struct lexer *l, struct ir_type *t) {
@@ -132,7 +136,7 @@ static bool parse_state(struct parser *s) {
     if (!lex_want_name(&s->l, T_REF, "@name", &name)) return false;
     if (ir_state_find(s->m, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "state", name);
     if (!lex_want(&s->l, ":") || !parse_type(&s->l, &t)) return false;
-    if (t.elem != IR_CACHE_F32 && t.elem != IR_CACHE_F16) return lex_expected(&s->l, "a cache type before this");
+    if (!ir_is_cache(t.elem)) return lex_expected(&s->l, "a cache type before this");
     struct ir_state *c = ir_state_add(s->m, name);
     c->loc = loc;
     c->elem = t.elem;

@@ -280,7 +280,7 @@ static bool operand_kind(char want, const struct ir_type *t) {
     case 'q': return t->elem == IR_I8;
     case 'a': return t->elem == IR_I32;
     case 's': return t->elem == IR_F32_E && t->rank == 0;
-    case 'c': return t->elem == IR_CACHE_F32 || t->elem == IR_CACHE_F16;
+    case 'c': return ir_is_cache(t->elem);
     }
     BUG("operand letter '%c'", want);
 }

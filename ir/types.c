@@ -46,11 +46,22 @@ uint32_t ir_elem_bytes(enum ir_elem e) {
     case IR_I32:
     case IR_CACHE_F32: return 4;
     case IR_CACHE_F16: return 2;
-    case IR_I8: return 1;
+    case IR_I8:
+    case IR_CACHE_I8: return 1;
     case IR_NONE:
     case IR_ROWS_E: return 0;
     }
     BUG("element type %d", (int)e);
+}
+
+bool ir_is_cache(enum ir_elem e) { return e == IR_CACHE_F32 || e == IR_CACHE_F16 || e == IR_CACHE_I8; }
+
+const char *ir_cache_word(enum ir_elem e) { return e == IR_CACHE_F32 ? "f32" : e == IR_CACHE_F16 ? "f16" : "i8"; }
+
+uint64_t ir_state_heads(const struct ir_state *s) {
+    uint64_t n = 1;
+    for (uint32_t i = 0; i + 1 < s->rank; i++) n *= s->dim[i];
+    return n;
 }
 
 const char *ir_type_text(struct arena *a, const struct ir_type *t) {
@@ -60,7 +71,8 @@ const char *ir_type_text(struct arena *a, const struct ir_type *t) {
                                         [IR_I32] = "i32",
                                         [IR_ROWS_E] = "rows",
                                         [IR_CACHE_F32] = "cache<f32>",
-                                        [IR_CACHE_F16] = "cache<f16>"};
+                                        [IR_CACHE_F16] = "cache<f16>",
+                                        [IR_CACHE_I8] = "cache<i8>"};
     const char *s = arena_printf(a, "%s[", elems[t->elem]);
     const char *sep = "";
     if (t->rows != IR_NO_ROWS) {

@@ -78,7 +78,7 @@ void edit_drop_unused_results(struct ir_op *kernel) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < kernel->n_out; i++) {
         struct ir_val *v = kernel->out[i];
-        bool state = v->type.elem == IR_CACHE_F16 || v->type.elem == IR_CACHE_F32;
+        bool state = ir_is_cache(v->type.elem);
         bool needed = ir_uses(kernel->block->func, v) > 0 || (state && yield->in[i]->def->code == IR_OP_write);
         if (!needed && !(i + 1 == kernel->n_out && kept == 0)) {
             /* give the plain name back to the inner value */

@@ -55,16 +55,29 @@ static bool same_elements(const struct ir_op *op, const struct ir_op *kernel) {
     return n > 0;
 }
 
+static bool holds(const struct ir_strand *s, const struct ir_op *op) {
+    for (size_t i = 0; i < s->cores.n; i++)
+        if (s->cores.at[i] == op) return true;
+    for (size_t i = 0; i < s->ops.n; i++)
+        if (s->ops.at[i] == op) return true;
+    return false;
+}
+
+/* Does the op read a result of the strand? */
+static bool joins(const struct ir_op *op, const struct ir_op *kernel, const struct ir_strand *s) {
+    for (uint32_t i = 0; i < op->n_in; i++)
+        if (op->in[i]->def == kernel && holds(s, kernel->body->last->in[op->in[i]->index]->def)) return true;
+    return false;
+}
+
+/* Units of the strands that the op would join hold whole groups of all its ops. */
 static bool unit_fits(struct pass_ctx *cx, const struct ir_op *op, const struct ir_op *kernel) {
-    if (!(ir_ops[op->code].traits & IR_GROUP)) return true;
     struct ir_strands strands;
-    const struct ir_type *t = &op->in[0]->type;
+    uint64_t group = ir_group_of(op);
     ir_strands_of(cx->arena, kernel, &strands);
-    for (size_t i = 0; i < strands.at.n; i++) {
-        uint64_t unit = ir_unit_of(strands.at.at[i].group * t->dim[t->rank - 1]);
-        if (ir_unit_of(t->dim[t->rank - 1]) == 0 || (strands.at.at[i].group > 1 && unit == 0)) return false;
-    }
-    return true;
+    for (size_t i = 0; i < strands.at.n; i++)
+        if (joins(op, kernel, &strands.at.at[i])) group = ir_group_both(group, strands.at.at[i].group);
+    return ir_unit_of(group) != 0;
 }
 
 /* A scale made by the kernel's own prologue is no reason to join; a value of its core or epilogue is. */

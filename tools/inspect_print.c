@@ -149,7 +149,7 @@ static json_t *config_of(const struct inspection *s) {
         size_t n = strcspn(line, "\n"), name = strcspn(line, " ");
         if (name + 3 < n) {
             json_t *value = json_loadb(line + name + 3, n - name - 3, JSON_DECODE_ANY, NULL);
-            json_object_setn_new(o, line, name, value ? value : json_null());
+            json_object_setn_new(o, line, name, value ? value : json_stringn(line + name + 3, n - name - 3));
         }
         line += n + (line[n] == '\n');
     }

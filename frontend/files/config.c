@@ -63,6 +63,10 @@ void config_put_value(struct arena *a, struct config_values *c, const char *name
     config_put_real(a, c, name, name, real);
 }
 
+void config_put_word(struct arena *a, struct config_values *c, const char *name, const char *word) {
+    put(a, c, (struct config_value){.name = name, .key = name, .word = word});
+}
+
 void config_put_vocab(struct arena *a, struct config_values *c, int64_t n) {
     config_put_int(a, c, "vocab", config_key("vocab"), n);
 }
@@ -379,7 +383,7 @@ void config_write(struct buf *out, const struct config_values *c) {
     if (c->hidden_act) buf_printf(out, "  \"hidden_act\": \"%s\",\n", c->hidden_act);
     for (size_t i = 0; i < c->values.n; i++) {
         const struct config_value *v = &c->values.at[i];
-        if (strcmp(v->key, "bos_token_id") == 0 || strcmp(v->key, "eos_token_id") == 0) continue;
+        if (v->word || strcmp(v->key, "bos_token_id") == 0 || strcmp(v->key, "eos_token_id") == 0) continue;
         if (is_bool(v))
             buf_printf(out, "  \"%s\": %s,\n", v->key, v->i ? "true" : "false");
         else if (v->is_int)

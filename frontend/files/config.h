@@ -27,7 +27,8 @@ struct config_value {
     const char *key;  /* in config.json: "hidden_size" */
     bool is_int;      /* an integer or a boolean (0, 1) in the file */
     int64_t i;
-    double real; /* also set for integers */
+    double real;      /* also set for integers */
+    const char *word; /* a cache's type, which no file gives; NULL: a number */
 };
 
 enum { CONFIG_MAX_EOS = 8 };
@@ -55,6 +56,8 @@ const struct config_value *config_find(const struct config_values *c, const char
 const char *config_key(const char *name);
 /* "hidden=2560" or "eps=1e-6" from a command line: adds a value, or replaces one. */
 bool config_set(struct diag *d, struct arena *a, struct config_values *c, const char *assignment);
+/* A word from a command line, under its own name. */
+void config_put_word(struct arena *a, struct config_values *c, const char *name, const char *word);
 /* A made value, under its own name. */
 void config_put_value(struct arena *a, struct config_values *c, const char *name, double real);
 void config_put_vocab(struct arena *a, struct config_values *c, int64_t n);

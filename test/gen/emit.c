@@ -91,7 +91,7 @@ const struct ir_state *gen_state(struct gen *g, const char *name, enum ir_elem e
     s->dim[0] = heads;
     s->dim[1] = head;
     s->layers = g->layers;
-    gen_note(g, elem == IR_CACHE_F16 ? GEN_CACHE_F16 : GEN_CACHE_F32);
+    gen_note(g, elem == IR_CACHE_F16 ? GEN_CACHE_F16 : elem == IR_CACHE_I8 ? GEN_CACHE_I8 : GEN_CACHE_F32);
     return s;
 }
 

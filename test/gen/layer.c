@@ -168,9 +168,11 @@ static struct val placed(struct gen *g, struct val x, const char *gain) {
     return norm < 2 && late ? gen_norm(g, x, gain, 1 + norm) : x;
 }
 
+static const enum ir_elem caches[] = {IR_CACHE_F32, IR_CACHE_F16, IR_CACHE_I8};
+
 static struct ir_val *version(struct gen *g, const char *name, const struct attention *t) {
     struct ir_op *op = gen_op(g, IR_OP_state, NULL, 0, NULL);
-    enum ir_elem elem = PICK(name, 2) ? IR_CACHE_F16 : IR_CACHE_F32;
+    enum ir_elem elem = caches[PICK(name, COUNT_OF(caches))];
     op->state = gen_state(g, name, elem, t->kv_heads, t->head);
     gen_append(g, op);
     return op->out[0];
@@ -217,8 +219,8 @@ static struct val attention_to_global(struct gen *g, struct val n, uint32_t out)
 void gen_global_states(struct gen *g) {
     uint32_t heads = 1 + PICK("kv heads", 2), head = 2 + 2 * PICK("head", 10);
     gen_note(g, GEN_GLOBAL_CACHE);
-    gen_state(g, "k", PICK("k", 2) ? IR_CACHE_F16 : IR_CACHE_F32, heads, head);
-    gen_state(g, "v", PICK("v", 2) ? IR_CACHE_F16 : IR_CACHE_F32, heads, head);
+    gen_state(g, "k", caches[PICK("k", COUNT_OF(caches))], heads, head);
+    gen_state(g, "v", caches[PICK("v", COUNT_OF(caches))], heads, head);
 }
 
 void gen_global_write(struct gen *g, struct val x) {

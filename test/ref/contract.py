@@ -255,6 +255,9 @@ def to_cache(x, kind):
     """What is read back after storing."""
     if kind == "f32":
         return x
+    if kind == "i8":  # a scale for each head: all axes but the last
+        q, r = quant(x.reshape(-1, x.shape[-1]))
+        return (q.astype(F32) * r[:, None]).reshape(x.shape)
     return np.clip(x, F32(-65504), F32(65504)).astype(np.float16).astype(F32)
 
 

@@ -77,9 +77,9 @@ static void check_plan(const struct fixture *f) {
     EXPECT(p->tensor[3].layout == SETUN_LAYOUT_I2_64 && p->tensor[3].n_scales == 1 && p->tensor[2].n_scales == 130);
     EXPECT(p->tensor[8].n_scales == 70 * 3 && p->tensor[8].group == 32 && p->tensor[2].group == 0);
     EXPECT(p->tensor[5].offset < p->tensor[1].offset); /* globals first */
-    EXPECT(p->state_offset[1] == 0 && p->state_offset[0] == 64 * 64 && p->state_stride[0] == 64 * (128 + 128));
-    EXPECT(p->state_offset[2] == p->state_offset[0] + 64 * 128);
-    EXPECT(p->state_block_bytes == 64 * 64 + 3 * p->state_stride[0]);
+    EXPECT(p->state_offset[1] == 0 && p->state_offset[0] == 64 * 32 && p->state_stride[0] == 64 * (96 + 128));
+    EXPECT(p->state_offset[2] == p->state_offset[0] + 64 * 96);
+    EXPECT(p->state_block_bytes == 64 * 32 + 3 * p->state_stride[0]);
 }
 
 static void check_trits(const struct fixture *f, const struct ir_weights *back, const struct ir_weight *w,

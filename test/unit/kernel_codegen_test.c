@@ -334,15 +334,15 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"odd", 37, 4, 2, 6, 50, 29, 3, "half", "f16", "f32", "mask = causal", "silu", "row", "bf16", 70, true, true},
+    {"odd", 37, 4, 2, 6, 50, 29, 3, "half", "i8", "f32", "mask = causal", "silu", "row", "bf16", 70, true, true},
     {"window", 67, 6, 3, 10, 131, 77, 2, "adjacent", "f32", "f16", "mask = window, window = 45", "gelu", "matrix",
      "f16", 150, false, true},
     {"chunks", 96, 3, 1, 32, 64, 33, 1, "half", "f16", "f16", "mask = causal", "relu2", "row", "f32", 192, true, false},
-    {"wide", 256, 4, 2, 64, 640, 100, 4, "adjacent", "f16", "f16", "mask = causal", "tanh", "matrix", "bf16", 40, true,
+    {"wide", 256, 4, 2, 64, 640, 100, 4, "adjacent", "f16", "i8", "mask = causal", "tanh", "matrix", "bf16", 40, true,
      true},
     {"long", 1100, 2, 2, 48, 2100, 20, 2, "half", "f32", "f32", "mask = window, window = 5", "sigmoid", "row", "bf16",
      12, false, false},
-    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "f32", "mask = causal", "relu", "row", "bf16", 20, true,
+    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "i8", "mask = causal", "relu", "row", "bf16", 20, true,
      false},
     {"small", 8, 2, 1, 4, 12, 16, 2, "half", "f32", "f32", "mask = causal", "relu2", "matrix", "bf16", 20, false,
      false},
