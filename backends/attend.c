@@ -1,7 +1,7 @@
 /*
  * attend.c -- attention: (row, block of query heads) pairs split among threads.  A block is up to 4 heads that read
- * the same kv head, so that a key or value is loaded and widened once for all of them.  Three walks over the chunks of
- * 128 positions that the row sees:
+ * the same kv head, so that a key or value is loaded and widened once for all of them.  Many rows are attend_rows.c's;
+ * here each walks alone, three times over the chunks of 128 positions that it sees:
  *
  *   scores   s_j for 16 positions at a time, and each chunk's maximum m
  *   weights  p_j = exp(s_j - m) in place, each chunk's l, w = exp(m - M), and the sum over chunks
@@ -56,12 +56,12 @@ void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes) {
     for (uint64_t at = 0; at < bytes; at += LINE) cg_prefetch(a->k->c, cg_at_const(a->k->c, p, at), 0);
 }
 
-static uint64_t out_stride(const struct attend *a) { return 4 * ((uint64_t)a->d + 2 * IR_LANES); }
+uint64_t attend_out_stride(const struct attend *a) { return 4 * ((uint64_t)a->d + 2 * IR_LANES); }
 
 /* ---- weights ---- */
 
 /* Scores of a chunk become p_j; gives l = sum1024 of them. */
-static LLVMValueRef chunk_weights(const struct attend *a, LLVMValueRef record, LLVMValueRef start, LLVMValueRef m) {
+LLVMValueRef attend_chunk_weights(const struct attend *a, LLVMValueRef record, LLVMValueRef start, LLVMValueRef m) {
     struct cg *c = a->k->c;
     struct cg_loop l;
     cg_loop_begin(c, &l, i64(a, 0), i64(a, CHUNK), i64(a, LANES), "weight");
@@ -87,7 +87,7 @@ static LLVMValueRef head_weights(const struct attend *a, LLVMValueRef offset, LL
     LLVMValueRef record = cg_at(c, attend_record(a, chunks.i), offset);
     LLVMValueRef m = cg_load(c, c->f32, cg_at_const(c, record, 4 * AT_M), 4);
     LLVMValueRef w = cg_exp(c, LLVMBuildFSub(c->b, m, top, ""));
-    LLVMValueRef l = chunk_weights(a, record, mul(a, chunks.i, CHUNK), m);
+    LLVMValueRef l = attend_chunk_weights(a, record, mul(a, chunks.i, CHUNK), m);
     cg_store(c, w, cg_at_const(c, record, 4 * AT_W), 4);
     cg_next(&chunks, sum, cg_fma(c, w, l, chunks.phi[sum]));
     cg_loop_end(c, &chunks);
@@ -155,7 +155,7 @@ static void some_values(const struct attend *a, uint64_t first, unsigned n) {
         LLVMValueRef sum = cg_splat(c, cg_load(c, c->f32, cg_at_const(c, a->sums, 4 * h), 4), CG_VL);
         for (unsigned i = 0; i < n; i++) {
             LLVMValueRef y = LLVMBuildFDiv(c->b, cg_result(&chunks, h * n + i), sum, "");
-            cg_store(c, y, cg_at_const(c, a->out, h * out_stride(a) + 4 * (first + CG_VL * i)), 4);
+            cg_store(c, y, cg_at_const(c, a->out, h * attend_out_stride(a) + 4 * (first + CG_VL * i)), 4);
         }
     }
 }
@@ -176,7 +176,7 @@ static LLVMValueRef window_start(const struct attend *a) {
     return larger(a, before, i64(a, 0));
 }
 
-static void see(struct attend *a, const struct kern_row_at *row) {
+void attend_see(struct attend *a, const struct kern_row_at *row) {
     struct cg *c = a->k->c;
     LLVMValueRef q = kern_row(a->k, a->op->in[0], row->at[a->op->in[0]->type.rows]);
     a->q = attend_float(a, q, mul(a, a->head, a->d));
@@ -200,7 +200,7 @@ static LLVMValueRef records(struct kern *k, unsigned block) {
 _Static_assert(RECORD <= BYTES_PER_POSITION * CHUNK, "records fit the scratch of their positions");
 
 /* The epilogue on the block's heads; buffers end with a head, as the next one may be another thread's. */
-static void finish(struct attend *a, const struct ir_strand *s, const struct kern_row_at *row) {
+void attend_finish(const struct attend *a, const struct ir_strand *s, const struct kern_row_at *row) {
     struct cg *c = a->k->c;
     struct cg_loop l;
     cg_loop_begin(c, &l, i64(a, 0), i64(a, a->block), i64(a, 1), "head");
@@ -213,7 +213,7 @@ static void finish(struct attend *a, const struct ir_strand *s, const struct ker
         .room = a->d,
         .exact = true,
     };
-    vec_core(&v, a->op, cg_at(c, a->out, mul(a, l.i, out_stride(a))));
+    vec_core(&v, a->op, cg_at(c, a->out, mul(a, l.i, attend_out_stride(a))));
     for (size_t i = 0; i < s->ops.n; i++) vec_op(&v, s->ops.at[i]);
     vec_finish(&v);
     cg_loop_end(c, &l);
@@ -251,20 +251,25 @@ void attend_emit(struct kern *k, const struct ir_strand *s) {
     choose_block(&a);
     uint64_t used = k->used;
     LLVMValueRef from, to, n_rows = k->n[q->rows];
-    a.out = kern_scratch(k, out_stride(&a) * a.block);
+    a.out = kern_scratch(k, attend_out_stride(&a) * a.block);
     a.tops = kern_scratch(k, 4 * MAX_BLOCK);
     a.sums = kern_scratch(k, 4 * MAX_BLOCK);
     a.partial = kern_scratch(k, attend_partial(&a) * a.block);
     a.records = records(k, a.block);
     kern_share(k, LLVMBuildMul(c->b, n_rows, i64(&a, a.heads / a.block), ""), &from, &to);
+    struct cg_if many;
+    cg_if_begin(c, &many, attend_rows_wanted(&a, n_rows));
+    attend_rows(&a, s, from, to, n_rows);
+    cg_else(c, &many);
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, i64(&a, 1), "pair");
     struct kern_row_at row = kern_row_at(k, q->rows, split_pair(&a, l.i, n_rows));
-    see(&a, &row);
+    attend_see(&a, &row);
     attend_scores(&a);
     weights(&a);
     values(&a);
-    finish(&a, s, &row);
+    attend_finish(&a, s, &row);
     cg_loop_end(c, &l);
+    cg_if_end(c, &many);
     k->used = used;
 }

@@ -1,5 +1,6 @@
 /*
- * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_scores.c.
+ * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_scores.c,
+ * attend_rows.c.
  *
  * Transparent; lives in attend_emit.
  */
@@ -56,6 +57,29 @@ void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes);
 uint64_t attend_partial(const struct attend *a);
 /* Scores and maximum of each chunk, to the records; the largest of all of a head to tops. */
 void attend_scores(const struct attend *a);
+
+/* ---- a row of a chunk; record: the head's 128 scores ---- */
+
+/* The largest score that is seen. */
+LLVMValueRef attend_chunk_max(const struct attend *a, LLVMValueRef record, LLVMValueRef start);
+/* Scores become p_j; gives l = sum1024 of them. */
+LLVMValueRef attend_chunk_weights(const struct attend *a, LLVMValueRef record, LLVMValueRef start, LLVMValueRef m);
+
+/* ---- a row ---- */
+
+/* Sets what a row sees: q, slot, pos, from, c_from, c_to, keys, values. */
+void attend_see(struct attend *a, const struct kern_row_at *row);
+/* The epilogue on the block's results at a->out, attend_out_stride bytes a head. */
+void attend_finish(const struct attend *a, const struct ir_strand *s, const struct kern_row_at *row);
+uint64_t attend_out_stride(const struct attend *a);
+
+/* ---- many rows (attend_rows.c) ---- */
+
+/* i1: are there enough rows, of any sequences, for attend_rows? */
+LLVMValueRef attend_rows_wanted(const struct attend *a, LLVMValueRef n_rows);
+/* Pairs [from, to) of a block of heads and a row, all rows of a block of heads one after the other. */
+void attend_rows(const struct attend *a, const struct ir_strand *s, LLVMValueRef from, LLVMValueRef to,
+                 LLVMValueRef n_rows);
 
 static inline LLVMValueRef i64(const struct attend *a, uint64_t v) { return cg_i64(a->k->c, v); }
 static inline LLVMValueRef add(const struct attend *a, LLVMValueRef x, LLVMValueRef y) {

@@ -156,20 +156,26 @@ static void scores_of(const struct attend *a, LLVMValueRef j, LLVMValueRef to) {
     }
 }
 
-/* The largest score that is seen in each head's record: to the record, and to tops if larger. */
-static void maxima(const struct attend *a, LLVMValueRef record, LLVMValueRef start) {
+LLVMValueRef attend_chunk_max(const struct attend *a, LLVMValueRef record, LLVMValueRef start) {
     struct cg *c = a->k->c;
-    struct cg_loop heads, l;
+    struct cg_loop l;
     LLVMValueRef none = cg_splat(c, minus_infinity(c), CG_VL);
-    cg_loop_begin(c, &heads, i64(a, 0), i64(a, a->block), i64(a, 1), "head");
-    LLVMValueRef at = cg_at(c, record, mul(a, heads.i, RECORD));
     cg_loop_begin(c, &l, i64(a, 0), i64(a, CHUNK), i64(a, CG_VL), "max");
     unsigned best = cg_carry(c, &l, none);
-    LLVMValueRef s = cg_load(c, c->vf, attend_float(a, at, l.i), 4);
+    LLVMValueRef s = cg_load(c, c->vf, attend_float(a, record, l.i), 4);
     s = LLVMBuildSelect(c->b, attend_visible(a, add(a, start, l.i), CG_VL), s, none, "");
     cg_next(&l, best, fmax_of(c, s, l.phi[best]));
     cg_loop_end(c, &l);
-    LLVMValueRef m = largest(c, cg_result(&l, best)), top = attend_float(a, a->tops, heads.i);
+    return largest(c, cg_result(&l, best));
+}
+
+/* The largest score that is seen in each head's record: to the record, and to tops if larger. */
+static void maxima(const struct attend *a, LLVMValueRef record, LLVMValueRef start) {
+    struct cg *c = a->k->c;
+    struct cg_loop heads;
+    cg_loop_begin(c, &heads, i64(a, 0), i64(a, a->block), i64(a, 1), "head");
+    LLVMValueRef at = cg_at(c, record, mul(a, heads.i, RECORD));
+    LLVMValueRef m = attend_chunk_max(a, at, start), top = attend_float(a, a->tops, heads.i);
     cg_store(c, m, cg_at_const(c, at, 4 * AT_M), 4);
     cg_store(c, fmax_of(c, m, cg_load(c, c->f32, top, 4)), top, 4);
     cg_loop_end(c, &heads);
