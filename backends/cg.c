@@ -130,11 +130,16 @@ unsigned cg_carry(struct cg *c, struct cg_loop *l, LLVMValueRef init) {
 
 void cg_next(struct cg_loop *l, unsigned slot, LLVMValueRef v) { l->next[slot] = v; }
 
-void cg_loop_end(struct cg *c, struct cg_loop *l) {
+/* The next i: the block that the builder stands in is the last of the body. */
+static LLVMValueRef step_on(struct cg *c, struct cg_loop *l) {
     LLVMBasicBlockRef last = LLVMGetInsertBlock(c->b);
     LLVMValueRef i = LLVMBuildNSWAdd(c->b, l->i, l->step, "");
     LLVMAddIncoming(l->i, &i, &last, 1);
-    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntSLT, i, l->to, "");
+    return i;
+}
+
+static void loop_end(struct cg *c, struct cg_loop *l, LLVMValueRef more) {
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(c->b);
     LLVMBuildCondBr(c->b, more, l->body, l->exit);
     LLVMMoveBasicBlockAfter(l->exit, last);
     LLVMPositionBuilderAtEnd(c->b, l->exit);
@@ -145,6 +150,15 @@ void cg_loop_end(struct cg *c, struct cg_loop *l) {
         LLVMAddIncoming(out, (LLVMValueRef[]){l->init[s], l->next[s]}, (LLVMBasicBlockRef[]){l->pre, last}, 2);
         l->next[s] = out;
     }
+}
+
+void cg_loop_end(struct cg *c, struct cg_loop *l) {
+    loop_end(c, l, LLVMBuildICmp(c->b, LLVMIntSLT, step_on(c, l), l->to, ""));
+}
+
+void cg_loop_end_if(struct cg *c, struct cg_loop *l, LLVMValueRef more) {
+    step_on(c, l);
+    loop_end(c, l, more);
 }
 
 LLVMValueRef cg_result(const struct cg_loop *l, unsigned slot) { return l->next[slot]; }

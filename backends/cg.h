@@ -108,6 +108,8 @@ void cg_loop_begin(struct cg *c, struct cg_loop *l, LLVMValueRef from, LLVMValue
 unsigned cg_carry(struct cg *c, struct cg_loop *l, LLVMValueRef init); /* returns slot; value is l->phi[slot] */
 void cg_next(struct cg_loop *l, unsigned slot, LLVMValueRef v);
 void cg_loop_end(struct cg *c, struct cg_loop *l);
+/* The same, but goes on while `more` (i1), made in the body, holds; to is only asked before the first time. */
+void cg_loop_end_if(struct cg *c, struct cg_loop *l, LLVMValueRef more);
 LLVMValueRef cg_result(const struct cg_loop *l, unsigned slot);
 /* if (cond) { ... } [cg_else: else { ... }]  Values leave it by cg_phi after the end. */
 struct cg_if {

@@ -124,6 +124,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_reshape: return x;
     case IR_OP_rmsnorm: return norm(v, s, op, x, p);
     case IR_OP_l2norm: return LLVMBuildFDiv(b, x, s->once, "");
+    case IR_OP_topk: return topk_keep(c, s->once, s->base, x, p.abs);
     case IR_OP_dequant: return dequant(v, s, x, p);
     case IR_OP_rescale: return LLVMBuildFMul(b, x, s->once, "");
     case IR_OP_bias: return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");
@@ -143,7 +144,6 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_gelu: return cg_gelu(c, x);
     case IR_OP_embed:
     case IR_OP_quant:
-    case IR_OP_topk:
     case IR_OP_matmul:
     case IR_OP_gmatmul:
     case IR_OP_dot:
@@ -344,6 +344,8 @@ void vec_op(struct vec *v, const struct ir_op *op) {
     }
     if (op->code == IR_OP_rmsnorm || op->code == IR_OP_l2norm)
         rows_norm(v, op);
+    else if (op->code == IR_OP_topk)
+        rows_topk(v, op);
     else if (op->code == IR_OP_rope)
         rope_emit(v, op);
     else if (op->code == IR_OP_dequant)

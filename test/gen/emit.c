@@ -165,7 +165,31 @@ struct val gen_tame(struct gen *g, struct val x, double limit) {
     return gen_const(g, IR_OP_mulc, x, (float)exp2(floor(limit - x.log2)));
 }
 
+/* -1, 0 and 1 and next to nothing between: nearly all keys have equals. */
+static struct val few_values(struct gen *g, struct val x) {
+    gen_note(g, GEN_TOPK_TIES);
+    x = gen_one(g, IR_OP_tanh, gen_const(g, IR_OP_mulc, x, 1e20f));
+    return gen_once_in(g, 2) ? x : gen_one(g, IR_OP_relu, x);
+}
+
+static struct val gen_topk(struct gen *g, struct val x) {
+    uint32_t n = x.v->type.dim[0], m = n;
+    const uint32_t lengths[] = {4, 7, 16, 32, n, 1 + gen_below(g, n)};
+    if (gen_once_in(g, 3)) x = few_values(g, x);
+    struct ir_op *op = gen_op(g, IR_OP_topk, NULL, 1, &x.v);
+    if (gen_once_in(g, 3)) {
+        m = lengths[gen_below(g, COUNT_OF(lengths))];
+        m = m < n ? m : n;
+        ir_set_i64(op, IR_ATTR_block, m);
+        gen_note(g, n % m ? GEN_TOPK_TAIL : GEN_TOPK_BLOCK);
+    }
+    ir_set_i64(op, IR_ATTR_k, gen_once_in(g, 6) ? 1 : gen_once_in(g, 6) ? m : 1 + gen_below(g, m));
+    gen_note(g, GEN_TOPK);
+    return made(g, op, x.log2);
+}
+
 struct codes gen_quant(struct gen *g, struct val x) {
+    if (!gen_pick(g, g->stack, "topk", 3) && !gen_once_in(g, 3)) x = gen_topk(g, x);
     struct ir_op *op = gen_op(g, IR_OP_quant, NULL, 1, &x.v);
     gen_append(g, op);
     return (struct codes){op->out[0], op->out[1], fmax(x.log2, -16)};
