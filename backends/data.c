@@ -62,7 +62,8 @@ static uint64_t body_bytes(const struct setun_tensor *t) {
     switch ((enum setun_layout)t->layout) {
     case SETUN_LAYOUT_RAW: return rows_of(t) * raw_row_bytes(t);
     case SETUN_LAYOUT_F32: return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
-    case SETUN_LAYOUT_I2_64: break;
+    case SETUN_LAYOUT_I2_64:
+    case SETUN_LAYOUT_COLUMNS: break;
     }
     return mm_core_of_layout(t->layout)->bytes(rows_of(t), cols_of(t));
 }
@@ -267,7 +268,8 @@ static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint3
     switch ((enum setun_layout)t->layout) {
     case SETUN_LAYOUT_RAW: return write_raw(w, weight, t, layer);
     case SETUN_LAYOUT_F32: return write_floats(w, weight, t, layer);
-    case SETUN_LAYOUT_I2_64: break;
+    case SETUN_LAYOUT_I2_64:
+    case SETUN_LAYOUT_COLUMNS: break;
     }
     return write_trits(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
 }

@@ -167,7 +167,9 @@ struct setun_footer {
 enum setun_layout {
     SETUN_LAYOUT_RAW,  /* rows as stored, each padded to 64 bytes */
     SETUN_LAYOUT_F32,  /* one vector of floats, padded to 128 bytes */
-    SETUN_LAYOUT_I2_64 /* 2-bit tiles of 64 rows, docs/formats.md; scales behind it as F32, or tile by tile */
+    /* Ternary, drawn in docs/formats.md; scales behind them as F32, or of groups tile by tile. */
+    SETUN_LAYOUT_I2_64,  /* 2-bit tiles of 64 rows */
+    SETUN_LAYOUT_COLUMNS /* 2 bits, input-major */
 };
 
 /* One weight class in the data section; layer l of it lies at offset + l * layer_stride. */

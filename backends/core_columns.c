@@ -1,0 +1,377 @@
+/*
+ * core_columns.c -- two bits a weight, by columns: those of channels whose code is zero are not read.
+ *
+ * A column is a run of lines of 64 bytes, each for 256 output rows (codec/columns.c).  Each thread makes a list of
+ * the active channels for itself, once a kernel: their numbers, and their codes four a dword; behind the last one, up
+ * to a whole group and for prefetches ahead, channel 0 and code 0, which read column 0 and add nothing.
+ *
+ *   for chunk of CHUNK active channels
+ *       for line of the run
+ *           acc[tile][plane] = sums of the line
+ *           for group of 4 channels:   A, B, C, D = their lines; interleave bytes, then pairs: 4 tiles of 64 rows
+ *                                      acc[tile][plane] = dot(acc, field(tile, plane), 4 codes in every lane)
+ *           sums of the line = acc
+ *   sums: undo the scales, minus sum(q)
+ *
+ * An interleaved register is a step of i2_64, so fields, dot instruction and end are those of i2.  A level with
+ * registers of 32 bytes takes half a line and two tiles at a time: eight accumulators.  Sums of 16 bits are widened
+ * after each chunk.  A run that begins or ends inside a line is rounded to lines: whole_share.
+ */
+#include "backends/core.h"
+#include "backends/matmul.h"
+#include "codec/columns.h"
+
+enum {
+    TILES = COLUMNS_ROWS / IR_TILE,
+    GROUP = 4,           /* channels that a step of the dot instruction takes */
+    CHUNK = 32,          /* channels between two visits of the sums in memory */
+    AT_ONCE = 8,         /* codes that the list's loop takes */
+    LIST_HEAD = 64,      /* bytes: the number of active channels */
+    LIST_AHEAD = 2 * 32, /* entries behind the last: a chunk that is prefetched, and what the loop stores too much */
+    UNPACK_AHEAD = 16,   /* steps */
+};
+
+/* ---- the layout ---- */
+
+static uint64_t bytes(uint64_t rows, uint64_t K) { return columns_bytes(rows) * K; }
+
+/* ---- the list ---- */
+
+static uint64_t list_entries(uint64_t K) { return (K + LIST_AHEAD + 63) / 64 * 64; }
+
+static uint64_t prepare_bytes(uint64_t K) { return LIST_HEAD + 5 * list_entries(K); }
+
+struct list {
+    struct cg *c;
+    uint64_t K;
+    LLVMValueRef codes;            /* of the row */
+    LLVMValueRef channels, values; /* of the entries: i32 and i8 */
+};
+
+static LLVMValueRef list_channels(struct cg *c, LLVMValueRef list) { return cg_at_const(c, list, LIST_HEAD); }
+
+static LLVMValueRef list_values(struct cg *c, LLVMValueRef list, uint64_t K) {
+    return cg_at_const(c, list, LIST_HEAD + 4 * list_entries(K));
+}
+
+/* The bytes of x whose bits are set in mask, one behind the other. */
+static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
+    return cg_intrinsic(c, "llvm.x86.bmi.pext.64", NULL, 0, (LLVMValueRef[]){x, mask}, 2);
+}
+
+/* 0 .. AT_ONCE - 1 */
+static LLVMValueRef ascending(LLVMTypeRef lane) {
+    LLVMValueRef v[AT_ONCE];
+    for (unsigned i = 0; i < AT_ONCE; i++) v[i] = LLVMConstInt(lane, i, false);
+    return LLVMConstVector(v, AT_ONCE);
+}
+
+/* Of the eight channels from k on those whose byte of mask is set go behind the n entries so far; returns the new n. */
+static LLVMValueRef append(struct list *l, LLVMValueRef k, LLVMValueRef eight, LLVMValueRef mask, LLVMValueRef n) {
+    struct cg *c = l->c;
+    LLVMTypeRef small = LLVMVectorType(c->i8, AT_ONCE), words = LLVMVectorType(c->i32, AT_ONCE);
+    LLVMValueRef which = pick(c, LLVMBuildBitCast(c->b, ascending(c->i8), c->i64, ""), mask);
+    which = LLVMBuildZExt(c->b, LLVMBuildBitCast(c->b, which, small, ""), words, "");
+    which = LLVMBuildAdd(c->b, which, cg_splat(c, LLVMBuildTrunc(c->b, k, c->i32, ""), AT_ONCE), "");
+    cg_store(c, which, cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), "")), 4);
+    cg_store(c, pick(c, eight, mask), cg_at(c, l->values, n), 1);
+    LLVMValueRef bits = cg_intrinsic(c, "llvm.ctpop", &c->i64, 1, &mask, 1);
+    return LLVMBuildAdd(c->b, n, LLVMBuildLShr(c->b, bits, cg_i64(c, 3), ""), "");
+}
+
+/* Entries behind the n active ones. */
+static void fill_up(struct list *l, LLVMValueRef n) {
+    struct cg *c = l->c;
+    LLVMTypeRef words = LLVMVectorType(c->i32, AT_ONCE);
+    LLVMValueRef channel = cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), ""));
+    for (unsigned i = 0; i < CHUNK + GROUP; i += AT_ONCE)
+        cg_store(c, LLVMConstNull(words), cg_at_const(c, channel, 4 * i), 4);
+    cg_store(c, cg_i64(c, 0), cg_at(c, l->values, n), 1);
+}
+
+/* Codes are zero from K to the next multiple of 64. */
+static void prepare(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to) {
+    struct list list = {
+        .c = c, .K = K, .codes = codes, .channels = list_channels(c, to), .values = list_values(c, to, K)};
+    LLVMTypeRef small = LLVMVectorType(c->i8, AT_ONCE);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, K), cg_i64(c, AT_ONCE), "k");
+    unsigned slot = cg_carry(c, &l, cg_i64(c, 0));
+    LLVMValueRef eight = cg_load(c, small, cg_at(c, codes, l.i), 8);
+    LLVMValueRef on = LLVMBuildICmp(c->b, LLVMIntNE, eight, LLVMConstNull(small), "");
+    LLVMValueRef mask = LLVMBuildBitCast(c->b, LLVMBuildSExt(c->b, on, small, ""), c->i64, "");
+    eight = LLVMBuildBitCast(c->b, eight, c->i64, "");
+    cg_next(&l, slot, append(&list, l.i, eight, mask, l.phi[slot]));
+    cg_loop_end(c, &l);
+    cg_store(c, cg_result(&l, slot), to, 8);
+    fill_up(&list, cg_result(&l, slot));
+}
+
+/* ---- a run of lines ---- */
+
+struct run {
+    struct cg *c;
+    const struct mm_target *t;
+    uint64_t column; /* bytes */
+    LLVMValueRef matrix, line, n_lines, channels, values, acc;
+    unsigned halves, tiles; /* parts of a line in registers; tiles of a part that are summed together */
+    bool prefetch;
+};
+
+/* Interleaves elements of a and b, of `size` bytes, of the low or high half of each 16 bytes. */
+static LLVMValueRef interleave(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned size, unsigned high) {
+    unsigned n = c->level->mm->bytes, per = 16 / size, lanes = n / size;
+    LLVMTypeRef type = LLVMVectorType(LLVMIntTypeInContext(c->llvm, 8 * size), lanes);
+    LLVMValueRef index[64];
+    for (unsigned i = 0; i < lanes; i++) {
+        unsigned from = i / per * per + high * per / 2 + i % per / 2;
+        index[i] = cg_i32(c, from + (i % 2 ? lanes : 0));
+    }
+    a = LLVMBuildBitCast(c->b, a, type, ""), b = LLVMBuildBitCast(c->b, b, type, "");
+    return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(index, lanes), "");
+}
+
+/* What of a line is summed at a time. */
+struct part {
+    LLVMValueRef at;      /* this line of column 0 */
+    LLVMValueRef next;    /* the line that comes next, which L1 should have, */
+    LLVMValueRef entries; /* of entries so far ahead */
+    unsigned half, tile;  /* the first tile */
+    bool prefetch;
+};
+
+/* The column of the list's entry + i, from where base is in column 0. */
+static LLVMValueRef column(struct run *r, LLVMValueRef base, LLVMValueRef entry, unsigned i) {
+    struct cg *c = r->c;
+    LLVMValueRef at = cg_at_const(c, cg_at(c, r->channels, LLVMBuildShl(c->b, entry, cg_i64(c, 2), "")), 4 * i);
+    LLVMValueRef k = LLVMBuildZExt(c->b, cg_load(c, c->i32, at, 4), c->i64, "");
+    return cg_at(c, base, LLVMBuildMul(c->b, k, cg_i64(c, r->column), ""));
+}
+
+/* The chunk after this one: into L2, the same line; the line after this one: into L1. */
+static void ahead(struct run *r, const struct part *p, LLVMValueRef entry) {
+    struct cg *c = r->c;
+    LLVMValueRef chunk = LLVMBuildAdd(c->b, entry, cg_i64(c, CHUNK), "");
+    LLVMValueRef soon = LLVMBuildAdd(c->b, entry, p->entries, "");
+    for (unsigned i = 0; i < GROUP; i++) {
+        cg_prefetch(c, column(r, p->at, chunk, i), 1);
+        cg_prefetch(c, column(r, p->next, soon, i), 0);
+    }
+}
+
+static void group(struct run *r, const struct part *p, LLVMValueRef entry, LLVMValueRef *acc) {
+    struct cg *c = r->c;
+    LLVMValueRef w[GROUP], x = mm_codes(c, cg_at(c, r->values, entry));
+    for (unsigned i = 0; i < GROUP; i++)
+        w[i] =
+            cg_load(c, mm_byte_type(c), cg_at_const(c, column(r, p->at, entry, i), p->half * r->t->bytes), r->t->bytes);
+    for (unsigned t = 0; t < r->tiles; t++) { /* low and high pairs of bytes come in turn */
+        unsigned tile = p->tile + t;
+        LLVMValueRef ab = interleave(c, w[0], w[1], 1, tile / 2), cd = interleave(c, w[2], w[3], 1, tile / 2);
+        LLVMValueRef step = LLVMBuildBitCast(c->b, interleave(c, ab, cd, 2, tile % 2), mm_byte_type(c), "");
+        LLVMValueRef field[MM_PLANES] = {NULL};
+        mm_split(c, &r->t->stream, step, field);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            acc[t * MM_PLANES + i] = r->t->dot(c, acc[t * MM_PLANES + i], field[i], x);
+    }
+    if (p->prefetch) ahead(r, p, entry);
+}
+
+/* Sums of tile t and plane i, lanes of half h, of a line's. */
+static LLVMValueRef sums_at(struct run *r, const struct part *p, LLVMValueRef line, unsigned a) {
+    unsigned tile = p->tile + a / MM_PLANES, plane = a % MM_PLANES;
+    return cg_at_const(r->c, line, 4 * (tile * IR_TILE + plane * MM_LANES) + p->half * r->t->bytes);
+}
+
+/* Entries [from, to) of the list, added to the sums of one part of a line. */
+static void part(struct run *r, const struct part *p, LLVMValueRef from, LLVMValueRef to, LLVMValueRef sums) {
+    struct cg *c = r->c;
+    unsigned n = r->tiles * MM_PLANES;
+    LLVMValueRef acc[TILES * MM_PLANES] = {NULL}, sum[TILES * MM_PLANES];
+    for (unsigned a = 0; a < n; a++) sum[a] = cg_load(c, mm_sum_type(c), sums_at(r, p, sums, a), 4);
+    struct cg_loop l; /* slot a carries accumulator a */
+    cg_loop_begin(c, &l, from, to, cg_i64(c, GROUP), "group");
+    for (unsigned a = 0; a < n; a++)
+        acc[a] = l.phi[cg_carry(c, &l, r->t->widen ? LLVMConstNull(mm_acc_type(c)) : sum[a])];
+    group(r, p, l.i, acc);
+    for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < n; a++) {
+        LLVMValueRef s = cg_result(&l, a);
+        if (r->t->widen) s = LLVMBuildAdd(c->b, sum[a], r->t->widen(c, s), "");
+        cg_store(c, s, sums_at(r, p, sums, a), 4);
+    }
+}
+
+/* Line number `line` of the run. */
+static LLVMValueRef line_sums(struct run *r, LLVMValueRef line) {
+    return cg_at(r->c, r->acc, LLVMBuildMul(r->c->b, line, cg_i64(r->c, 4 * COLUMNS_ROWS), ""));
+}
+
+static LLVMValueRef line_of(struct run *r, LLVMValueRef line) {
+    struct cg *c = r->c;
+    LLVMValueRef at = LLVMBuildAdd(c->b, r->line, line, "");
+    return cg_at(c, r->matrix, LLVMBuildMul(c->b, at, cg_i64(c, COLUMNS_LINE), ""));
+}
+
+static void line(struct run *r, LLVMValueRef i, LLVMValueRef from, LLVMValueRef to) {
+    struct cg *c = r->c;
+    LLVMValueRef next = LLVMBuildAdd(c->b, i, cg_i64(c, 1), "");
+    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntEQ, next, r->n_lines, "");
+    struct part p = {.at = line_of(r, i)};
+    p.next = line_of(r, LLVMBuildSelect(c->b, last, cg_i64(c, 0), next, ""));
+    p.entries = LLVMBuildSelect(c->b, last, cg_i64(c, CHUNK), cg_i64(c, 0), "");
+    for (p.half = 0; p.half < r->halves; p.half++)
+        for (p.tile = 0; p.tile < TILES; p.tile += r->tiles) {
+            p.prefetch = r->prefetch && !p.half && !p.tile;
+            part(r, &p, from, to, line_sums(r, i));
+        }
+}
+
+static void each_line(struct run *r, void (*body)(struct run *r, LLVMValueRef sums, LLVMValueRef code_sum),
+                      LLVMValueRef code_sum) {
+    struct cg *c = r->c;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), r->n_lines, cg_i64(c, 1), "line");
+    body(r, line_sums(r, l.i), code_sum);
+    cg_loop_end(c, &l);
+}
+
+static void clear(struct run *r, LLVMValueRef sums, LLVMValueRef code_sum) {
+    (void)code_sum;
+    for (unsigned b = 0; b < 4 * COLUMNS_ROWS; b += r->t->bytes)
+        cg_store(r->c, LLVMConstNull(mm_sum_type(r->c)), cg_at_const(r->c, sums, b), 4);
+}
+
+static void finish(struct run *r, LLVMValueRef sums, LLVMValueRef code_sum) {
+    struct cg *c = r->c;
+    struct part p = {.at = NULL};
+    for (p.half = 0; p.half < r->halves; p.half++)
+        for (p.tile = 0; p.tile < TILES; p.tile++) {
+            LLVMValueRef sum[MM_PLANES];
+            for (unsigned i = 0; i < MM_PLANES; i++) sum[i] = cg_load(c, mm_sum_type(c), sums_at(r, &p, sums, i), 4);
+            mm_finish(c, &r->t->stream, sum, code_sum);
+            for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], sums_at(r, &p, sums, i), 4);
+        }
+}
+
+/* Every chunk of the list's n entries. */
+static void chunks(struct run *r, LLVMValueRef n) {
+    struct cg *c = r->c;
+    struct cg_loop chunk, l;
+    cg_loop_begin(c, &chunk, cg_i64(c, 0), n, cg_i64(c, CHUNK), "chunk");
+    LLVMValueRef end = LLVMBuildNSWAdd(c->b, chunk.i, cg_i64(c, CHUNK), "");
+    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntSGT, end, n, ""), n, end, "");
+    cg_loop_begin(c, &l, cg_i64(c, 0), r->n_lines, cg_i64(c, 1), "line");
+    line(r, l.i, chunk.i, end);
+    cg_loop_end(c, &l);
+    cg_loop_end(c, &chunk);
+}
+
+/* Lines that the tiles lie in, and where the sums of the first one go. */
+static void run_lines(struct run *r, const struct mm_args *a) {
+    struct cg *c = r->c;
+    LLVMValueRef tiles = cg_i64(c, TILES), end = LLVMBuildAdd(c->b, a->first, a->n_tiles, "");
+    r->line = LLVMBuildUDiv(c->b, a->first, tiles, "");
+    end = LLVMBuildUDiv(c->b, LLVMBuildAdd(c->b, end, cg_i64(c, TILES - 1), ""), tiles, "");
+    r->n_lines = LLVMBuildSub(c->b, end, r->line, "");
+    LLVMValueRef before = LLVMBuildMul(c->b, LLVMBuildURem(c->b, a->first, tiles, ""), cg_i64(c, 4 * IR_TILE), "");
+    r->acc = cg_at(c, a->acc, LLVMBuildNeg(c->b, before, ""));
+}
+
+static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {
+    const struct mm_target *t = c->level->mm;
+    unsigned flush = mm_flush(t, &t->stream), wide = t->bytes == COLUMNS_LINE;
+    if (flush && flush < CHUNK / GROUP) BUG("level '%s' widens too often", c->level->name);
+    struct run r = {.c = c,
+                    .t = t,
+                    .column = columns_bytes(s->n),
+                    .matrix = a->matrix,
+                    .channels = list_channels(c, a->prepared),
+                    .values = list_values(c, a->prepared, s->K),
+                    .halves = wide ? 1 : 2,
+                    .tiles = wide ? TILES : TILES / 2,
+                    .prefetch = mm_streams(c)};
+    run_lines(&r, a);
+    each_line(&r, clear, NULL);
+    chunks(&r, cg_load(c, c->i64, a->prepared, 8));
+    each_line(&r, finish, mm_code_sum(c, a->codes, s->K));
+}
+
+/* ---- many rows ---- */
+
+static const struct mm_planes *panel(const struct mm_target *t) { return &t->panel; }
+
+/* Line `at` of channel 4 step + i; of the last step, the last channel there is: codes beyond it are zero. */
+static LLVMValueRef step_line(struct cg *c, const struct mm_shape *s, LLVMValueRef at, LLVMValueRef step, unsigned i) {
+    LLVMValueRef last = cg_i64(c, s->K - 1), k = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
+    k = LLVMBuildAdd(c->b, k, cg_i64(c, i), "");
+    if (s->K % GROUP) k = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, k, last, ""), last, k, "");
+    return cg_at(c, at, LLVMBuildMul(c->b, k, cg_i64(c, columns_bytes(s->n)), ""));
+}
+
+/* The tile's quarter of a line of four channels, interleaved: a step of i2_64, its bytes of half h. */
+static LLVMValueRef step_of(struct cg *c, LLVMValueRef *line, unsigned half, unsigned tile) {
+    unsigned width = c->level->mm->bytes;
+    LLVMValueRef w[GROUP];
+    for (unsigned i = 0; i < GROUP; i++)
+        w[i] = cg_load(c, mm_byte_type(c), cg_at_const(c, line[i], half * width), width);
+    LLVMValueRef ab = interleave(c, w[0], w[1], 1, tile / 2), cd = interleave(c, w[2], w[3], 1, tile / 2);
+    return LLVMBuildBitCast(c->b, interleave(c, ab, cd, 2, tile % 2), mm_byte_type(c), "");
+}
+
+struct unpacking {
+    const struct mm_shape *s;
+    const struct mm_panel *p;
+    LLVMValueRef line; /* of column 0 */
+};
+
+/* The loop over steps for tiles number `tile` of a line. */
+static void unpack_tile(struct cg *c, const struct unpacking *u, unsigned tile) {
+    const struct mm_target *t = c->level->mm;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), u->p->steps, cg_i64(c, 1), "unpack");
+    LLVMValueRef to = cg_at(c, u->p->to, LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * t->bytes), ""));
+    LLVMValueRef step = LLVMBuildNSWAdd(c->b, u->p->from, l.i, ""), line[GROUP], field[MM_PLANES];
+    for (unsigned i = 0; i < GROUP; i++) {
+        line[i] = step_line(c, u->s, u->line, step, i);
+        if (mm_streams(c) && !tile) /* the tiles after it find the line in cache */
+            cg_prefetch(c, cg_at_const(c, line[i], UNPACK_AHEAD * GROUP * columns_bytes(u->s->n)), 1);
+    }
+    for (unsigned v = 0; v < mm_vectors(t); v++) {
+        mm_split(c, panel(t), step_of(c, line, v, tile), field);
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, field[i], cg_at_const(c, to, (v * MM_PANEL * MM_PLANES + i) * t->bytes), t->bytes);
+    }
+    cg_loop_end(c, &l);
+}
+
+/* Which quarter of its lines a tile is decides how they are interleaved: four loops, of which one runs. */
+static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p) {
+    LLVMValueRef line = LLVMBuildUDiv(c->b, p->tile, cg_i64(c, TILES), "");
+    LLVMValueRef quarter = LLVMBuildURem(c->b, p->tile, cg_i64(c, TILES), "");
+    struct unpacking u = {.s = s, .p = p};
+    u.line = cg_at(c, a->matrix, LLVMBuildMul(c->b, line, cg_i64(c, COLUMNS_LINE), ""));
+    for (unsigned tile = 0; tile < TILES; tile++) {
+        struct cg_if mine;
+        cg_if_begin(c, &mine, LLVMBuildICmp(c->b, LLVMIntEQ, quarter, cg_i64(c, tile), ""));
+        unpack_tile(c, &u, tile);
+        cg_if_end(c, &mine);
+    }
+}
+
+const struct mm_core mm_core_columns = {
+    .name = "columns",
+    .layout = SETUN_LAYOUT_COLUMNS,
+    .one_piece = true,
+    .bytes = bytes,
+    .pack = columns_pack,
+    .unpack = columns_unpack,
+    .one_row = one_row,
+    .whole_share = COLUMNS_ROWS,
+    .prepare_bytes = prepare_bytes,
+    .prepare = prepare,
+    .panel_steps = 1,
+    .panel = panel,
+    .unpack_panel = unpack_panel,
+};
