@@ -1,11 +1,13 @@
 /*
  * mm_core_test -- every ternary core at every level that this machine runs, against plain loops: depths that are
- * multiples of nothing, one to 64 rows, runs of one to three tiles from any tile on, and the largest sums there are.
+ * multiples of nothing, one to 64 rows, runs of tiles from any tile on, shares of codes that are not zero from none to
+ * all, and the largest sums there are.
  */
 #include "jit.h"
 
 #include <math.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "backends/matmul.h"
 #include "backends/x86/x86.h"
@@ -20,14 +22,16 @@ static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2
 /* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */
 static const uint64_t grouped[][2] = {{256, 64}, {256, 128}, {512, 256}, {2560, 128},  {6912, 3456}, {4096, 1024},
                                       {128, 4},  {240, 12},  {96, 32},   {1000, 1000}, {960, 96},    {65536, 16384}};
-enum { MAX_TILES = 3, MAX_ROWS = 64, ACC_STRIDE = MAX_TILES * IR_TILE + 64, LARGEST = 65536 };
-static uint64_t tiles_of(uint64_t K) { return K == LARGEST ? 1 : MAX_TILES; }
+/* Shares of codes that are not zero; -1: of one code. */
+static const double densities[] = {0, -1, .1, .4};
+enum { MAX_TILES = 11, MAX_ROWS = 64, ACC_STRIDE = (MAX_TILES + 1) / 4 * 4 * IR_TILE, MANY = 100, LARGEST = 65536 };
+static uint64_t tiles_of(uint64_t K) { return K == LARGEST ? 1 : K == MANY ? MAX_TILES : 3; }
 static const int64_t row_counts[] = {1, 2, 5, 6, 7, 13, 64};
 
 enum fill { RANDOM, ALL_PLUS, ALL_MINUS, N_FILLS };
 
 struct problem {
-    uint64_t K, stride, n_tiles;
+    uint64_t K, stride, n_tiles, bytes; /* bytes: of the matrix */
     int64_t n_rows;
     int8_t *trits, *codes;
     uint8_t *matrix, *scratch, *prepared;
@@ -50,23 +54,41 @@ static void *take(size_t n) {
     return p;
 }
 
-/* Trits of three tiles and 64 rows of codes, sums behind them; the wanted sums of all. */
-static void problem_make(struct problem *p, uint64_t K, enum fill fill, int64_t rows, uint64_t tiles) {
+enum { PAGE = 4096 };
+static size_t guarded(size_t n) { return (n + PAGE - 1) / PAGE * PAGE; }
+
+/* n bytes, and behind them none. */
+static void *take_guarded(size_t n) {
+    uint8_t *p = mmap(NULL, guarded(n) + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p + guarded(n), PAGE, PROT_NONE)) abort();
+    return p + guarded(n) - n;
+}
+
+static void free_guarded(void *p, size_t n) { munmap((uint8_t *)p + n - guarded(n), guarded(n) + PAGE); }
+
+/* A row's codes, and their sum behind them. */
+static void codes_make(int8_t *row, uint64_t K, uint64_t stride, enum fill fill, double density) {
+    int32_t sum = 0;
+    memset(row, 0, stride);
+    for (uint64_t k = 0; k < K; k++)
+        if (density >= 1 || draw(0, 9999) < density * 10000)
+            row[k] = (int8_t)(fill == RANDOM ? draw(-127, 127) : fill == ALL_PLUS ? 127 : -127);
+    if (density < 0) row[draw(0, (int)K - 1)] = -127;
+    for (uint64_t k = 0; k < K; k++) sum += row[k];
+    memcpy(row + stride - 64, &sum, 4);
+}
+
+/* Trits and rows of codes; the wanted sums of all. */
+static void problem_make(struct problem *p, uint64_t K, enum fill fill, double density, int64_t rows, uint64_t tiles) {
     p->K = K, p->n_rows = rows, p->n_tiles = tiles;
     p->stride = ((K + 63) & ~(uint64_t)63) + 64;
     p->trits = take(tiles * IR_TILE * K);
     p->codes = take((size_t)rows * p->stride);
     for (uint64_t i = 0; i < tiles * IR_TILE * K; i++)
         p->trits[i] = (int8_t)(fill == RANDOM ? draw(-1, 1) : i / K % 2 ? -1 : 1);
-    memset(p->codes, 0, (size_t)rows * p->stride);
     for (int64_t r = 0; r < rows; r++) {
         int8_t *row = p->codes + (uint64_t)r * p->stride;
-        int32_t sum = 0;
-        for (uint64_t k = 0; k < K; k++) {
-            row[k] = (int8_t)(fill == RANDOM ? draw(-127, 127) : fill == ALL_PLUS ? 127 : -127);
-            sum += row[k];
-        }
-        memcpy(row + p->stride - 64, &sum, 4);
+        codes_make(row, K, p->stride, fill, density);
         for (uint64_t n = 0; n < tiles * IR_TILE; n++) {
             int32_t y = 0;
             for (uint64_t k = 0; k < K; k++) y += row[k] * p->trits[n * K + k];
@@ -81,7 +103,7 @@ static void problem_free(struct problem *p) { free(p->trits), free(p->codes); }
 static int problem_pack(struct problem *p, const struct mm_core *core) {
     uint64_t rows = p->n_tiles * IR_TILE, bytes = core->bytes(rows, p->K);
     int8_t *back = take(rows * p->K);
-    p->matrix = take(bytes);
+    p->matrix = take_guarded(bytes), p->bytes = bytes;
     memset(p->matrix, 0xaa, bytes);
     core->pack(p->trits, 0, IR_TILE, rows, p->K, p->matrix);
     if (rows > IR_TILE) core->pack(p->trits + IR_TILE * p->K, IR_TILE, rows - IR_TILE, rows, p->K, p->matrix);
@@ -182,7 +204,7 @@ static int check_groups(const struct jit *j, struct problem *p, uint64_t group, 
             for (size_t i = 0; i < COUNT_OF(row_counts); i++)
                 if (runs(l, features) && row_counts[i] <= p->n_rows)
                     bad += run_groups(j, p, &s, x86_levels[l].name, row_counts[i], p->n_tiles);
-        free(p->matrix);
+        free_guarded(p->matrix, p->bytes);
     }
     return bad;
 }
@@ -202,7 +224,7 @@ static int check(const struct jit *j, struct problem *p, uint32_t features) {
         bad += problem_pack(p, mm_cores[core]);
         for (unsigned l = 0; l < x86_n_levels; l++)
             if (runs(l, features)) bad += check_level(j, p, mm_cores[core], x86_levels[l].name);
-        free(p->matrix);
+        free_guarded(p->matrix, p->bytes);
     }
     return bad;
 }
@@ -250,14 +272,19 @@ int main(void) {
     for (size_t i = 0; i < COUNT_OF(depths); i++) {
         bool large = depths[i] == LARGEST;
         for (enum fill f = RANDOM; f < (large ? N_FILLS : ALL_PLUS); f++) {
-            problem_make(&p, depths[i], f, depths[i] > 2000 ? large ? 2 : 7 : MAX_ROWS, tiles_of(depths[i]));
+            problem_make(&p, depths[i], f, 1, depths[i] > 2000 ? large ? 2 : 7 : MAX_ROWS, tiles_of(depths[i]));
+            bad += check(&j, &p, features);
+            problem_free(&p);
+        }
+        for (size_t d = 0; d < COUNT_OF(densities) && depths[i] < 3000; d++) {
+            problem_make(&p, depths[i], RANDOM, densities[d], 2, tiles_of(depths[i]));
             bad += check(&j, &p, features);
             problem_free(&p);
         }
     }
     for (size_t i = 0; i < COUNT_OF(grouped); i++) {
         uint64_t K = grouped[i][0];
-        problem_make(&p, K, K == LARGEST ? ALL_PLUS : RANDOM, K > 2000 ? 6 : 13, K > 2000 ? 1 : 2);
+        problem_make(&p, K, K == LARGEST ? ALL_PLUS : RANDOM, 1, K > 2000 ? 6 : 13, K > 2000 ? 1 : 2);
         bad += check_groups(&j, &p, grouped[i][1], features);
         problem_free(&p);
     }
