@@ -244,6 +244,7 @@ void attend_emit(struct kern *k, const struct ir_strand *s) {
     struct cg *c = k->c;
     const struct ir_op *op = s->cores.at[0];
     if (s->cores.n != 1) BUG("attention shares an epilogue with another core");
+    LLVMMetadataRef was = cg_line(c, op->loc.line);
     const struct ir_type *q = &op->in[0]->type;
     struct attend a = {.k = k, .op = op, .heads = q->dim[0], .d = q->dim[1], .kv_heads = op->in[1]->type.dim[0]};
     a.key = kern_state(op->in[1]);
@@ -271,5 +272,6 @@ void attend_emit(struct kern *k, const struct ir_strand *s) {
     attend_finish(&a, s, &row);
     cg_loop_end(c, &l);
     cg_if_end(c, &many);
+    cg_line_back(c, was);
     k->used = used;
 }

@@ -16,6 +16,7 @@ struct backend_options {
     const char *levels;    /* "native", "portable" (all levels), or a comma list, best first; NULL: native */
     bool count;            /* generated code counts unpacked tiles in setun_step.unpacked_tiles */
     bool pic;              /* for a shared object (tests) instead of a static executable */
+    const char *source;    /* name of the model text, without folders: code says its lines; NULL: it does not */
     const char *dump_llvm; /* path for LLVM IR text, or NULL */
     const char *dump_asm;  /* path for assembly, or NULL */
 };

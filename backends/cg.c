@@ -53,11 +53,18 @@ void cg_store(struct cg *c, LLVMValueRef v, LLVMValueRef p, unsigned align) {
     LLVMSetAlignment(LLVMBuildStore(c->b, v, p), align);
 }
 
+/* LLVM would go on with the instruction's line. */
+static void before(struct cg *c, LLVMValueRef instruction) {
+    LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(c->b);
+    LLVMPositionBuilderBefore(c->b, instruction);
+    LLVMSetCurrentDebugLocation2(c->b, line);
+}
+
 LLVMValueRef cg_alloca(struct cg *c, LLVMTypeRef t, const char *name) {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(c->b), entry = LLVMGetEntryBasicBlock(c->fn);
     LLVMValueRef first = LLVMGetFirstInstruction(entry);
     if (first)
-        LLVMPositionBuilderBefore(c->b, first);
+        before(c, first);
     else
         LLVMPositionBuilderAtEnd(c->b, entry);
     LLVMValueRef v = LLVMBuildAlloca(c->b, t, name);
@@ -119,7 +126,7 @@ void cg_loop_begin(struct cg *c, struct cg_loop *l, LLVMValueRef from, LLVMValue
 unsigned cg_carry(struct cg *c, struct cg_loop *l, LLVMValueRef init) {
     if (l->n == CG_CARRY_MAX) BUG("more than %d values in a loop", CG_CARRY_MAX);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(c->b);
-    LLVMPositionBuilderBefore(c->b, l->i);
+    before(c, l->i);
     unsigned slot = l->n++;
     l->init[slot] = init;
     l->phi[slot] = LLVMBuildPhi(c->b, LLVMTypeOf(init), "");
@@ -221,16 +228,23 @@ LLVMValueRef cg_function(struct cg *c, const char *name, LLVMTypeRef type, bool 
     flag(c, c->fn, "nounwind");
     if (noinline) flag(c, c->fn, "noinline");
     LLVMPositionBuilderAtEnd(c->b, block_new(c, "entry"));
+    c->lines.scope = NULL;
+    LLVMSetCurrentDebugLocation2(c->b, NULL);
     return c->fn;
 }
 
 struct cg_place cg_place_save(const struct cg *c) {
-    return (struct cg_place){.fn = c->fn, .block = LLVMGetInsertBlock(c->b)};
+    return (struct cg_place){.fn = c->fn,
+                             .block = LLVMGetInsertBlock(c->b),
+                             .scope = c->lines.scope,
+                             .line = LLVMGetCurrentDebugLocation2(c->b)};
 }
 
 void cg_place_restore(struct cg *c, struct cg_place p) {
     c->fn = p.fn;
     if (p.block) LLVMPositionBuilderAtEnd(c->b, p.block);
+    c->lines.scope = p.scope;
+    LLVMSetCurrentDebugLocation2(c->b, p.line);
 }
 
 uint64_t cg_scratch(struct cg *c, uint64_t *used, uint64_t bytes) {

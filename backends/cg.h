@@ -41,9 +41,14 @@ struct cg {
     LLVMModuleRef module;
     LLVMBuilderRef b;
     LLVMTypeRef void_, i1, i8, i16, i32, i64, f32, ptr;
-    LLVMTypeRef vf, vi;                           /* <CG_VL x f32>, <CG_VL x i32> */
-    LLVMTypeRef sf;                               /* <32 x f32> */
-    LLVMValueRef fn;                              /* the function being built */
+    LLVMTypeRef vf, vi; /* <CG_VL x f32>, <CG_VL x i32> */
+    LLVMTypeRef sf;     /* <32 x f32> */
+    LLVMValueRef fn;    /* the function being built */
+    struct {
+        LLVMDIBuilderRef builder; /* NULL: no lines */
+        LLVMMetadataRef file;
+        LLVMMetadataRef scope; /* of fn; NULL: it has none */
+    } lines;
     uint64_t scratch_bytes, scratch_per_position; /* grow as kernels ask */
     /* What cg_emit_step leaves for setun_model; emit.c empties `kernels` before each level, whose steps must
      * number kernels alike.  Names and value arrays lie in the arena. */
@@ -64,9 +69,20 @@ void cg_close(struct cg *c);
 struct cg_place {
     LLVMValueRef fn;
     LLVMBasicBlockRef block;
+    LLVMMetadataRef scope, line;
 };
 struct cg_place cg_place_save(const struct cg *c);
 void cg_place_restore(struct cg *c, struct cg_place p);
+
+/* ---- lines of the model text (lines.c) ---- */
+/* source: the text's name without folders; NULL: code without lines.  Closed before the module is verified. */
+void cg_lines_open(struct cg *c, const char *source);
+void cg_lines_close(struct cg *c);
+/* The function being built is of this line, and known as `name`. */
+void cg_lines_begin(struct cg *c, const char *name, uint32_t line);
+/* Instructions from now on are of this line (0: as before), until cg_line_back with what this returned. */
+LLVMMetadataRef cg_line(struct cg *c, uint32_t line);
+void cg_line_back(struct cg *c, LLVMMetadataRef was);
 
 /* ---- constants, memory ---- */
 LLVMValueRef cg_i8(struct cg *c, int64_t v);

@@ -136,10 +136,12 @@ static void epilogue_row(struct kern *k, const struct part *p, LLVMValueRef m, L
 
 static void call_core(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
                       LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
+    LLVMMetadataRef was = cg_line(k->c, op->loc.line);
     if (is_ternary(op))
         call_matmul(k, p, op, first, count, acc, scratch);
     else
         call_dot(k, p, op, first, count, acc);
+    cg_line_back(k->c, was);
 }
 
 /* Output rows of unit u, of which the last may be short. */

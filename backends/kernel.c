@@ -269,6 +269,7 @@ void cg_emit_kernel(struct cg *c, const struct ir_op *kernel, uint32_t id, struc
     *out = (struct cg_kernel){0};
     collect_io(c, kernel, out);
     kern_function(c, kern_name(c, kernel, "."), out);
+    cg_lines_begin(c, kern_name(c, kernel, ":"), kern_line(kernel));
     struct kern k = kern_begin(c, kernel, id, out);
     if (has_stage(kernel, IR_STAGE_ROWS)) {
         rows_emit(&k, IR_STAGE_ROWS);

@@ -57,9 +57,11 @@ void cg_open(struct cg *c, struct diag *d, struct arena *a, const struct backend
     c->vf = LLVMVectorType(c->f32, CG_VL);
     c->vi = LLVMVectorType(c->i32, CG_VL);
     c->sf = LLVMVectorType(c->f32, 32);
+    cg_lines_open(c, opt->source);
 }
 
 void cg_close(struct cg *c) {
+    cg_lines_close(c);
     LLVMDisposeBuilder(c->b);
     LLVMDisposeModule(c->module);
     LLVMDisposeTargetMachine(c->machine);
@@ -117,6 +119,7 @@ static bool dump(struct cg *c) {
 }
 
 bool cg_write_object(struct cg *c, const char *path) {
+    cg_lines_close(c);
     verify(c);
     optimise(c);
     verify(c);

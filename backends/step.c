@@ -149,6 +149,7 @@ static void emit_check(struct cg *c, const struct ir_op *op, uint32_t id, struct
     struct cg_place back = cg_place_save(c);
     *out = (struct cg_kernel){0};
     kern_function(c, arena_printf(c->arena, "emit.%s", ir_name_attr(op, IR_ATTR_name)), out);
+    cg_lines_begin(c, kern_name(c, op, ":"), kern_line(op));
     struct kern k = kern_begin(c, op, id, out);
     LLVMValueRef from, to;
     struct cg_loop l;

@@ -169,9 +169,11 @@ LLVMValueRef vec_at(struct vec *v, const struct ir_val *val, struct vec_pos p) {
     LLVMValueRef x;
     if (s->mem)
         x = cg_load(c, val->type.elem == IR_I32 ? c->vi : c->vf, vec_addr(v, s->mem, s->unit ? p.rel : p.abs), 4);
-    else if (val->def && val->def->block->owner)
+    else if (val->def && val->def->block->owner) {
+        LLVMMetadataRef was = cg_line(c, val->def->loc.line);
         x = compute(v, s, val->def, p);
-    else
+        cg_line_back(c, was);
+    } else
         BUG("value '%s' is read before it is known", val->name);
     struct vec_slot *now = vec_slot(v, val); /* slots may have moved */
     now->now = x;
@@ -193,12 +195,14 @@ static void store_lanes(struct cg *c, LLVMValueRef x, LLVMValueRef to, unsigned 
 
 static void store_sink(struct vec *v, const struct vec_sink *sink, struct vec_pos p, unsigned lanes) {
     struct cg *c = v->k->c;
+    LLVMMetadataRef was = cg_line(c, sink->val->def ? sink->val->def->loc.line : 0);
     LLVMValueRef x = vec_at(v, sink->val, p);
     if (sink->state)
         cache_store(c, sink->state, x, cache_element(v->k, sink->state, sink->to, p.abs));
     else
         store_lanes(c, x, cg_at(c, sink->to, LLVMBuildMul(c->b, sink->unit ? p.rel : p.abs, cg_i64(c, 4), "")), 4,
                     lanes);
+    cg_line_back(c, was);
 }
 
 /* Sinks [from, n) whose rows are as long as the first one's: one loop; marks them done. */
@@ -330,8 +334,7 @@ void vec_core(struct vec *v, const struct ir_op *op, LLVMValueRef mem) {
     add_homes(v, op->out[0]);
 }
 
-void vec_op(struct vec *v, const struct ir_op *op) {
-    if (op->code == IR_OP_yield) return;
+static void note_or_compute(struct vec *v, const struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_in; i++) touch(v, op->in[i]);
     for (uint32_t i = 0; i < op->n_out; i++) vec_slot(v, op->out[i]);
     if (op->code == IR_OP_quant) {
@@ -357,4 +360,11 @@ void vec_op(struct vec *v, const struct ir_op *op) {
     else if (op->code == IR_OP_bias)
         vec_slot(v, op->out[0])->base = kern_weight(v->k, op->weight, tensor_of(v, op)->offset);
     add_homes(v, op->out[0]);
+}
+
+void vec_op(struct vec *v, const struct ir_op *op) {
+    if (op->code == IR_OP_yield) return;
+    LLVMMetadataRef was = cg_line(v->k->c, op->loc.line);
+    note_or_compute(v, op);
+    cg_line_back(v->k->c, was);
 }

@@ -53,6 +53,8 @@ with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
 for flag, feature in (("avx2", "cpu-avx2"), ("avx_vnni", "cpu-avxvnni"), ("avx512_vnni", "cpu-avx512vnni")):
     if flag in flags:
         config.available_features.add(feature)
+if shutil.which("addr2line") and shutil.which("nm"):
+    config.available_features.add("addr2line")
 if shutil.which("qemu-x86_64"):
     config.available_features.add("qemu-x86_64")
 if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):

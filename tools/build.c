@@ -152,6 +152,13 @@ static bool copy_out(struct command_ctx *cx, const char *from, const char *to) {
     return false;
 }
 
+/* What debuggers call the text: a name without folders, so that code does not depend on where the text lies. */
+static const char *source_name(struct arena *a, const struct model_args *args, const struct compiled *c) {
+    if (c->page) return arena_printf(a, "%s.stn", c->page->name);
+    const char *slash = strrchr(args->model, '/');
+    return slash ? slash + 1 : args->model;
+}
+
 static bool build(struct command_ctx *cx, struct build_args *b, struct compiled *c) {
     struct ir_module *m = c->front.module;
     struct pass_ctx fusing = {.diag = cx->diag, .arena = cx->arena, .print_after = b->print_after};
@@ -171,6 +178,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     const char *object = arena_printf(cx->arena, "%s/model.o", dir), *dump = arena_printf(cx->arena, "%s/dump", dir);
     if (b->emit == EMIT_LLVM) b->backend.dump_llvm = dump;
     if (b->emit == EMIT_ASM) b->backend.dump_asm = dump;
+    b->backend.source = source_name(cx->arena, &b->model, c);
     bool ok = backend_emit(cx->diag, m, &plan, &b->backend, id, object);
     if (ok)
         ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object)

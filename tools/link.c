@@ -2,8 +2,8 @@
  * link.c -- runs the linker driver.
  *
  * The runtime's archive lies beside the compiler: ../runtime in a build tree, ../lib/setun when installed, or where
- * SETUN_RUNTIME says.  The executable is static and stripped, without a build id, so the same inputs give the
- * same bytes.
+ * SETUN_RUNTIME says.  The executable is static, without a build id, so the same inputs give the same bytes.  It keeps
+ * its symbols and the lines of kernels, for profilers; the runtime's archive has no debug information.
  */
 #include "tools/link.h"
 
@@ -42,7 +42,6 @@ bool link_executable(struct diag *d, struct arena *a, const char *linker, const 
     if (!dir) return false;
     char *argv[] = {arena_strdup(a, linker ? linker : "cc"),
                     "-static",
-                    "-s",
                     "-Wl,--gc-sections",
                     "-Wl,--build-id=none",
                     "-Wl,-z,noexecstack",

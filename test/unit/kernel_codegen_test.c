@@ -275,6 +275,7 @@ static bool compiled(struct job *j, struct ir_module *m, bool fused) {
     const char *object = arena_printf(j->a, "%s/k.o", dir), *so = arena_printf(j->a, "%s/k%d.so", dir, serial++);
     const char *path = arena_printf(j->a, "%s/k.data", dir);
     struct backend_options opt = {.levels = fused ? "portable" : "native",
+                                  .source = "cases.sir",
                                   .pic = true,
                                   .dump_llvm = getenv("DUMP_LLVM"),
                                   .dump_asm = getenv("DUMP_ASM")};
