@@ -276,7 +276,7 @@ int setun_bench(struct setun_app *app, const struct setun_level *level) {
     int code = open_bench(&b);
     if (code == EXIT_OK) setun_pack_populate(&app->pack);
     for (size_t i = 0; i < app->o.thread_list.n && code == EXIT_OK && !b.table.out.failed; i++) {
-        code = with_threads(&b, level, app->o.thread_list.at[i]);
+        code = with_threads(&b, level, setun_threads(app->o.thread_list.at[i]));
     }
     uint64_t cache = b.meter.cache;
     close_bench(&b);

@@ -21,10 +21,13 @@ int setun_level_choose(const struct setun_model *m, uint32_t features, const cha
 /* "AVX-VNNI, AVX-512 (F, BW, CD, DQ, VL)" */
 void setun_feature_names(uint32_t features, char *out, size_t size);
 
-/* CPUs this process may run on, and cores among them: siblings of a core count once, a CPU quota of the
- * control group cuts it. */
+/* CPUs this process may run on, and cores among them: siblings of a core count once, slow cores not at all beside fast
+ * ones, and a CPU quota of the control groups cuts both. */
 uint32_t setun_cpus(void);
 uint32_t setun_cores(void);
+/* Threads to start if somebody asks for so many: no more than there are CPUs, because the threads of a kernel do equal
+ * shares and wait for the last.  Says so if it is fewer. */
+uint32_t setun_threads(uint32_t asked);
 /* Threads to use when nobody says: one a core, but none for less than 1 MiB of ternary weights a token, whose work
  * is shorter than a few meetings of the threads. */
 uint32_t setun_default_threads(uint64_t ternary_bytes);

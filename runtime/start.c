@@ -40,7 +40,8 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
                                     .level = level,
                                     .weights = app->pack.data,
                                     .weights_hash = app->pack.head->data_hash,
-                                    .threads = o->threads ? o->threads : setun_default_threads(m->ternary_bytes),
+                                    .threads = o->threads ? setun_threads(o->threads)
+                                                          : setun_default_threads(m->ternary_bytes),
                                     .context = o->context ? o->context : m->context,
                                     .trace = o->trace ? &trace : NULL};
     if (c.context > m->context) {

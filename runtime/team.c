@@ -2,23 +2,46 @@
  * team.c -- threads and barrier (team.h).
  *
  * The barrier counts arrivals; the last one resets the count and moves the phase on, which frees the others.
- * They watch the phase for a while, since kernels take microseconds, then sleep in a futex.
+ * They watch the phase for about as long as a kernel takes, then sleep in a futex.
+ *
+ * Two things are asked of the kernel's scheduler, and nothing depends on its doing them.  Where the team has a thread
+ * for each core, threads but the caller's stay on a core each: two that wake each other all the time are soon found on
+ * one core, while something else has the other.  And a short slice: beside busy threads, one that wakes up then runs
+ * at once instead of when the other's slice is over, so that the team runs at the same time or not at all.
  */
 #include "runtime/team.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/cgroup.h"
 #include "runtime/cpu.h"
 #include "runtime/rt.h"
 
-/* About 100 microseconds where a pause takes 140 cycles, a few where it takes ten. */
-enum { SPIN = 2000 };
+/* ---- waiting ---- */
+
+/* A meeting that others are late for ends within this time, or not before a sleeper or a preempted thread is back. */
+static const double SPIN_SECONDS = 40e-6;
+
+/* A pause takes 10 to 140 cycles, and whatever a hypervisor makes of it. */
+static uint32_t spin_rounds(void) {
+    enum { ROUNDS = 100, TRIES = 4 };
+    double least = SPIN_SECONDS;
+    for (int i = 0; i < TRIES; i++) {
+        double begin = setun_now();
+        for (int k = 0; k < ROUNDS; k++) setun_cpu_pause();
+        double took = setun_now() - begin;
+        if (took < least) least = took;
+    }
+    return least > 0 ? (uint32_t)(SPIN_SECONDS / least * ROUNDS) : ROUNDS;
+}
 
 static void futex(atomic_uint *at, int op, unsigned value) { syscall(SYS_futex, at, op, value, NULL, NULL, 0); }
 
@@ -54,12 +77,36 @@ void setun_team_barrier(struct setun_step *step, uint32_t tid) {
 struct start {
     struct setun_team *team;
     uint32_t tid;
+    cpu_set_t core; /* where to stay; empty: anywhere */
 };
+
+/* ---- what is asked of the scheduler ---- */
+
+/* struct sched_attr of sched_setattr(2). */
+struct sched_wish {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period; /* nanoseconds; runtime is the slice of ordinary threads since Linux 6.12 */
+};
+
+static void ask_for_short_slice(void) {
+    struct sched_wish w = {.size = sizeof w};
+    if (syscall(SYS_sched_getattr, 0, &w, sizeof w, 0) != 0 || w.policy != SCHED_OTHER) return;
+    w.runtime = 100000; /* the least there is */
+    w.size = sizeof w;
+    int before = errno;
+    (void)syscall(SYS_sched_setattr, 0, &w, 0);
+    errno = before;
+}
 
 static void *work(void *p) {
     struct start s = *(struct start *)p;
     free(p);
     setun_cpu_float_default();
+    if (CPU_COUNT(&s.core) > 0) (void)sched_setaffinity(0, sizeof s.core, &s.core);
+    ask_for_short_slice();
     for (;;) {
         meet(s.team);
         if (s.team->over) return NULL;
@@ -68,10 +115,20 @@ static void *work(void *p) {
     }
 }
 
-static int start_thread(struct setun_team *t, uint32_t tid) {
-    struct start *s = malloc(sizeof *s);
+/* A thread for each core: thread tid gets the tid-th behind the one that the caller is on. */
+static void choose_core(const struct setun_team *t, const struct setun_topo *topo, struct start *s) {
+    int here = sched_getcpu();
+    if (t->n != topo->cores || t->n > topo->quota || here < 0 || here >= CPU_SETSIZE) return;
+    uint32_t first = topo->core[here] == SETUN_NO_CORE ? 0 : topo->core[here];
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (topo->core[cpu] == (first + s->tid) % t->n) CPU_SET(cpu, &s->core);
+}
+
+static int start_thread(struct setun_team *t, const struct setun_topo *topo, uint32_t tid) {
+    struct start *s = calloc(1, sizeof *s);
     if (!s) return setun_fail(EXIT_MEMORY, "out of memory");
     *s = (struct start){.team = t, .tid = tid};
+    choose_core(t, topo, s);
     int e = pthread_create(&t->thread[tid], NULL, work, s);
     if (e == 0) return EXIT_OK;
     free(s);
@@ -84,17 +141,20 @@ int setun_team_open(struct setun_team **team, uint32_t n) {
     if (!t) return setun_fail(EXIT_MEMORY, "out of memory");
     memset(t, 0, size);
     t->n = n;
-    t->spin = n <= setun_cpus() ? SPIN : 0;
     t->thread = calloc(n, sizeof *t->thread);
     if (!t->thread) return setun_fail(EXIT_MEMORY, "out of memory");
     setun_cpu_float_default();
+    struct setun_topo topo;
+    setun_topo_read(&topo, "", NULL);
+    t->spin = n > 1 && n <= topo.cpus && n <= topo.quota ? spin_rounds() : 0;
+    if (n > 1) ask_for_short_slice();
     sigset_t all, before;
     /* Signals go to the caller: its read of a prompt is what they have to interrupt. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int code = EXIT_OK;
     for (t->started = 1; t->started < n && code == EXIT_OK; t->started += code == EXIT_OK) {
-        code = start_thread(t, t->started);
+        code = start_thread(t, &topo, t->started);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;

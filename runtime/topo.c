@@ -1,62 +1,129 @@
-/* topo.c -- how many threads are worth having: cores in the affinity mask, within the CPU quota. */
-#include <fcntl.h>
-#include <sched.h>
+/*
+ * topo.c -- how many threads are worth having: cores in the affinity mask, within the CPU quota.
+ *
+ * A core counts once, whatever number of threads it runs, and where a machine has cores of two kinds only the fast ones
+ * count: the threads of a kernel do equal shares of it, so the slowest would set the pace.
+ */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
+#include "runtime/cgroup.h"
 #include "runtime/cpu.h"
+#include "runtime/rt.h"
 
-/* A short file of /sys, or "" if there is none. */
-static void read_small(const char *path, char *text, size_t size) {
-    text[0] = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    ssize_t n = read(fd, text, size - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
+/* ---- quota ---- */
+
+static uint32_t whole_cpus(unsigned long long run, unsigned long long period) {
+    unsigned long long whole = period ? run / period + (run % period > 0) : UINT32_MAX;
+    return whole == 0 ? 1 : whole < UINT32_MAX ? (uint32_t)whole : UINT32_MAX;
 }
 
-/* cpu.max of the control group: "200000 100000" is two CPUs, "max 100000" no limit. */
-static uint32_t quota(void) {
-    char text[64];
-    read_small("/sys/fs/cgroup/cpu.max", text, sizeof text);
+/* "200000 100000" in cpu.max is two CPUs, "max 100000" no limit; version 1 has two files, and -1 for no limit. */
+static void least_quota(void *arg, const char *folder, bool v2) {
+    uint32_t *least = arg;
+    char path[1100], text[64];
     unsigned long long run = 0, period = 0;
-    if (sscanf(text, "%llu %llu", &run, &period) != 2 || period == 0) return UINT32_MAX;
-    unsigned long long whole = (run + period - 1) / period;
-    return whole > 0 && whole < UINT32_MAX ? (uint32_t)whole : UINT32_MAX;
+    snprintf(path, sizeof path, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    setun_small_file(path, text, sizeof text);
+    if (v2) {
+        if (sscanf(text, "%llu %llu", &run, &period) != 2) return;
+    } else {
+        if (text[0] < '0' || text[0] > '9') return;
+        run = strtoull(text, NULL, 10);
+        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+        setun_small_file(path, text, sizeof text);
+        period = strtoull(text, NULL, 10);
+    }
+    uint32_t whole = whole_cpus(run, period);
+    if (whole < *least) *least = whole;
 }
 
-static uint32_t at_most(uint32_t n, uint32_t most) { return n < most ? n : most; }
+/* ---- cores ---- */
+
+/* The next span of a list like "0,64" or "0-3,8"; false at its end. */
+static bool next_span(const char **at, unsigned long *from, unsigned long *to) {
+    char *end;
+    if (**at < '0' || **at > '9') return false;
+    *from = *to = strtoul(*at, &end, 10);
+    if (*end == '-') *to = strtoul(end + 1, &end, 10);
+    *at = *end == ',' ? end + 1 : end;
+    return true;
+}
+
+/* The list's CPUs that are in the mask; without a file none. */
+static void list_of(const char *path, const cpu_set_t *mask, cpu_set_t *out) {
+    char text[4096];
+    unsigned long from, to;
+    CPU_ZERO(out);
+    setun_small_file(path, text, sizeof text);
+    for (const char *p = text; next_span(&p, &from, &to);)
+        for (unsigned long c = from; c <= to && c < CPU_SETSIZE; c++)
+            if (CPU_ISSET(c, mask)) CPU_SET(c, out);
+}
+
+static uint32_t first_of(const cpu_set_t *set, uint32_t otherwise) {
+    for (uint32_t c = 0; c < CPU_SETSIZE; c++)
+        if (CPU_ISSET(c, set)) return c;
+    return otherwise;
+}
+
+/* The mask without the slow cores, if it has others. */
+static cpu_set_t fast_ones(const char *root, const cpu_set_t *mask) {
+    char path[256];
+    cpu_set_t slow, fast;
+    snprintf(path, sizeof path, "%s/sys/devices/cpu_atom/cpus", root);
+    list_of(path, mask, &slow);
+    CPU_XOR(&fast, mask, &slow);
+    return CPU_COUNT(&fast) > 0 ? fast : *mask;
+}
+
+void setun_topo_read(struct setun_topo *t, const char *root, const cpu_set_t *given) {
+    cpu_set_t mask;
+    memset(t, 0, sizeof *t);
+    memset(t->core, 0xff, sizeof t->core);
+    t->quota = UINT32_MAX;
+    setun_cgroup_each(root, "cpu", least_quota, &t->quota);
+    if (given)
+        mask = *given;
+    else if (sched_getaffinity(0, sizeof mask, &mask) != 0) {
+        t->cpus = t->cores = 1;
+        return;
+    }
+    t->cpus = (uint32_t)CPU_COUNT(&mask);
+    cpu_set_t fast = fast_ones(root, &mask), siblings;
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &fast)) continue;
+        char path[256];
+        snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", root, cpu);
+        list_of(path, &fast, &siblings);
+        uint32_t first = first_of(&siblings, cpu);
+        t->core[cpu] = first < cpu ? t->core[first] : (uint16_t)t->cores++;
+    }
+    if (t->cores == 0) t->cores = 1;
+}
+
+/* ---- what the commands ask ---- */
+
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 uint32_t setun_cpus(void) {
-    cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
-    return at_most((uint32_t)CPU_COUNT(&mask), quota());
+    struct setun_topo t;
+    setun_topo_read(&t, "", NULL);
+    return least(t.cpus, t.quota);
 }
 
-/* A core counts at its first sibling in the mask. */
 uint32_t setun_cores(void) {
-    cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
-    uint32_t cores = 0;
-    for (unsigned long cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &mask)) continue;
-        char path[96], text[256];
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%lu/topology/thread_siblings_list", cpu);
-        read_small(path, text, sizeof text);
-        unsigned long first = cpu; /* lists look like "0,64" or "0-1" */
-        for (const char *p = text; *p >= '0' && *p <= '9';) {
-            char *end;
-            unsigned long lo = strtoul(p, &end, 10), hi = *end == '-' ? strtoul(end + 1, &end, 10) : lo;
-            for (unsigned long c = lo; c <= hi && c < first; c++) {
-                if (CPU_ISSET(c, &mask)) first = c;
-            }
-            p = *end == ',' ? end + 1 : end;
-        }
-        if (first == cpu) cores++;
-    }
-    return at_most(cores > 0 ? cores : 1, quota());
+    struct setun_topo t;
+    setun_topo_read(&t, "", NULL);
+    return least(t.cores, t.quota);
+}
+
+uint32_t setun_threads(uint32_t asked) {
+    uint32_t cpus = setun_cpus();
+    if (asked <= cpus) return asked;
+    setun_say("note: %u threads instead of %u, one for each CPU that may be used", cpus, asked);
+    return cpus;
 }
 
 uint32_t setun_default_threads(uint64_t ternary_bytes) {
