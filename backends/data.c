@@ -59,12 +59,8 @@ static uint64_t tile_rows(const struct setun_tensor *t) { return up(rows_of(t), 
 
 /* Of one layer's tensor, without scales; and of its scales. */
 static uint64_t body_bytes(const struct setun_tensor *t) {
-    switch ((enum setun_layout)t->layout) {
-    case SETUN_LAYOUT_RAW: return rows_of(t) * raw_row_bytes(t);
-    case SETUN_LAYOUT_F32: return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
-    case SETUN_LAYOUT_I2_64:
-    case SETUN_LAYOUT_COLUMNS: break;
-    }
+    if (t->layout == SETUN_LAYOUT_RAW) return rows_of(t) * raw_row_bytes(t);
+    if (t->layout == SETUN_LAYOUT_F32) return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
     return mm_core_of_layout(t->layout)->bytes(rows_of(t), cols_of(t));
 }
 
@@ -265,12 +261,8 @@ static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint3
     const struct setun_tensor *t = &w->plan->tensor[weight->id];
     uint64_t shift = layer * t->layer_stride;
     if (!fill(w, t->offset + shift)) return false;
-    switch ((enum setun_layout)t->layout) {
-    case SETUN_LAYOUT_RAW: return write_raw(w, weight, t, layer);
-    case SETUN_LAYOUT_F32: return write_floats(w, weight, t, layer);
-    case SETUN_LAYOUT_I2_64:
-    case SETUN_LAYOUT_COLUMNS: break;
-    }
+    if (t->layout == SETUN_LAYOUT_RAW) return write_raw(w, weight, t, layer);
+    if (t->layout == SETUN_LAYOUT_F32) return write_floats(w, weight, t, layer);
     return write_trits(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
 }
 

@@ -37,6 +37,10 @@ struct mm_target {
     /* acc + u8 . s8.  Accumulators are i32, or i16 if widen is set: then they are widened before they overflow. */
     LLVMValueRef (*dot)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
+    /* Bytes of a table of 16, repeated in every 16 bytes, by the low four bits of each byte of index (bit 7 is 0). */
+    LLVMValueRef (*lookup16)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
+    /* 16-bit words of a table of 32, by the low five bits of each word of index; NULL: the level has no such word. */
+    LLVMValueRef (*lookup32)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
 };
 
 /* ---- shared by cores (matmul.c) ---- */

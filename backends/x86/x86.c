@@ -37,6 +37,14 @@ static LLVMValueRef sum2(struct cg *c, LLVMValueRef acc) {
     return cg_intrinsic(c, x86_word(c, "sum2"), NULL, 0, (LLVMValueRef[]){acc, ones}, 2);
 }
 
+static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
+    return cg_intrinsic(c, x86_word(c, "look16"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
+}
+
+static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
+    return cg_intrinsic(c, x86_word(c, "look32"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
+}
+
 /* ---- levels ---- */
 
 #define DOT4 .dot = dot4
@@ -58,6 +66,8 @@ static LLVMValueRef sum2(struct cg *c, LLVMValueRef acc) {
                                                      .rows = rows_,                                                    \
                                                      .stream = PLANES_##stream_,                                       \
                                                      .panel = PLANES_##panel_,                                         \
+                                                     .lookup16 = look16,                                               \
+                                                     .lookup32 = (bytes_) == 64 ? look32 : NULL,                       \
                                                      dot_};
 #include "backends/x86/levels.def"
 

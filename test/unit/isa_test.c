@@ -38,14 +38,24 @@ static void ref_sum2(struct lanes *l, unsigned bytes) {
     }
 }
 
+static void ref_look16(struct lanes *l, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) l->out[i] = l->b[i] & 128 ? 0 : l->a[i / 16 * 16 + l->b[i] % 16];
+}
+
+static void ref_look32(struct lanes *l, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i += 2) memcpy(l->out + i, l->a + (size_t)2 * (l->b[i] % 32), 2);
+}
+
 struct insn {
     const char *word, *level;
     unsigned bytes, operands; /* operands: with or without an accumulator */
     void (*ref)(struct lanes *, unsigned bytes);
 };
-#define OPERANDS_dot4 3
-#define OPERANDS_dot2 2
-#define OPERANDS_sum2 2
+#define OPERANDS_dot4   3
+#define OPERANDS_dot2   2
+#define OPERANDS_sum2   2
+#define OPERANDS_look16 2
+#define OPERANDS_look32 2
 static const struct insn insns[] = {
 #define INSN(word, level, bytes, intrinsic, ref) {#word, #level, bytes, OPERANDS_##word, ref},
 #include "backends/x86/isa.def"

@@ -1,0 +1,458 @@
+/*
+ * core_lut.c -- cores that look sums up: tl1, tl2, wide; codec/lut_64.c draws their tiles.
+ *
+ * A table holds what two or three trits make of as many activations: 9 sums, 14 (and their negatives), or 27.  Rows are
+ * the lanes of a register, so one table serves all of them, and nothing is added across lanes.
+ *
+ *   prepare      for each group of 2 or 3 channels: its table, 16 bits an entry
+ *   one row      for tile
+ *                    sum[64] = 0, 32 bits
+ *                    for block of steps, as many as 16 bits hold
+ *                        for step:  acc[64] += table[index of the row]      each of its tables
+ *                        sum += acc
+ *
+ * Registers look bytes up among 16, so tables of tl1 and tl2 are 16 low bytes and 16 high bytes, and the two results
+ * are put together.  `wide` looks 16-bit words up among 32, which AVX-512 can; elsewhere it is four lookups among 8.
+ */
+#include "backends/matmul.h"
+#include "codec/lut_64.h"
+
+enum {
+    ROWS = 64,
+    SUM_ROWS = 16,          /* rows of a vector of results */
+    SUMS = ROWS / SUM_ROWS, /* vectors of results of a tile */
+    SMALL = 16,             /* entries of a table of bytes */
+    LARGE = 32,             /* entries of a table of words */
+    MAX_ACC = 4,            /* registers of 16-bit sums of 64 rows */
+    LARGEST_CODE = 127,
+    TL2_SIGNS = 256, /* where a step's signs begin */
+};
+
+struct lut {
+    struct cg *c;
+    const struct tile_layout *tile;
+    unsigned trits, lookups, entries; /* of a table; tables of a step; places of a table */
+    unsigned bytes;                   /* of a register */
+    unsigned from, to, rows;          /* one row: registers of indices at hand, and rows of one */
+    LLVMValueRef acc[MAX_ACC];        /* <bytes/2 x i16>, of registers from `from` on */
+    LLVMValueRef minus[MAX_ACC];      /* <bytes x i8>, rows in order: negatives counted; only if `signs` */
+    bool signs;
+};
+
+static struct lut lut_of(struct cg *c, const struct tile_layout *tile) {
+    struct lut u = {.c = c, .tile = tile, .trits = 3, .entries = SMALL, .bytes = c->level->mm->bytes};
+    if (tile == &tl1_64) u.trits = 2;
+    if (tile == &wide_64) u.entries = LARGE;
+    u.signs = tile == &tl2_64;
+    u.lookups = tile->cols / u.trits;
+    u.rows = u.entries == LARGE ? u.bytes / 2 : u.bytes;
+    return u;
+}
+
+/* ---- vectors ---- */
+
+static LLVMTypeRef words(const struct lut *u) { return LLVMVectorType(u->c->i16, u->bytes / 2); }
+
+static LLVMValueRef shuffle(struct cg *c, LLVMValueRef a, LLVMValueRef b, const unsigned *at, unsigned n) {
+    LLVMValueRef mask[2 * ROWS];
+    for (unsigned i = 0; i < n; i++) mask[i] = cg_i32(c, at[i]);
+    return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(mask, n), "");
+}
+
+/* n of the elements of a and b side by side, from `first` on. */
+static LLVMValueRef part(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned first, unsigned n) {
+    unsigned at[ROWS];
+    for (unsigned i = 0; i < n; i++) at[i] = first + i;
+    return shuffle(c, a, b, at, n);
+}
+
+static LLVMValueRef number16(struct cg *c, int v) { return LLVMConstInt(c->i16, (uint16_t)v, false); }
+
+static LLVMValueRef words_of(const struct lut *u, int v) { return cg_splat(u->c, number16(u->c, v), u->bytes / 2); }
+
+static LLVMValueRef bytes_of(const struct lut *u, int v) { return cg_splat(u->c, cg_i8(u->c, v), u->bytes); }
+
+/* 16 bytes at p, in every 16 bytes of a register. */
+static LLVMValueRef repeated(const struct lut *u, LLVMValueRef p) {
+    LLVMValueRef x = cg_load(u->c, LLVMVectorType(u->c->i8, SMALL), p, 16);
+    unsigned at[ROWS];
+    for (unsigned i = 0; i < u->bytes; i++) at[i] = i % SMALL;
+    return shuffle(u->c, x, LLVMGetPoison(LLVMTypeOf(x)), at, u->bytes);
+}
+
+static LLVMValueRef nibbles(const struct lut *u, LLVMValueRef w, bool high) {
+    struct cg *c = u->c;
+    if (high) {
+        w = LLVMBuildLShr(c->b, LLVMBuildBitCast(c->b, w, words(u), ""), words_of(u, 4), "");
+        w = LLVMBuildBitCast(c->b, w, mm_byte_type(c), "");
+    }
+    return LLVMBuildAnd(c->b, w, bytes_of(u, 15), "");
+}
+
+/* Words of a table of 32 at p, for indices that are the low five bits of each word. */
+static LLVMValueRef lookup32(const struct lut *u, LLVMValueRef p, LLVMValueRef index) {
+    struct cg *c = u->c;
+    const struct mm_target *t = c->level->mm;
+    if (t->lookup32) return t->lookup32(c, cg_load(c, LLVMVectorType(c->i16, LARGE), p, 64), index);
+    /* Byte 2 i and 2 i + 1 of the table make word i; a register looks up among eight of these. */
+    index = LLVMBuildAnd(c->b, index, words_of(u, 31), "");
+    LLVMValueRef two = LLVMBuildMul(c->b, index, words_of(u, 0x202), ""), found = NULL;
+    two = LLVMBuildAnd(c->b, LLVMBuildOr(c->b, two, words_of(u, 0x100), ""), words_of(u, 0xf0f), "");
+    two = LLVMBuildBitCast(c->b, two, mm_byte_type(c), "");
+    for (unsigned i = 0; i < LARGE / 8; i++) {
+        LLVMValueRef x = t->lookup16(c, repeated(u, cg_at_const(c, p, 16 * i)), two);
+        x = LLVMBuildBitCast(c->b, x, words(u), "");
+        if (i)
+            x = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, index, words_of(u, (int)(8 * i)), ""), found, x,
+                                "");
+        found = x;
+    }
+    return found;
+}
+
+/* ---- prepare: the tables of one row of codes ---- */
+
+/* What trit k of entry e is; entries that no index reaches: 0. */
+static int entry_trit(const struct lut *u, unsigned e, unsigned k) {
+    unsigned n = u->trits == 2 ? 9 : u->signs ? 14 : 27;
+    int v = (int)e;
+    if (e >= n) return 0;
+    if (!u->signs) { /* digits 0, 1, 2 stand for -1, 0, 1 */
+        for (; k; k--) e /= 3;
+        return (int)(e % 3) - 1;
+    }
+    for (;; k--) { /* digits -1, 0, 1 */
+        int d = v % 3 == 2 ? -1 : v % 3;
+        if (!k) return d;
+        v = (v - d) / 3;
+    }
+}
+
+static LLVMValueRef entry_trits(const struct lut *u, unsigned k) {
+    LLVMValueRef at[LARGE];
+    for (unsigned e = 0; e < u->entries; e++) at[e] = number16(u->c, entry_trit(u, e, k));
+    return LLVMConstVector(at, u->entries);
+}
+
+static unsigned table_bytes(const struct lut *u) { return 2 * u->entries; }
+
+static uint64_t steps_of(const struct lut *u, uint64_t K) { return (K + u->tile->cols - 1) / u->tile->cols; }
+
+/* One table from the codes at x. */
+static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
+    struct cg *c = u->c;
+    LLVMValueRef sum = LLVMConstNull(LLVMVectorType(c->i16, u->entries));
+    for (unsigned k = 0; k < u->trits; k++) {
+        LLVMValueRef q = LLVMBuildSExt(c->b, cg_load(c, c->i8, cg_at_const(c, x, k), 1), c->i16, "");
+        q = LLVMBuildMul(c->b, cg_splat(c, q, u->entries), entry_trits(u, k), "");
+        sum = LLVMBuildAdd(c->b, sum, q, "");
+    }
+    if (u->entries == LARGE) {
+        cg_store(c, sum, to, 64);
+        return;
+    }
+    LLVMTypeRef half = LLVMVectorType(c->i8, SMALL);
+    LLVMValueRef high = LLVMBuildLShr(c->b, sum, cg_splat(c, number16(c, 8), SMALL), "");
+    cg_store(c, LLVMBuildTrunc(c->b, sum, half, ""), to, 16);
+    cg_store(c, LLVMBuildTrunc(c->b, high, half, ""), cg_at_const(c, to, SMALL), 16);
+}
+
+/* Behind the last channel lie zeros or the sum of the codes: trits are 0 there, and so is what a table makes of them.
+ * The row ends 64 bytes behind the last multiple of 64, so that no table reads beyond it. */
+static void prepare(struct cg *c, const struct tile_layout *tile, uint64_t K, LLVMValueRef codes, LLVMValueRef to) {
+    struct lut u = lut_of(c, tile);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, steps_of(&u, K) * u.lookups), cg_i64(c, 1), "table");
+    LLVMValueRef x = cg_at(c, codes, LLVMBuildMul(c->b, l.i, cg_i64(c, u.trits), ""));
+    table(&u, x, cg_at(c, to, LLVMBuildMul(c->b, l.i, cg_i64(c, table_bytes(&u)), "")));
+    cg_loop_end(c, &l);
+}
+
+/* ---- one row ---- */
+
+static void add_to(struct lut *u, unsigned a, LLVMValueRef x) {
+    u->acc[a] = LLVMBuildAdd(u->c->b, u->acc[a], LLVMBuildBitCast(u->c->b, x, words(u), ""), "");
+}
+
+/* Low and high bytes to words, in the order in which registers put them together: see rows_of. */
+static void add_bytes(struct lut *u, unsigned v, LLVMValueRef low, LLVMValueRef high) {
+    for (unsigned h = 0; h < 2; h++) {
+        unsigned at[ROWS];
+        for (unsigned i = 0; i < u->bytes; i++)
+            at[i] = i / SMALL * SMALL + h * 8 + i % SMALL / 2 + (i % 2 ? u->bytes : 0);
+        add_to(u, 2 * (v - u->from) + h, shuffle(u->c, low, high, at, u->bytes));
+    }
+}
+
+/* Where the sign bits say so, all bits are turned round, which is the negative less 1; that 1 is counted. */
+static void turn(struct lut *u, LLVMValueRef signs, unsigned v, LLVMValueRef *low, LLVMValueRef *high) {
+    struct cg *c = u->c;
+    LLVMTypeRef flags = LLVMVectorType(c->i1, u->bytes);
+    LLVMValueRef s = cg_load(c, LLVMIntTypeInContext(c->llvm, u->bytes), cg_at_const(c, signs, v * u->bytes / 8), 4);
+    s = LLVMBuildSExt(c->b, LLVMBuildBitCast(c->b, s, flags, ""), mm_byte_type(c), "");
+    *low = LLVMBuildXor(c->b, *low, s, "");
+    *high = LLVMBuildXor(c->b, *high, s, "");
+    u->minus[v - u->from] = LLVMBuildSub(c->b, u->minus[v - u->from], s, "");
+}
+
+static void step_of_bytes(struct lut *u, LLVMValueRef p, LLVMValueRef tables) {
+    struct cg *c = u->c;
+    const struct mm_target *t = c->level->mm;
+    for (unsigned i = 0; i < u->lookups; i++) {
+        LLVMValueRef at = cg_at_const(c, tables, i * table_bytes(u));
+        LLVMValueRef lows = repeated(u, at), highs = repeated(u, cg_at_const(c, at, SMALL));
+        for (unsigned v = u->from; v < u->to; v++) {
+            LLVMValueRef w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, i / 2 * ROWS + v * u->bytes), 32);
+            LLVMValueRef index = nibbles(u, w, i % 2), low = t->lookup16(c, lows, index),
+                         high = t->lookup16(c, highs, index);
+            if (u->signs) turn(u, cg_at_const(c, p, TL2_SIGNS + 8 * i), v, &low, &high);
+            add_bytes(u, v, low, high);
+        }
+    }
+}
+
+static void step_of_words(struct lut *u, LLVMValueRef p, LLVMValueRef tables) {
+    struct cg *c = u->c;
+    for (unsigned v = u->from; v < u->to; v++) {
+        LLVMValueRef w = cg_load(c, words(u), cg_at_const(c, p, v * u->bytes), 32);
+        for (unsigned i = 0; i < u->lookups; i++) {
+            LLVMValueRef index = i ? LLVMBuildLShr(c->b, w, words_of(u, (int)(5 * i)), "") : w;
+            add_to(u, v - u->from, lookup32(u, cg_at_const(c, tables, i * table_bytes(u)), index));
+        }
+    }
+}
+
+/* Rows 16 s .. 16 s + 15 of those at hand, widened. */
+static LLVMValueRef rows_of(const struct lut *u, unsigned s) {
+    struct cg *c = u->c;
+    unsigned v = s * SUM_ROWS / u->rows, q = s - v * u->rows / SUM_ROWS; /* register, and which 16 rows of it */
+    if (u->entries == LARGE)
+        return LLVMBuildSExt(c->b, part(c, u->acc[v], u->acc[v], q * SUM_ROWS, SUM_ROWS), c->vi, "");
+    unsigned at[SUM_ROWS]; /* bytes were put together within 16 bytes: rows 0 .. 7 of them here, the others there */
+    for (unsigned i = 0; i < SUM_ROWS; i++) at[i] = q * 8 + i % 8 + (i < 8 ? 0 : u->bytes / 2);
+    LLVMValueRef x = shuffle(c, u->acc[2 * v], u->acc[2 * v + 1], at, SUM_ROWS);
+    x = LLVMBuildSExt(c->b, x, c->vi, "");
+    if (!u->signs) return x;
+    LLVMValueRef n = part(c, u->minus[v], u->minus[v], q * SUM_ROWS, SUM_ROWS);
+    return LLVMBuildAdd(c->b, x, LLVMBuildZExt(c->b, n, c->vi, ""), "");
+}
+
+/* Steps [from, to) in 16 bits, then added to sum. */
+static void block(struct lut *u, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef from, LLVMValueRef to,
+                  LLVMValueRef *sum) {
+    struct cg *c = u->c;
+    unsigned n = u->to - u->from, n_acc = u->entries == LARGE ? n : 2 * n, n_minus = u->signs ? n : 0;
+    struct cg_loop l;
+    cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
+    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(words(u)))];
+    for (unsigned v = 0; v < n_minus; v++) u->minus[v] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_byte_type(c)))];
+    LLVMValueRef p = cg_at(c, tile, LLVMBuildMul(c->b, l.i, cg_i64(c, u->tile->bytes), ""));
+    LLVMValueRef at = cg_at(c, tables, LLVMBuildMul(c->b, l.i, cg_i64(c, (uint64_t)u->lookups * table_bytes(u)), ""));
+    if (u->entries == LARGE)
+        step_of_words(u, p, at);
+    else
+        step_of_bytes(u, p, at);
+    if (mm_streams(c) && !u->from)
+        for (unsigned b = 0; b < u->tile->bytes; b += 64) mm_prefetch(c, cg_at_const(c, p, b));
+    for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, u->acc[a]);
+    for (unsigned v = 0; v < n_minus; v++) cg_next(&l, n_acc + v, u->minus[v]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = cg_result(&l, a);
+    for (unsigned v = 0; v < n_minus; v++) u->minus[v] = cg_result(&l, n_acc + v);
+    for (unsigned s = 0; s < n * u->rows / SUM_ROWS; s++) sum[s] = LLVMBuildAdd(c->b, sum[s], rows_of(u, s), "");
+}
+
+/* Steps whose sums fit 16 bits, where each of a row is at most trits * 127, or one more turned round, and whose count
+ * of negatives fits 8. */
+static uint64_t steps_of_block(const struct lut *u) {
+    uint64_t steps = INT16_MAX / (u->lookups * (u->trits * LARGEST_CODE + 1)), counted = UINT8_MAX / u->lookups;
+    return u->signs && counted < steps ? counted : steps;
+}
+
+/* The rows at hand of one tile. */
+static void some_rows(struct lut *u, uint64_t K, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef out) {
+    struct cg *c = u->c;
+    uint64_t some = steps_of_block(u);
+    unsigned n = (u->to - u->from) * u->rows / SUM_ROWS;
+    LLVMValueRef sum[SUMS], all = cg_i64(c, steps_of(u, K));
+    struct cg_loop b;
+    cg_loop_begin(c, &b, cg_i64(c, 0), all, cg_i64(c, some), "block");
+    for (unsigned s = 0; s < n; s++) sum[s] = b.phi[cg_carry(c, &b, LLVMConstNull(c->vi))];
+    LLVMValueRef end = LLVMBuildAdd(c->b, b.i, cg_i64(c, some), "");
+    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntSLT, end, all, ""), end, all, "");
+    block(u, tile, tables, b.i, end, sum);
+    for (unsigned s = 0; s < n; s++) cg_next(&b, s, sum[s]);
+    cg_loop_end(c, &b);
+    for (unsigned s = 0; s < n; s++) cg_store(c, cg_result(&b, s), cg_at_const(c, out, (uint64_t)4 * SUM_ROWS * s), 4);
+}
+
+/* Registers of indices that go through the steps together.  16 registers of 32 bytes hold the tables, masks and sums of
+ * one, and tl1's of two; the other rows of the tile then take a walk of their own. */
+static unsigned at_once(const struct lut *u) {
+    unsigned all = ROWS / u->rows;
+    return u->bytes == 64 || u->tile == &tl1_64 ? all : 1;
+}
+
+static void one_row(struct cg *c, const struct tile_layout *tile, uint64_t K, const struct mm_args *a) {
+    struct lut u = lut_of(c, tile);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), a->n_tiles, cg_i64(c, 1), "tile");
+    LLVMValueRef at = LLVMBuildMul(c->b, LLVMBuildAdd(c->b, a->first, l.i, ""), cg_i64(c, tiles_bytes(tile, K)), "");
+    LLVMValueRef out = cg_at(c, a->acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
+    for (unsigned v = 0; v < ROWS / u.rows; v += at_once(&u)) {
+        u.from = v, u.to = v + at_once(&u);
+        some_rows(&u, K, cg_at(c, a->matrix, at), a->prepared, cg_at_const(c, out, (uint64_t)4 * u.rows * v));
+    }
+    cg_loop_end(c, &l);
+}
+
+/* ---- many rows: indices back to codes, one a byte ---- */
+
+static const struct mm_planes plain = {.mask = {3, 3, 3, 3}};
+
+static const struct mm_planes *panel(const struct mm_target *t) {
+    (void)t;
+    return &plain;
+}
+
+/* Steps of four k that tables and steps of a tile fit. */
+static unsigned granule(const struct tile_layout *tile) { return tile->cols % 4 ? tile->cols : tile->cols / 4; }
+
+/* Code k of what index (<64 x i8>) stands for, taken from a table of constants. */
+static LLVMValueRef code_of(const struct lut *u, LLVMValueRef index, LLVMValueRef minus, unsigned k) {
+    struct cg *c = u->c;
+    LLVMTypeRef type = LLVMTypeOf(index);
+    LLVMValueRef code = LLVMConstNull(type);
+    /* Selecting by the value of each entry is slow, and right everywhere; many rows share it. */
+    for (unsigned e = 0; e < u->entries; e++) {
+        int trit = entry_trit(u, e, k);
+        if (trit == -1) continue;
+        LLVMValueRef is = LLVMBuildICmp(c->b, LLVMIntEQ, index, cg_splat(c, cg_i8(c, e), ROWS), "");
+        code = LLVMBuildSelect(c->b, is, cg_splat(c, cg_i8(c, trit + 1), ROWS), code, "");
+    }
+    if (!minus) return code;
+    return LLVMBuildSelect(c->b, minus, LLVMBuildSub(c->b, cg_splat(c, cg_i8(c, 2), ROWS), code, ""), code, "");
+}
+
+/* Lookup i of the step at p: indices of 64 rows, and which of them are negative (NULL: none). */
+static LLVMValueRef index_of(const struct lut *u, LLVMValueRef p, unsigned i, LLVMValueRef *minus) {
+    struct cg *c = u->c;
+    LLVMTypeRef all = LLVMVectorType(c->i8, ROWS), all_words = LLVMVectorType(c->i16, ROWS);
+    *minus = NULL;
+    if (u->entries == LARGE) {
+        LLVMValueRef w = cg_load(c, all_words, p, 64);
+        w = LLVMBuildLShr(c->b, w, cg_splat(c, number16(c, (int)(5 * i)), ROWS), "");
+        return LLVMBuildTrunc(c->b, LLVMBuildAnd(c->b, w, cg_splat(c, number16(c, 31), ROWS), ""), all, "");
+    }
+    LLVMValueRef w = cg_load(c, all, cg_at_const(c, p, i / 2 * ROWS), 64);
+    if (i % 2) w = LLVMBuildLShr(c->b, w, cg_splat(c, cg_i8(c, 4), ROWS), "");
+    if (u->signs)
+        *minus = LLVMBuildBitCast(c->b, cg_load(c, c->i64, cg_at_const(c, p, TL2_SIGNS + 8 * i), 8),
+                                  LLVMVectorType(c->i1, ROWS), "");
+    return LLVMBuildAnd(c->b, w, cg_splat(c, cg_i8(c, 15), ROWS), "");
+}
+
+/* Four channels of 64 rows to operands: plane p has rows 16 p .., four bytes a row. */
+static void store_operands(const struct lut *u, const LLVMValueRef *code, LLVMValueRef step, LLVMValueRef to) {
+    struct cg *c = u->c;
+    for (unsigned p = 0; p < MM_PLANES; p++) {
+        unsigned pair[2 * MM_LANES], quad[4 * MM_LANES];
+        for (unsigned i = 0; i < 2 * MM_LANES; i++) pair[i] = p * MM_LANES + i / 2 + (i % 2 ? ROWS : 0);
+        for (unsigned i = 0; i < 4 * MM_LANES; i++) quad[i] = i / 4 * 2 + i % 2 + (i % 4 > 1 ? 2 * MM_LANES : 0);
+        LLVMValueRef a = shuffle(c, code[0], code[1], pair, 2 * MM_LANES);
+        LLVMValueRef b = shuffle(c, code[2], code[3], pair, 2 * MM_LANES);
+        LLVMValueRef all = shuffle(c, a, b, quad, 4 * MM_LANES);
+        for (unsigned v = 0; v < MM_STEP / u->bytes; v++) {
+            LLVMValueRef at = LLVMBuildAdd(c->b, step, cg_i64(c, (uint64_t)v * MM_PANEL), "");
+            at = LLVMBuildMul(c->b, at, cg_i64(c, (uint64_t)MM_PLANES * u->bytes), "");
+            cg_store(c, part(c, all, all, v * u->bytes, u->bytes), cg_at_const(c, cg_at(c, to, at), p * u->bytes),
+                     u->bytes);
+        }
+    }
+}
+
+static void unpack_panel(struct cg *c, const struct tile_layout *tile, uint64_t K, const struct mm_args *a,
+                         const struct mm_panel *p) {
+    struct lut u = lut_of(c, tile);
+    unsigned quads = granule(tile), cols = 4 * quads;
+    LLVMValueRef at = cg_at(c, a->matrix, LLVMBuildMul(c->b, p->tile, cg_i64(c, tiles_bytes(tile, K)), ""));
+    LLVMValueRef last = cg_i64(c, steps_of(&u, K) - 1);
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), p->steps, cg_i64(c, quads), "unpack");
+    LLVMValueRef first = LLVMBuildAdd(c->b, p->from, l.i, "");
+    first = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, first, cg_i64(c, 4), ""), cg_i64(c, tile->cols), "");
+    LLVMValueRef code[4] = {NULL};
+    for (unsigned k = 0; k < cols; k += u.trits) {
+        LLVMValueRef s = LLVMBuildAdd(c->b, first, cg_i64(c, k / tile->cols), ""), minus;
+        s = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, s, last, ""), s, last, ""); /* beyond K: anything */
+        LLVMValueRef step = cg_at(c, at, LLVMBuildMul(c->b, s, cg_i64(c, tile->bytes), ""));
+        LLVMValueRef index = index_of(&u, step, k % tile->cols / u.trits, &minus);
+        for (unsigned t = 0; t < u.trits; t++) {
+            code[(k + t) % 4] = code_of(&u, index, minus, t);
+            if ((k + t) % 4 == 3) store_operands(&u, code, LLVMBuildAdd(c->b, l.i, cg_i64(c, (k + t) / 4), ""), p->to);
+        }
+    }
+    cg_loop_end(c, &l);
+}
+
+/* ---- the table ---- */
+
+static uint64_t matrix_bytes(const struct tile_layout *l, uint64_t rows, uint64_t K) {
+    return (rows + IR_TILE - 1) / IR_TILE * tiles_bytes(l, K);
+}
+
+static void pack_rows(const struct tile_layout *l, const int8_t *trits, uint64_t row, uint64_t n, uint64_t K,
+                      uint8_t *matrix) {
+    for (uint64_t r = 0; r < n; r += IR_TILE)
+        tiles_pack(l, trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, matrix + matrix_bytes(l, row + r, K));
+}
+
+static void unpack_rows(const struct tile_layout *l, const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t K,
+                        int8_t *trits) {
+    for (uint64_t done = 0; done < n;) {
+        uint64_t first = (row + done) % IR_TILE, most = IR_TILE - first, some = n - done < most ? n - done : most;
+        tiles_unpack(l, matrix + (row + done) / IR_TILE * tiles_bytes(l, K), first, some, K, trits + done * K);
+        done += some;
+    }
+}
+
+static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_bytes, unsigned trits, uint64_t K) {
+    return (K + tile->cols - 1) / tile->cols * (tile->cols / trits) * entry_bytes;
+}
+
+#define LUT(id, NUMBER, tile_, granule_, trits_, table_bytes_)                                                         \
+    static uint64_t id##_bytes(uint64_t rows, uint64_t K) { return matrix_bytes(&tile_, rows, K); }                    \
+    static void id##_pack(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *m) {      \
+        (void)rows;                                                                                                    \
+        pack_rows(&tile_, trits, row, n, K, m);                                                                        \
+    }                                                                                                                  \
+    static void id##_unpack(const uint8_t *m, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits) {    \
+        (void)rows;                                                                                                    \
+        unpack_rows(&tile_, m, row, n, K, trits);                                                                      \
+    }                                                                                                                  \
+    static void id##_one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {                        \
+        one_row(c, &tile_, s->K, a);                                                                                   \
+    }                                                                                                                  \
+    static uint64_t id##_prepare_bytes(uint64_t K) { return tables_bytes(&tile_, table_bytes_, trits_, K); }           \
+    static void id##_prepare(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to) {                          \
+        prepare(c, &tile_, K, codes, to);                                                                              \
+    }                                                                                                                  \
+    static void id##_unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a,                     \
+                                  const struct mm_panel *p) {                                                          \
+        unpack_panel(c, &tile_, s->K, a, p);                                                                           \
+    }                                                                                                                  \
+    const struct mm_core mm_core_##id = {.name = #id,                                                                  \
+                                         .layout = SETUN_LAYOUT_##NUMBER,                                              \
+                                         .bytes = id##_bytes,                                                          \
+                                         .pack = id##_pack,                                                            \
+                                         .unpack = id##_unpack,                                                        \
+                                         .one_row = id##_one_row,                                                      \
+                                         .prepare_bytes = id##_prepare_bytes,                                          \
+                                         .prepare = id##_prepare,                                                      \
+                                         .panel_steps = granule_,                                                      \
+                                         .panel = panel,                                                               \
+                                         .unpack_panel = id##_unpack_panel};
+
+LUT(tl1, TL1_64, tl1_64, 1, 2, 32)
+LUT(tl2, TL2_64, tl2_64, 6, 3, 32)
+LUT(wide, WIDE_64, wide_64, 9, 3, 64)
