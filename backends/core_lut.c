@@ -14,32 +14,11 @@
  * Registers look bytes up among 16, so tables of tl1 and tl2 are 16 low bytes and 16 high bytes, and the two results
  * are put together.  `wide` looks 16-bit words up among 32, which AVX-512 can; elsewhere it is four lookups among 8.
  */
-#include "backends/matmul.h"
-#include "codec/lut_64.h"
+#include "backends/core_lut.h"
 
-enum {
-    ROWS = 64,
-    SUM_ROWS = 16,          /* rows of a vector of results */
-    SUMS = ROWS / SUM_ROWS, /* vectors of results of a tile */
-    SMALL = 16,             /* entries of a table of bytes */
-    LARGE = 32,             /* entries of a table of words */
-    MAX_ACC = 4,            /* registers of 16-bit sums of 64 rows */
-    LARGEST_CODE = 127,
-    TL2_SIGNS = 256, /* where a step's signs begin */
-};
+/* ---- shared ---- */
 
-struct lut {
-    struct cg *c;
-    const struct tile_layout *tile;
-    unsigned trits, lookups, entries; /* of a table; tables of a step; places of a table */
-    unsigned bytes;                   /* of a register */
-    unsigned from, to, rows;          /* one row: registers of indices at hand, and rows of one */
-    LLVMValueRef acc[MAX_ACC];        /* <bytes/2 x i16>, of registers from `from` on */
-    LLVMValueRef minus[MAX_ACC];      /* <bytes x i8>, rows in order: negatives counted; only if `signs` */
-    bool signs;
-};
-
-static struct lut lut_of(struct cg *c, const struct tile_layout *tile) {
+struct lut lut_of(struct cg *c, const struct tile_layout *tile) {
     struct lut u = {.c = c, .tile = tile, .trits = 3, .entries = SMALL, .bytes = c->level->mm->bytes};
     if (tile == &tl1_64) u.trits = 2;
     if (tile == &wide_64) u.entries = LARGE;
@@ -49,26 +28,42 @@ static struct lut lut_of(struct cg *c, const struct tile_layout *tile) {
     return u;
 }
 
+uint64_t lut_steps(const struct lut *u, uint64_t K) { return (K + u->tile->cols - 1) / u->tile->cols; }
+
+int lut_trit(const struct lut *u, unsigned e, unsigned k) {
+    unsigned n = u->trits == 2 ? 9 : u->signs ? 14 : 27;
+    int v = (int)e;
+    if (e >= n) return 0;
+    if (!u->signs) { /* digits 0, 1, 2 stand for -1, 0, 1 */
+        for (; k; k--) e /= 3;
+        return (int)(e % 3) - 1;
+    }
+    for (;; k--) { /* digits -1, 0, 1 */
+        int d = v % 3 == 2 ? -1 : v % 3;
+        if (!k) return d;
+        v = (v - d) / 3;
+    }
+}
+
 /* ---- vectors ---- */
 
-static LLVMTypeRef words(const struct lut *u) { return LLVMVectorType(u->c->i16, u->bytes / 2); }
-
-static LLVMValueRef shuffle(struct cg *c, LLVMValueRef a, LLVMValueRef b, const unsigned *at, unsigned n) {
+LLVMValueRef lut_shuffle(struct cg *c, LLVMValueRef a, LLVMValueRef b, const unsigned *at, unsigned n) {
     LLVMValueRef mask[2 * ROWS];
     for (unsigned i = 0; i < n; i++) mask[i] = cg_i32(c, at[i]);
     return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(mask, n), "");
 }
 
-/* n of the elements of a and b side by side, from `first` on. */
-static LLVMValueRef part(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned first, unsigned n) {
+LLVMValueRef lut_part(struct cg *c, LLVMValueRef a, unsigned first, unsigned n) {
     unsigned at[ROWS];
     for (unsigned i = 0; i < n; i++) at[i] = first + i;
-    return shuffle(c, a, b, at, n);
+    return lut_shuffle(c, a, LLVMGetPoison(LLVMTypeOf(a)), at, n);
 }
 
-static LLVMValueRef number16(struct cg *c, int v) { return LLVMConstInt(c->i16, (uint16_t)v, false); }
+LLVMValueRef lut_number16(struct cg *c, int v) { return LLVMConstInt(c->i16, (uint16_t)v, false); }
 
-static LLVMValueRef words_of(const struct lut *u, int v) { return cg_splat(u->c, number16(u->c, v), u->bytes / 2); }
+static LLVMTypeRef words(const struct lut *u) { return LLVMVectorType(u->c->i16, u->bytes / 2); }
+
+static LLVMValueRef words_of(const struct lut *u, int v) { return cg_splat(u->c, lut_number16(u->c, v), u->bytes / 2); }
 
 static LLVMValueRef bytes_of(const struct lut *u, int v) { return cg_splat(u->c, cg_i8(u->c, v), u->bytes); }
 
@@ -77,7 +72,7 @@ static LLVMValueRef repeated(const struct lut *u, LLVMValueRef p) {
     LLVMValueRef x = cg_load(u->c, LLVMVectorType(u->c->i8, SMALL), p, 16);
     unsigned at[ROWS];
     for (unsigned i = 0; i < u->bytes; i++) at[i] = i % SMALL;
-    return shuffle(u->c, x, LLVMGetPoison(LLVMTypeOf(x)), at, u->bytes);
+    return lut_shuffle(u->c, x, LLVMGetPoison(LLVMTypeOf(x)), at, u->bytes);
 }
 
 static LLVMValueRef nibbles(const struct lut *u, LLVMValueRef w, bool high) {
@@ -112,31 +107,13 @@ static LLVMValueRef lookup32(const struct lut *u, LLVMValueRef p, LLVMValueRef i
 
 /* ---- prepare: the tables of one row of codes ---- */
 
-/* What trit k of entry e is; entries that no index reaches: 0. */
-static int entry_trit(const struct lut *u, unsigned e, unsigned k) {
-    unsigned n = u->trits == 2 ? 9 : u->signs ? 14 : 27;
-    int v = (int)e;
-    if (e >= n) return 0;
-    if (!u->signs) { /* digits 0, 1, 2 stand for -1, 0, 1 */
-        for (; k; k--) e /= 3;
-        return (int)(e % 3) - 1;
-    }
-    for (;; k--) { /* digits -1, 0, 1 */
-        int d = v % 3 == 2 ? -1 : v % 3;
-        if (!k) return d;
-        v = (v - d) / 3;
-    }
-}
-
 static LLVMValueRef entry_trits(const struct lut *u, unsigned k) {
     LLVMValueRef at[LARGE];
-    for (unsigned e = 0; e < u->entries; e++) at[e] = number16(u->c, entry_trit(u, e, k));
+    for (unsigned e = 0; e < u->entries; e++) at[e] = lut_number16(u->c, lut_trit(u, e, k));
     return LLVMConstVector(at, u->entries);
 }
 
 static unsigned table_bytes(const struct lut *u) { return 2 * u->entries; }
-
-static uint64_t steps_of(const struct lut *u, uint64_t K) { return (K + u->tile->cols - 1) / u->tile->cols; }
 
 /* One table from the codes at x. */
 static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
@@ -152,7 +129,7 @@ static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
         return;
     }
     LLVMTypeRef half = LLVMVectorType(c->i8, SMALL);
-    LLVMValueRef high = LLVMBuildLShr(c->b, sum, cg_splat(c, number16(c, 8), SMALL), "");
+    LLVMValueRef high = LLVMBuildLShr(c->b, sum, cg_splat(c, lut_number16(c, 8), SMALL), "");
     cg_store(c, LLVMBuildTrunc(c->b, sum, half, ""), to, 16);
     cg_store(c, LLVMBuildTrunc(c->b, high, half, ""), cg_at_const(c, to, SMALL), 16);
 }
@@ -162,7 +139,7 @@ static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
 static void prepare(struct cg *c, const struct tile_layout *tile, uint64_t K, LLVMValueRef codes, LLVMValueRef to) {
     struct lut u = lut_of(c, tile);
     struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, steps_of(&u, K) * u.lookups), cg_i64(c, 1), "table");
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, lut_steps(&u, K) * u.lookups), cg_i64(c, 1), "table");
     LLVMValueRef x = cg_at(c, codes, LLVMBuildMul(c->b, l.i, cg_i64(c, u.trits), ""));
     table(&u, x, cg_at(c, to, LLVMBuildMul(c->b, l.i, cg_i64(c, table_bytes(&u)), "")));
     cg_loop_end(c, &l);
@@ -180,7 +157,7 @@ static void add_bytes(struct lut *u, unsigned v, LLVMValueRef low, LLVMValueRef 
         unsigned at[ROWS];
         for (unsigned i = 0; i < u->bytes; i++)
             at[i] = i / SMALL * SMALL + h * 8 + i % SMALL / 2 + (i % 2 ? u->bytes : 0);
-        add_to(u, 2 * (v - u->from) + h, shuffle(u->c, low, high, at, u->bytes));
+        add_to(u, 2 * (v - u->from) + h, lut_shuffle(u->c, low, high, at, u->bytes));
     }
 }
 
@@ -226,14 +203,13 @@ static void step_of_words(struct lut *u, LLVMValueRef p, LLVMValueRef tables) {
 static LLVMValueRef rows_of(const struct lut *u, unsigned s) {
     struct cg *c = u->c;
     unsigned v = s * SUM_ROWS / u->rows, q = s - v * u->rows / SUM_ROWS; /* register, and which 16 rows of it */
-    if (u->entries == LARGE)
-        return LLVMBuildSExt(c->b, part(c, u->acc[v], u->acc[v], q * SUM_ROWS, SUM_ROWS), c->vi, "");
+    if (u->entries == LARGE) return LLVMBuildSExt(c->b, lut_part(c, u->acc[v], q * SUM_ROWS, SUM_ROWS), c->vi, "");
     unsigned at[SUM_ROWS]; /* bytes were put together within 16 bytes: rows 0 .. 7 of them here, the others there */
     for (unsigned i = 0; i < SUM_ROWS; i++) at[i] = q * 8 + i % 8 + (i < 8 ? 0 : u->bytes / 2);
-    LLVMValueRef x = shuffle(c, u->acc[2 * v], u->acc[2 * v + 1], at, SUM_ROWS);
+    LLVMValueRef x = lut_shuffle(c, u->acc[2 * v], u->acc[2 * v + 1], at, SUM_ROWS);
     x = LLVMBuildSExt(c->b, x, c->vi, "");
     if (!u->signs) return x;
-    LLVMValueRef n = part(c, u->minus[v], u->minus[v], q * SUM_ROWS, SUM_ROWS);
+    LLVMValueRef n = lut_part(c, u->minus[v], q * SUM_ROWS, SUM_ROWS);
     return LLVMBuildAdd(c->b, x, LLVMBuildZExt(c->b, n, c->vi, ""), "");
 }
 
@@ -274,7 +250,7 @@ static void some_rows(struct lut *u, uint64_t K, LLVMValueRef tile, LLVMValueRef
     struct cg *c = u->c;
     uint64_t some = steps_of_block(u);
     unsigned n = (u->to - u->from) * u->rows / SUM_ROWS;
-    LLVMValueRef sum[SUMS], all = cg_i64(c, steps_of(u, K));
+    LLVMValueRef sum[SUMS], all = cg_i64(c, lut_steps(u, K));
     struct cg_loop b;
     cg_loop_begin(c, &b, cg_i64(c, 0), all, cg_i64(c, some), "block");
     for (unsigned s = 0; s < n; s++) sum[s] = b.phi[cg_carry(c, &b, LLVMConstNull(c->vi))];
@@ -302,95 +278,6 @@ static void one_row(struct cg *c, const struct tile_layout *tile, uint64_t K, co
     for (unsigned v = 0; v < ROWS / u.rows; v += at_once(&u)) {
         u.from = v, u.to = v + at_once(&u);
         some_rows(&u, K, cg_at(c, a->matrix, at), a->prepared, cg_at_const(c, out, (uint64_t)4 * u.rows * v));
-    }
-    cg_loop_end(c, &l);
-}
-
-/* ---- many rows: indices back to codes, one a byte ---- */
-
-static const struct mm_planes plain = {.mask = {3, 3, 3, 3}};
-
-static const struct mm_planes *panel(const struct mm_target *t) {
-    (void)t;
-    return &plain;
-}
-
-/* Steps of four k that tables and steps of a tile fit. */
-static unsigned granule(const struct tile_layout *tile) { return tile->cols % 4 ? tile->cols : tile->cols / 4; }
-
-/* Code k of what index (<64 x i8>) stands for, taken from a table of constants. */
-static LLVMValueRef code_of(const struct lut *u, LLVMValueRef index, LLVMValueRef minus, unsigned k) {
-    struct cg *c = u->c;
-    LLVMTypeRef type = LLVMTypeOf(index);
-    LLVMValueRef code = LLVMConstNull(type);
-    /* Selecting by the value of each entry is slow, and right everywhere; many rows share it. */
-    for (unsigned e = 0; e < u->entries; e++) {
-        int trit = entry_trit(u, e, k);
-        if (trit == -1) continue;
-        LLVMValueRef is = LLVMBuildICmp(c->b, LLVMIntEQ, index, cg_splat(c, cg_i8(c, e), ROWS), "");
-        code = LLVMBuildSelect(c->b, is, cg_splat(c, cg_i8(c, trit + 1), ROWS), code, "");
-    }
-    if (!minus) return code;
-    return LLVMBuildSelect(c->b, minus, LLVMBuildSub(c->b, cg_splat(c, cg_i8(c, 2), ROWS), code, ""), code, "");
-}
-
-/* Lookup i of the step at p: indices of 64 rows, and which of them are negative (NULL: none). */
-static LLVMValueRef index_of(const struct lut *u, LLVMValueRef p, unsigned i, LLVMValueRef *minus) {
-    struct cg *c = u->c;
-    LLVMTypeRef all = LLVMVectorType(c->i8, ROWS), all_words = LLVMVectorType(c->i16, ROWS);
-    *minus = NULL;
-    if (u->entries == LARGE) {
-        LLVMValueRef w = cg_load(c, all_words, p, 64);
-        w = LLVMBuildLShr(c->b, w, cg_splat(c, number16(c, (int)(5 * i)), ROWS), "");
-        return LLVMBuildTrunc(c->b, LLVMBuildAnd(c->b, w, cg_splat(c, number16(c, 31), ROWS), ""), all, "");
-    }
-    LLVMValueRef w = cg_load(c, all, cg_at_const(c, p, i / 2 * ROWS), 64);
-    if (i % 2) w = LLVMBuildLShr(c->b, w, cg_splat(c, cg_i8(c, 4), ROWS), "");
-    if (u->signs)
-        *minus = LLVMBuildBitCast(c->b, cg_load(c, c->i64, cg_at_const(c, p, TL2_SIGNS + 8 * i), 8),
-                                  LLVMVectorType(c->i1, ROWS), "");
-    return LLVMBuildAnd(c->b, w, cg_splat(c, cg_i8(c, 15), ROWS), "");
-}
-
-/* Four channels of 64 rows to operands: plane p has rows 16 p .., four bytes a row. */
-static void store_operands(const struct lut *u, const LLVMValueRef *code, LLVMValueRef step, LLVMValueRef to) {
-    struct cg *c = u->c;
-    for (unsigned p = 0; p < MM_PLANES; p++) {
-        unsigned pair[2 * MM_LANES], quad[4 * MM_LANES];
-        for (unsigned i = 0; i < 2 * MM_LANES; i++) pair[i] = p * MM_LANES + i / 2 + (i % 2 ? ROWS : 0);
-        for (unsigned i = 0; i < 4 * MM_LANES; i++) quad[i] = i / 4 * 2 + i % 2 + (i % 4 > 1 ? 2 * MM_LANES : 0);
-        LLVMValueRef a = shuffle(c, code[0], code[1], pair, 2 * MM_LANES);
-        LLVMValueRef b = shuffle(c, code[2], code[3], pair, 2 * MM_LANES);
-        LLVMValueRef all = shuffle(c, a, b, quad, 4 * MM_LANES);
-        for (unsigned v = 0; v < MM_STEP / u->bytes; v++) {
-            LLVMValueRef at = LLVMBuildAdd(c->b, step, cg_i64(c, (uint64_t)v * MM_PANEL), "");
-            at = LLVMBuildMul(c->b, at, cg_i64(c, (uint64_t)MM_PLANES * u->bytes), "");
-            cg_store(c, part(c, all, all, v * u->bytes, u->bytes), cg_at_const(c, cg_at(c, to, at), p * u->bytes),
-                     u->bytes);
-        }
-    }
-}
-
-static void unpack_panel(struct cg *c, const struct tile_layout *tile, uint64_t K, const struct mm_args *a,
-                         const struct mm_panel *p) {
-    struct lut u = lut_of(c, tile);
-    unsigned quads = granule(tile), cols = 4 * quads;
-    LLVMValueRef at = cg_at(c, a->matrix, LLVMBuildMul(c->b, p->tile, cg_i64(c, tiles_bytes(tile, K)), ""));
-    LLVMValueRef last = cg_i64(c, steps_of(&u, K) - 1);
-    struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), p->steps, cg_i64(c, quads), "unpack");
-    LLVMValueRef first = LLVMBuildAdd(c->b, p->from, l.i, "");
-    first = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, first, cg_i64(c, 4), ""), cg_i64(c, tile->cols), "");
-    LLVMValueRef code[4] = {NULL};
-    for (unsigned k = 0; k < cols; k += u.trits) {
-        LLVMValueRef s = LLVMBuildAdd(c->b, first, cg_i64(c, k / tile->cols), ""), minus;
-        s = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, s, last, ""), s, last, ""); /* beyond K: anything */
-        LLVMValueRef step = cg_at(c, at, LLVMBuildMul(c->b, s, cg_i64(c, tile->bytes), ""));
-        LLVMValueRef index = index_of(&u, step, k % tile->cols / u.trits, &minus);
-        for (unsigned t = 0; t < u.trits; t++) {
-            code[(k + t) % 4] = code_of(&u, index, minus, t);
-            if ((k + t) % 4 == 3) store_operands(&u, code, LLVMBuildAdd(c->b, l.i, cg_i64(c, (k + t) / 4), ""), p->to);
-        }
     }
     cg_loop_end(c, &l);
 }
@@ -439,7 +326,7 @@ static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_byte
     }                                                                                                                  \
     static void id##_unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a,                     \
                                   const struct mm_panel *p) {                                                          \
-        unpack_panel(c, &tile_, s->K, a, p);                                                                           \
+        lut_unpack_panel(c, &tile_, s->K, a, p);                                                                       \
     }                                                                                                                  \
     const struct mm_core mm_core_##id = {.name = #id,                                                                  \
                                          .layout = SETUN_LAYOUT_##NUMBER,                                              \
@@ -450,7 +337,7 @@ static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_byte
                                          .prepare_bytes = id##_prepare_bytes,                                          \
                                          .prepare = id##_prepare,                                                      \
                                          .panel_steps = granule_,                                                      \
-                                         .panel = panel,                                                               \
+                                         .panel = lut_planes,                                                          \
                                          .unpack_panel = id##_unpack_panel};
 
 LUT(tl1, TL1_64, tl1_64, 1, 2, 32)
