@@ -8,7 +8,8 @@ struct ir_module *ir_module_new(struct arena *a, struct names *names, const char
     m->arena = a;
     m->names = names;
     m->name = name_of(names, name);
-    m->max_rows = 64;
+    m->max_rows = 128; /* a tile is unpacked once for so many; twice as many codes of a deep matrix no longer fit an L2
+                          of 2 MiB */
     return m;
 }
 
