@@ -73,7 +73,7 @@ struct mm_core {
 
     /* NULL, or: what one_row wants to know of the codes, into scratch of the thread. */
     uint64_t (*prepare_bytes)(uint64_t K);
-    void (*prepare)(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to);
+    void (*prepare)(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
 
     unsigned panel_steps; /* steps of four k that unpack_panel writes together */
     const struct mm_planes *(*panel)(const struct mm_target *t);
@@ -98,7 +98,7 @@ uint64_t mm_model_bytes(const struct ir_module *m);
  * acc_stride (i64). */
 LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);
 uint64_t mm_scratch_bytes(const struct mm_shape *s, uint64_t max_rows);
-/* void (ptr codes, ptr prepared): the core's prepare. */
+/* void (ptr codes, ptr prepared, ptr ctx): the core's prepare. */
 LLVMValueRef mm_prepare_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);
 
 #endif

@@ -2,8 +2,7 @@
  * core_columns.c -- two bits a weight, by columns: those of channels whose code is zero are not read.
  *
  * A column is a run of lines of 64 bytes, each for 256 output rows (codec/columns.c).  Each thread makes a list of
- * the active channels for itself, once a kernel: their numbers, and their codes four a dword; behind the last one, up
- * to a whole group and for prefetches ahead, channel 0 and code 0, which read column 0 and add nothing.
+ * the active channels for itself, once a kernel (columns_list.c).
  *
  *   for chunk of CHUNK active channels
  *       for line of the run
@@ -17,95 +16,19 @@
  * registers of 32 bytes takes half a line and two tiles at a time: eight accumulators.  Sums of 16 bits are widened
  * after each chunk.  A run that begins or ends inside a line is rounded to lines: whole_share.
  */
-#include "backends/core.h"
+#include "backends/columns_list.h"
 #include "backends/matmul.h"
 #include "codec/columns.h"
 
 enum {
     TILES = COLUMNS_ROWS / IR_TILE,
-    GROUP = 4,           /* channels that a step of the dot instruction takes */
-    CHUNK = 32,          /* channels between two visits of the sums in memory */
-    AT_ONCE = 8,         /* codes that the list's loop takes */
-    LIST_HEAD = 64,      /* bytes: the number of active channels */
-    LIST_AHEAD = 2 * 32, /* entries behind the last: a chunk that is prefetched, and what the loop stores too much */
-    UNPACK_AHEAD = 16,   /* steps */
+    CHUNK = COLUMNS_AHEAD, /* channels between two visits of the sums in memory */
+    UNPACK_AHEAD = 16,     /* steps */
 };
 
 /* ---- the layout ---- */
 
 static uint64_t bytes(uint64_t rows, uint64_t K) { return columns_bytes(rows) * K; }
-
-/* ---- the list ---- */
-
-static uint64_t list_entries(uint64_t K) { return (K + LIST_AHEAD + 63) / 64 * 64; }
-
-static uint64_t prepare_bytes(uint64_t K) { return LIST_HEAD + 5 * list_entries(K); }
-
-struct list {
-    struct cg *c;
-    uint64_t K;
-    LLVMValueRef codes;            /* of the row */
-    LLVMValueRef channels, values; /* of the entries: i32 and i8 */
-};
-
-static LLVMValueRef list_channels(struct cg *c, LLVMValueRef list) { return cg_at_const(c, list, LIST_HEAD); }
-
-static LLVMValueRef list_values(struct cg *c, LLVMValueRef list, uint64_t K) {
-    return cg_at_const(c, list, LIST_HEAD + 4 * list_entries(K));
-}
-
-/* The bytes of x whose bits are set in mask, one behind the other. */
-static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
-    return cg_intrinsic(c, "llvm.x86.bmi.pext.64", NULL, 0, (LLVMValueRef[]){x, mask}, 2);
-}
-
-/* 0 .. AT_ONCE - 1 */
-static LLVMValueRef ascending(LLVMTypeRef lane) {
-    LLVMValueRef v[AT_ONCE];
-    for (unsigned i = 0; i < AT_ONCE; i++) v[i] = LLVMConstInt(lane, i, false);
-    return LLVMConstVector(v, AT_ONCE);
-}
-
-/* Of the eight channels from k on those whose byte of mask is set go behind the n entries so far; returns the new n. */
-static LLVMValueRef append(struct list *l, LLVMValueRef k, LLVMValueRef eight, LLVMValueRef mask, LLVMValueRef n) {
-    struct cg *c = l->c;
-    LLVMTypeRef small = LLVMVectorType(c->i8, AT_ONCE), words = LLVMVectorType(c->i32, AT_ONCE);
-    LLVMValueRef which = pick(c, LLVMBuildBitCast(c->b, ascending(c->i8), c->i64, ""), mask);
-    which = LLVMBuildZExt(c->b, LLVMBuildBitCast(c->b, which, small, ""), words, "");
-    which = LLVMBuildAdd(c->b, which, cg_splat(c, LLVMBuildTrunc(c->b, k, c->i32, ""), AT_ONCE), "");
-    cg_store(c, which, cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), "")), 4);
-    cg_store(c, pick(c, eight, mask), cg_at(c, l->values, n), 1);
-    LLVMValueRef bits = cg_intrinsic(c, "llvm.ctpop", &c->i64, 1, &mask, 1);
-    return LLVMBuildAdd(c->b, n, LLVMBuildLShr(c->b, bits, cg_i64(c, 3), ""), "");
-}
-
-/* Entries behind the n active ones. */
-static void fill_up(struct list *l, LLVMValueRef n) {
-    struct cg *c = l->c;
-    LLVMTypeRef words = LLVMVectorType(c->i32, AT_ONCE);
-    LLVMValueRef channel = cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), ""));
-    for (unsigned i = 0; i < CHUNK + GROUP; i += AT_ONCE)
-        cg_store(c, LLVMConstNull(words), cg_at_const(c, channel, 4 * i), 4);
-    cg_store(c, cg_i64(c, 0), cg_at(c, l->values, n), 1);
-}
-
-/* Codes are zero from K to the next multiple of 64. */
-static void prepare(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to) {
-    struct list list = {
-        .c = c, .K = K, .codes = codes, .channels = list_channels(c, to), .values = list_values(c, to, K)};
-    LLVMTypeRef small = LLVMVectorType(c->i8, AT_ONCE);
-    struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, K), cg_i64(c, AT_ONCE), "k");
-    unsigned slot = cg_carry(c, &l, cg_i64(c, 0));
-    LLVMValueRef eight = cg_load(c, small, cg_at(c, codes, l.i), 8);
-    LLVMValueRef on = LLVMBuildICmp(c->b, LLVMIntNE, eight, LLVMConstNull(small), "");
-    LLVMValueRef mask = LLVMBuildBitCast(c->b, LLVMBuildSExt(c->b, on, small, ""), c->i64, "");
-    eight = LLVMBuildBitCast(c->b, eight, c->i64, "");
-    cg_next(&l, slot, append(&list, l.i, eight, mask, l.phi[slot]));
-    cg_loop_end(c, &l);
-    cg_store(c, cg_result(&l, slot), to, 8);
-    fill_up(&list, cg_result(&l, slot));
-}
 
 /* ---- a run of lines ---- */
 
@@ -153,7 +76,7 @@ static void ahead(struct run *r, const struct part *p, LLVMValueRef entry) {
     struct cg *c = r->c;
     LLVMValueRef chunk = LLVMBuildAdd(c->b, entry, cg_i64(c, CHUNK), "");
     LLVMValueRef soon = LLVMBuildAdd(c->b, entry, p->entries, "");
-    for (unsigned i = 0; i < GROUP; i++) {
+    for (unsigned i = 0; i < COLUMNS_GROUP; i++) {
         cg_prefetch(c, column(r, p->at, chunk, i), 1);
         cg_prefetch(c, column(r, p->next, soon, i), 0);
     }
@@ -161,8 +84,8 @@ static void ahead(struct run *r, const struct part *p, LLVMValueRef entry) {
 
 static void group(struct run *r, const struct part *p, LLVMValueRef entry, LLVMValueRef *acc) {
     struct cg *c = r->c;
-    LLVMValueRef w[GROUP], x = mm_codes(c, cg_at(c, r->values, entry));
-    for (unsigned i = 0; i < GROUP; i++)
+    LLVMValueRef w[COLUMNS_GROUP], x = mm_codes(c, cg_at(c, r->values, entry));
+    for (unsigned i = 0; i < COLUMNS_GROUP; i++)
         w[i] =
             cg_load(c, mm_byte_type(c), cg_at_const(c, column(r, p->at, entry, i), p->half * r->t->bytes), r->t->bytes);
     for (unsigned t = 0; t < r->tiles; t++) { /* low and high pairs of bytes come in turn */
@@ -190,7 +113,7 @@ static void part(struct run *r, const struct part *p, LLVMValueRef from, LLVMVal
     LLVMValueRef acc[TILES * MM_PLANES] = {NULL}, sum[TILES * MM_PLANES];
     for (unsigned a = 0; a < n; a++) sum[a] = cg_load(c, mm_sum_type(c), sums_at(r, p, sums, a), 4);
     struct cg_loop l; /* slot a carries accumulator a */
-    cg_loop_begin(c, &l, from, to, cg_i64(c, GROUP), "group");
+    cg_loop_begin(c, &l, from, to, cg_i64(c, COLUMNS_GROUP), "group");
     for (unsigned a = 0; a < n; a++)
         acc[a] = l.phi[cg_carry(c, &l, r->t->widen ? LLVMConstNull(mm_acc_type(c)) : sum[a])];
     group(r, p, l.i, acc);
@@ -279,22 +202,35 @@ static void run_lines(struct run *r, const struct mm_args *a) {
     r->acc = cg_at(c, a->acc, LLVMBuildNeg(c->b, before, ""));
 }
 
+/* Whoever computes the matrix's first line tells what is skipped of all. */
+static void count_skipped(struct cg *c, const struct mm_shape *s, const struct mm_args *a, LLVMValueRef n) {
+    struct cg_if first;
+    cg_if_begin(c, &first, LLVMBuildICmp(c->b, LLVMIntEQ, a->first, cg_i64(c, 0), ""));
+    LLVMValueRef off = LLVMBuildSub(c->b, cg_i64(c, s->K), n, "");
+    off = LLVMBuildMul(c->b, off, cg_i64(c, columns_bytes(s->n)), "");
+    LLVMValueRef p = cg_at_const(c, a->ctx, offsetof(struct setun_step, skipped_bytes));
+    LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpAdd, p, off, LLVMAtomicOrderingMonotonic, false);
+    cg_if_end(c, &first);
+}
+
 static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {
     const struct mm_target *t = c->level->mm;
     unsigned flush = mm_flush(t, &t->stream), wide = t->bytes == COLUMNS_LINE;
-    if (flush && flush < CHUNK / GROUP) BUG("level '%s' widens too often", c->level->name);
+    if (flush && flush < CHUNK / COLUMNS_GROUP) BUG("level '%s' widens too often", c->level->name);
     struct run r = {.c = c,
                     .t = t,
                     .column = columns_bytes(s->n),
                     .matrix = a->matrix,
-                    .channels = list_channels(c, a->prepared),
-                    .values = list_values(c, a->prepared, s->K),
+                    .channels = columns_list_channels(c, a->prepared),
+                    .values = columns_list_codes(c, a->prepared, s->K),
                     .halves = wide ? 1 : 2,
                     .tiles = wide ? TILES : TILES / 2,
                     .prefetch = mm_streams(c)};
     run_lines(&r, a);
     each_line(&r, clear, NULL);
-    chunks(&r, cg_load(c, c->i64, a->prepared, 8));
+    LLVMValueRef n = columns_list_length(c, a->prepared);
+    count_skipped(c, s, a, n);
+    chunks(&r, n);
     each_line(&r, finish, mm_code_sum(c, a->codes, s->K));
 }
 
@@ -306,15 +242,15 @@ static const struct mm_planes *panel(const struct mm_target *t) { return &t->pan
 static LLVMValueRef step_line(struct cg *c, const struct mm_shape *s, LLVMValueRef at, LLVMValueRef step, unsigned i) {
     LLVMValueRef last = cg_i64(c, s->K - 1), k = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
     k = LLVMBuildAdd(c->b, k, cg_i64(c, i), "");
-    if (s->K % GROUP) k = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, k, last, ""), last, k, "");
+    if (s->K % COLUMNS_GROUP) k = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, k, last, ""), last, k, "");
     return cg_at(c, at, LLVMBuildMul(c->b, k, cg_i64(c, columns_bytes(s->n)), ""));
 }
 
 /* The tile's quarter of a line of four channels, interleaved: a step of i2_64, its bytes of half h. */
 static LLVMValueRef step_of(struct cg *c, LLVMValueRef *line, unsigned half, unsigned tile) {
     unsigned width = c->level->mm->bytes;
-    LLVMValueRef w[GROUP];
-    for (unsigned i = 0; i < GROUP; i++)
+    LLVMValueRef w[COLUMNS_GROUP];
+    for (unsigned i = 0; i < COLUMNS_GROUP; i++)
         w[i] = cg_load(c, mm_byte_type(c), cg_at_const(c, line[i], half * width), width);
     LLVMValueRef ab = interleave(c, w[0], w[1], 1, tile / 2), cd = interleave(c, w[2], w[3], 1, tile / 2);
     return LLVMBuildBitCast(c->b, interleave(c, ab, cd, 2, tile % 2), mm_byte_type(c), "");
@@ -332,11 +268,11 @@ static void unpack_tile(struct cg *c, const struct unpacking *u, unsigned tile) 
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), u->p->steps, cg_i64(c, 1), "unpack");
     LLVMValueRef to = cg_at(c, u->p->to, LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * t->bytes), ""));
-    LLVMValueRef step = LLVMBuildNSWAdd(c->b, u->p->from, l.i, ""), line[GROUP], field[MM_PLANES];
-    for (unsigned i = 0; i < GROUP; i++) {
+    LLVMValueRef step = LLVMBuildNSWAdd(c->b, u->p->from, l.i, ""), line[COLUMNS_GROUP], field[MM_PLANES];
+    for (unsigned i = 0; i < COLUMNS_GROUP; i++) {
         line[i] = step_line(c, u->s, u->line, step, i);
         if (mm_streams(c) && !tile) /* the tiles after it find the line in cache */
-            cg_prefetch(c, cg_at_const(c, line[i], UNPACK_AHEAD * GROUP * columns_bytes(u->s->n)), 1);
+            cg_prefetch(c, cg_at_const(c, line[i], UNPACK_AHEAD * COLUMNS_GROUP * columns_bytes(u->s->n)), 1);
     }
     for (unsigned v = 0; v < mm_vectors(t); v++) {
         mm_split(c, panel(t), step_of(c, line, v, tile), field);
@@ -369,8 +305,8 @@ const struct mm_core mm_core_columns = {
     .unpack = columns_unpack,
     .one_row = one_row,
     .whole_share = COLUMNS_ROWS,
-    .prepare_bytes = prepare_bytes,
-    .prepare = prepare,
+    .prepare_bytes = columns_list_bytes,
+    .prepare = columns_list_emit,
     .panel_steps = 1,
     .panel = panel,
     .unpack_panel = unpack_panel,

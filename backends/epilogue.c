@@ -9,11 +9,17 @@
 #include "backends/core.h"
 #include "backends/vec.h"
 
-/* A strand as code sees it: units [base, base + n_units) of `unit` output rows each. */
+/* A strand as code sees it: units [base, base + n_units) of `unit` output rows each.  With one row, threads take whole
+ * grains: [grain_base, grain_base + ...) of `grain` units each. */
 struct part {
     const struct ir_strand *strand;
     enum ir_rowsym rows;
     uint64_t unit, base, n_units;
+    uint64_t grain, grain_base;
+};
+/* The thread's share of a kernel's units. */
+struct span {
+    LLVMValueRef from, to;
 };
 
 static bool is_attend(const struct ir_strand *s) { return s->cores.at[0]->code == IR_OP_attend; }
@@ -48,7 +54,7 @@ static void prepare(struct kern *k, const struct ir_op *op) {
     LLVMValueRef codes = operand(k, op);
     struct cg_if one;
     cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, k->n[op->in[0]->type.rows], cg_i64(c, 1), ""));
-    LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){codes, to}, 2, "");
+    LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){codes, to, k->ctx}, 3, "");
     cg_if_end(c, &one);
     *vec_push(c->arena, &k->prepared) = (struct kern_prepared){ir_core_of(op), kern_root(op->in[0]), to};
 }
@@ -224,14 +230,24 @@ static LLVMValueRef within(struct cg *c, LLVMValueRef x, uint64_t n) {
     return LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntSGT, x, top, ""), top, x, "");
 }
 
-/* The thread's units [from, to) of all strands: those of this one. */
-static void part_emit(struct kern *k, const struct part *p, LLVMValueRef from, LLVMValueRef to) {
+/* Where a bound of the thread's share lies among this strand's units. */
+static LLVMValueRef bound(struct kern *k, const struct part *p, LLVMValueRef unit, LLVMValueRef grain) {
+    struct cg *c = k->c;
+    unit = within(c, LLVMBuildSub(c->b, unit, cg_i64(c, p->base), ""), p->n_units);
+    if (p->grain == 1) return unit;
+    grain = LLVMBuildSub(c->b, grain, cg_i64(c, p->grain_base), "");
+    grain = within(c, LLVMBuildMul(c->b, grain, cg_i64(c, p->grain), ""), p->n_units);
+    LLVMValueRef one = LLVMBuildICmp(c->b, LLVMIntEQ, k->n[p->rows], cg_i64(c, 1), "");
+    return LLVMBuildSelect(c->b, one, grain, unit, "");
+}
+
+/* Of the thread's units, or grains, of all strands: those of this one. */
+static void part_emit(struct kern *k, const struct part *p, struct span units_of, struct span grains) {
     struct cg *c = k->c;
     uint64_t used = k->used;
-    LLVMValueRef base = cg_i64(c, p->base), rows = k->n[p->rows];
+    LLVMValueRef rows = k->n[p->rows];
     LLVMValueRef scratch = kern_scratch(k, core_scratch(k, p->strand));
-    LLVMValueRef lo = within(c, LLVMBuildSub(c->b, from, base, ""), p->n_units);
-    LLVMValueRef hi = within(c, LLVMBuildSub(c->b, to, base, ""), p->n_units);
+    LLVMValueRef lo = bound(k, p, units_of.from, grains.from), hi = bound(k, p, units_of.to, grains.to);
     /* without rows there is nothing to do, and cores expect one */
     LLVMValueRef none = LLVMBuildICmp(c->b, LLVMIntEQ, rows, cg_i64(c, 0), "");
     hi = LLVMBuildSelect(c->b, none, lo, hi, "");
@@ -259,13 +275,23 @@ static void check_covered(const struct kern *k, const struct ir_strands *all) {
     if (in_strands != in_kernel) BUG("kernel '%s' has an epilogue op that needs no core", k->op->out[0]->name);
 }
 
+/* Units that threads take together if there is one row: those that a core which wants its whole share computes anyway,
+ * as it rounds to share_rows; the same for all strands of the kernel, so that shares stay equal. */
+static uint64_t grain_of(const struct ir_strands *all, uint64_t unit) {
+    uint64_t rows = 0, grain = 1;
+    for (size_t i = 0; i < all->at.n; i++)
+        if (!is_attend(&all->at.at[i]) && share_rows(&all->at.at[i]) > rows) rows = share_rows(&all->at.at[i]);
+    while (rows && grain * unit % rows && grain * unit < 2 * rows) grain++;
+    return grain;
+}
+
 void strands_emit(struct kern *k) {
     struct cg *c = k->c;
     struct ir_strands all;
     ir_strands_of(c->arena, k->op, &all);
     check_covered(k, &all);
     struct part *parts = arena_array(c->arena, struct part, all.at.n);
-    uint64_t n_units = 0;
+    uint64_t n_units = 0, n_grains = 0;
     for (size_t i = 0; i < all.at.n; i++) {
         const struct ir_strand *s = &all.at.at[i];
         if (is_attend(s)) continue;
@@ -276,17 +302,21 @@ void strands_emit(struct kern *k) {
             .unit = size,
             .base = n_units,
             .n_units = (s->n + size - 1) / size,
+            .grain = grain_of(&all, size),
+            .grain_base = n_grains,
         };
         n_units += parts[i].n_units;
+        n_grains += (parts[i].n_units + parts[i].grain - 1) / parts[i].grain;
     }
     for (size_t i = 0; i < all.at.n; i++)
         for (size_t j = 0; j < all.at.at[i].cores.n; j++)
             if (is_ternary(all.at.at[i].cores.at[j])) prepare(k, all.at.at[i].cores.at[j]);
-    LLVMValueRef from, to;
-    kern_share(k, cg_i64(c, n_units), &from, &to);
+    struct span of_units, of_grains;
+    kern_share(k, cg_i64(c, n_units), &of_units.from, &of_units.to);
+    kern_share(k, cg_i64(c, n_grains), &of_grains.from, &of_grains.to);
     for (size_t i = 0; i < all.at.n; i++)
         if (is_attend(&all.at.at[i]))
             attend_emit(k, &all.at.at[i]);
         else
-            part_emit(k, &parts[i], from, to);
+            part_emit(k, &parts[i], of_units, of_grains);
 }

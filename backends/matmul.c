@@ -193,11 +193,11 @@ LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *ty
 LLVMValueRef mm_prepare_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type) {
     const char *name = arena_printf(c->arena, "mm_prepare_%s_k%llu", s->core->name, (unsigned long long)s->K);
     LLVMValueRef fn = made(c, name);
-    *type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->ptr}, 2, false);
+    *type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->ptr, c->ptr}, 3, false);
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
     fn = cg_function(c, name, *type, true);
-    s->core->prepare(c, s->K, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1));
+    s->core->prepare(c, s->K, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2));
     LLVMBuildRetVoid(c->b);
     cg_place_restore(c, back);
     return fn;

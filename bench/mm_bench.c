@@ -23,7 +23,7 @@
 typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
                    int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
                    const uint8_t *prepared, const float *alpha);
-typedef void prepare_fn(const int8_t *codes, uint8_t *to);
+typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
 
 enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 512, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
 
@@ -42,6 +42,7 @@ struct work {
     uint8_t *scratch;
     const float *alpha; /* NULL: no groups, and the core does not look at it */
     uint64_t sink;
+    struct setun_step ctx;
 };
 
 typedef uint64_t wide __attribute__((vector_size(32)));
@@ -75,12 +76,12 @@ static void *one(void *self) {
         w->sink = read_all(w->matrix + bytes_of(s, w->first), bytes_of(s, w->n_tiles) & ~(uint64_t)127);
         return NULL;
     }
-    if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared);
+    if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared, &w->ctx);
     int64_t window = w->n_rows == 1 && s->core->whole_share ? w->n_tiles : WINDOW;
     for (int64_t t = 0; t < w->n_tiles; t += window) { /* as kernels do: an epilogue follows each window */
         int64_t n = w->n_tiles - t < window ? w->n_tiles - t : window;
         int32_t *acc = w->acc + (s->core->whole_share ? (w->first + t) * IR_TILE : 0);
-        w->mm(w->matrix, w->first + t, n, w->codes, STRIDE, w->n_rows, acc, WINDOW * IR_TILE, w->scratch, NULL,
+        w->mm(w->matrix, w->first + t, n, w->codes, STRIDE, w->n_rows, acc, WINDOW * IR_TILE, w->scratch, &w->ctx,
               w->prepared, w->alpha);
     }
     return NULL;

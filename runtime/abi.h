@@ -50,6 +50,11 @@ struct setun_step {
     uint64_t unpacked_tiles; /* counted only by builds with --count */
     /* NULL, or called by thread 0 after a kernel and its barrier; nobody waits for it. */
     void (*tick)(struct setun_step *, uint32_t kernel, uint32_t layer);
+    /* Grows by the bytes of ternary weights that steps of one row did not read, because their activations were zero. */
+    uint64_t skipped_bytes;
+    /* 0; or, for measuring only, about 2^32 times the share of channels that are taken as active by cores that skip,
+     * drawn by their numbers, whatever the codes are.  Then results mean nothing. */
+    uint32_t active, pad;
 };
 
 typedef void setun_step_fn(struct setun_step *, uint32_t tid);
@@ -334,7 +339,8 @@ _Static_assert(offsetof(struct setun_step, barrier) == 80, "abi");
 _Static_assert(offsetof(struct setun_step, bad) == 96, "abi");
 _Static_assert(offsetof(struct setun_step, unpacked_tiles) == 112, "abi");
 _Static_assert(offsetof(struct setun_step, tick) == 120, "abi");
-_Static_assert(sizeof(struct setun_step) == 128, "abi");
+_Static_assert(offsetof(struct setun_step, active) == 136, "abi");
+_Static_assert(sizeof(struct setun_step) == 144, "abi");
 _Static_assert(sizeof(struct setun_level) == 24, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
 _Static_assert(sizeof(struct setun_kernel) == 32, "abi");

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "ir/interp.h"
+#include "ir/kernel.h"
 #include "passes/pass.h"
 #include "runtime/cpu.h"
 #include "runtime/engine.h"
@@ -143,6 +144,18 @@ static bool link_shared(struct job *j, const char *object, const char *library) 
     return system(arena_printf(j->a, "cc -shared -nostdlib -o '%s' '%s'", library, object)) == 0;
 }
 
+/* Any core for any weight that it can take; every second program is left with what the passes chose. */
+static void draw_cores(struct ir_module *m, uint64_t seed) {
+    for (size_t i = 0; i < m->funcs.n && seed % 2; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
+            if (op->code != IR_OP_matmul && op->code != IR_OP_gmatmul) continue;
+            uint64_t of_weight = (seed + 1) * 0x9E3779B97F4A7C15u ^ (op->weight->id + 1) * 0xBF58476D1CE4E5B9u;
+            enum ir_core core = (enum ir_core)((of_weight ^ of_weight >> 31) % IR_N_CORES);
+            if (op->code == IR_OP_gmatmul && !ir_cores[core].groups) core = IR_CORE_i2;
+            ir_set_name(op, IR_ATTR_core, name_of(m->names, ir_cores[core].name));
+        }
+}
+
 bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
                          struct compile_stats *stats) {
     struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
@@ -157,6 +170,7 @@ bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, u
     j.want = arena_array(a, float, (size_t)tokens * m->vocab);
     j.got = arena_array(a, float, (size_t)tokens * m->vocab);
     if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
+    draw_cores(m, seed);
     data_plan_make(a, m, &plan);
     const char *object = arena_printf(a, "%s/p.o", dir),
                *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);

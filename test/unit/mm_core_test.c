@@ -13,7 +13,7 @@
 #include "backends/x86/x86.h"
 
 /* acc holds int32, or floats if there are scales of groups */
-typedef void prepare_fn(const int8_t *codes, uint8_t *to);
+typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
 typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
                    int64_t n_rows, void *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
                    const uint8_t *prepared, const float *alpha);
@@ -124,6 +124,13 @@ static const char *name_of_shape(struct arena *a, const struct mm_shape *s) {
     return mm_name(&c, "mm", s);
 }
 
+/* What a run from the matrix's beginning does not read of row 0's columns. */
+static uint64_t skipped(const struct problem *p, const struct mm_shape *s) {
+    uint64_t zeros = 0;
+    for (uint64_t k = 0; k < p->K; k++) zeros += p->codes[k] == 0;
+    return s->core->layout == SETUN_LAYOUT_COLUMNS ? p->bytes / p->K * zeros : 0;
+}
+
 /* Runs tiles [first, first + tiles). */
 static bool call(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                  uint64_t first, uint64_t tiles, const float *alpha) {
@@ -134,12 +141,16 @@ static bool call(const struct jit *j, struct problem *p, const struct mm_shape *
         prepare_fn *prepare;
         *(void **)&prepare =
             jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
-        prepare(p->codes, p->prepared);
+        prepare(p->codes, p->prepared, &ctx);
     }
     memset(p->acc, 0x55, sizeof p->acc);
     mm(p->matrix, (int64_t)first, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, p->acc + first * IR_TILE,
        ACC_STRIDE, p->scratch, &ctx, p->prepared, alpha);
-    uint64_t unpacked = rows > 1 ? tiles : 0;
+    uint64_t unpacked = rows > 1 ? tiles : 0, off = rows == 1 && first == 0 ? skipped(p, s) : 0;
+    if (ctx.skipped_bytes != off)
+        return printf("%s %s K %d: skipped %d bytes, not %d\n", s->core->name, level, (int)p->K, (int)ctx.skipped_bytes,
+                      (int)off),
+               false;
     if (ctx.unpacked_tiles == unpacked) return true;
     printf("%s %s K %d rows %d tiles %d: unpacked %d tiles\n", s->core->name, level, (int)p->K, (int)rows, (int)tiles,
            (int)ctx.unpacked_tiles);

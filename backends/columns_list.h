@@ -1,0 +1,26 @@
+/*
+ * columns_list.h -- which channels of a row of codes the core `columns` reads.
+ *
+ * Entries are the channels whose code is not zero, ascending, with their codes.  Behind the last one there are
+ * COLUMNS_AHEAD more and what makes the last group of four whole: channel 0 with code 0.
+ */
+#ifndef SETUN_BACKENDS_COLUMNS_LIST_H
+#define SETUN_BACKENDS_COLUMNS_LIST_H
+
+#include "backends/core.h"
+
+enum {
+    COLUMNS_GROUP = 4,  /* channels that a step of the dot instruction takes */
+    COLUMNS_AHEAD = 32, /* entries behind the last that may be read */
+};
+
+uint64_t columns_list_bytes(uint64_t K);
+/* Writes the list of K codes; codes are zero from K to the next multiple of 64.  ctx: struct setun_step, which may
+ * ask for a share of the channels instead. */
+void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
+
+LLVMValueRef columns_list_length(struct cg *c, LLVMValueRef list);            /* i64 */
+LLVMValueRef columns_list_channels(struct cg *c, LLVMValueRef list);          /* of i32 */
+LLVMValueRef columns_list_codes(struct cg *c, LLVMValueRef list, uint64_t K); /* of i8 */
+
+#endif
