@@ -368,6 +368,15 @@ enum dim_status dim_value(const struct dim *d, int64_t *v) {
     return DIM_OK;
 }
 
+bool dim_is_literal(const struct dim *d) {
+    for (uint32_t i = 0; i < d->n; i++)
+        for (uint32_t k = 0; k < d->term[i].n; k++) {
+            const struct atom *f = d->term[i].f[k];
+            if (f->kind == NAME || !dim_is_literal(f->a) || !dim_is_literal(f->b)) return false;
+        }
+    return true;
+}
+
 /* Puts what was learnt about names in their place. */
 static const struct dim *rewrite(struct dims *t, const struct dim *d, uint32_t *budget) {
     if (!d || *budget == 0) return d;

@@ -47,6 +47,9 @@ enum dim_status dim_value(const struct dim *d, int64_t *v);
 /* The number, if the formula is one. */
 bool dim_is_const(const struct dim *d, int64_t *v);
 
+/* Made of numbers alone, as 2 / 5 is? */
+bool dim_is_literal(const struct dim *d);
+
 /* -1, 0 or 1 for the sign of a - b; false: not known. */
 bool dim_compare(struct dims *t, const struct dim *a, const struct dim *b, int *sign);
 

@@ -107,6 +107,8 @@ void frontend_print_config(struct buf *out, const struct frontend_model *f) {
             buf_printf(out, "%s = %s\n", v->name, v->word);
         else if (v->is_int)
             buf_printf(out, "%s = %" PRId64 "\n", v->name, v->i);
+        else if (v->den)
+            buf_printf(out, "%s = %" PRId64 "/%" PRId64 "\n", v->name, v->num, v->den);
         else
             buf_printf(out, "%s = %s\n", v->name, fmt_f64(text, v->real));
     }

@@ -230,6 +230,10 @@ static struct ir_val *lower_plain(struct lower *lo, struct sema_node *n) {
     case IR_OP_addc:
     case IR_OP_mulc: ir_set_f32(op, IR_ATTR_c, n->c); break;
     case IR_OP_rope: set_rope(op, n); break;
+    case IR_OP_topk:
+        ir_set_i64(op, IR_ATTR_k, n->keep);
+        if (n->block) ir_set_i64(op, IR_ATTR_block, n->block);
+        break;
     default: break;
     }
     return finish(lo, op);

@@ -29,6 +29,8 @@ static void put_field(struct buf *out, const char *text, const struct ast_field 
             buf_printf(out, " = %s", v->word);
         } else if (v && v->is_int) {
             buf_printf(out, " = %" PRId64, v->i);
+        } else if (v && v->den) {
+            buf_printf(out, " = %" PRId64 ".0 / %" PRId64, v->num, v->den);
         } else if (v) {
             fmt_f64(number, v->real);
             buf_printf(out, " = %s%s", number, strpbrk(number, ".e") ? "" : ".0");

@@ -94,6 +94,61 @@ static struct sval builtin_int8(struct sema *s, const struct builtin *b, const s
     return sv_of_node(n);
 }
 
+/* The whole number v, from 1 to `most` (all: what that is called).  false: reported; 0: not known. */
+static bool check_count(struct sema *s, const struct arg *a, const char *what, const struct dim *most, int64_t *out) {
+    int64_t n;
+    if (dim_value(a->v.i, out) != DIM_OK) return check_dim(s, a->e->loc, a->v.i);
+    if (*out >= 1 && (dim_value(most, &n) != DIM_OK || *out <= n)) return true;
+    const char *range = arena_printf(s->arena, "from 1 to %s", dim_text(s->dims, most));
+    return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, what, range, dim_text(s->dims, a->v.i));
+}
+
+/* A share r of `most`: above 0, at most 1, and exact. */
+static bool check_share(struct sema *s, const struct arg *a, const struct dim *most, int64_t *out) {
+    const struct real *r = sv_to_real(s, &a->v);
+    int64_t num, den, n;
+    if (!r) return true;
+    if (!real_quotient(r, &num, &den))
+        return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, "the share kept",
+                       "a decimal or a quotient of whole numbers", real_text(s->arena, r));
+    if (num <= 0 || num > den)
+        return diag_at(s->diag, a->e->loc, DIAG_BAD_CONSTANT, "the share kept", "above 0 and at most 1",
+                       real_text(s->arena, r));
+    if (dim_value(most, &n) == DIM_OK) *out = real_share(num, den, n);
+    return true;
+}
+
+/* 2 / 5 is whole to the checker, as 4 / 2 is; a formula with names is a number of elements, and must be one. */
+static bool is_share(const struct sval *v) {
+    int64_t i;
+    return !v->whole || (v->i && dim_is_literal(v->i) && dim_value(v->i, &i) == DIM_INEXACT);
+}
+
+static struct sval builtin_topk(struct sema *s, const struct builtin *b, const struct ast_expr *call,
+                                struct arg *args) {
+    const struct sval *x = &args[0].v;
+    int64_t keep = 0, block = 0;
+    if (x->rank != 1) {
+        wrong_kind(s, args[0].e, "a value with one axis", x);
+        diag_note(s->diag, args[0].e->loc,
+                  "what is kept is counted in the whole of a token; 'flat(...)' makes one axis of all");
+        return sv_error();
+    }
+    const struct dim *of = x->dim[0];
+    if (args[2].e) {
+        if (!args[2].v.whole) return wrong_kind(s, args[2].e, "a whole number", &args[2].v);
+        if (!check_count(s, &args[2], "block", of, &block)) return sv_error();
+        of = args[2].v.i;
+    }
+    bool ok = is_share(&args[1].v) ? check_share(s, &args[1], of, &keep)
+                                   : check_count(s, &args[1], "the number kept", of, &keep);
+    if (!ok) return sv_error();
+    struct sema_node *n = node_of(s, b, call, &args[0]);
+    n->keep = keep;
+    n->block = block;
+    return sv_of_node(n);
+}
+
 static struct sval builtin_flat(struct sema *s, const struct builtin *b, const struct ast_expr *call,
                                 struct arg *args) {
     const struct sval *x = &args[0].v;

@@ -196,6 +196,7 @@ static bool bind_param(struct sema *s, const struct ast_param *p, const struct a
         diag_note(s->diag, p->type->loc, "the parameter is declared here");
         return false;
     }
+    if (t.of == TYPE_REAL && v.kind == SV_NUMBER) v = sv_real(sv_to_real(s, &v)); /* 1 is 1.0 */
     return scope_add(s, &s->frame->scope, p->name.text, p->name.loc, v);
 }
 

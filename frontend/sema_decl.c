@@ -101,6 +101,8 @@ static struct sval given_value(struct sema *s, const struct ast_name *n, bool wh
         return sv_whole(s, dim_name(s->dims, n->text));
     }
     char text[40];
+    if (v->den)
+        return sv_real(real_op2(s->arena, REAL_DIV, real_of_int(s->arena, v->num), real_of_int(s->arena, v->den)));
     return sv_real(v->is_int ? real_of_int(s->arena, v->i) : real_of_text(s->arena, fmt_f64(text, v->real)));
 }
 
@@ -151,6 +153,17 @@ static struct sval default_value(struct sema *s, const struct ast_name *n, bool 
     return sv_whole(s, dim_name(s->dims, n->text)); /* a name of its own: a config may set it */
 }
 
+/* What a decimal of a double's length does not say exactly. */
+static void note_quotient(struct sema *s, const struct real *r, struct config_value *out) {
+    char text[40];
+    int64_t num, den, num_read, den_read;
+    if (!real_quotient(r, &num, &den) || num < 0) return;
+    const struct real *read = real_of_text(s->arena, fmt_f64(text, out->real));
+    if (real_quotient(read, &num_read, &den_read) && num == num_read && den == den_read) return;
+    out->num = num;
+    out->den = den;
+}
+
 /* Keeps a value for whoever writes or shows the config of the model. */
 static void record(struct sema *s, const char *name, bool whole, const struct sval *v) {
     struct config_value out = {.name = name, .key = config_key(name), .is_int = whole};
@@ -159,6 +172,7 @@ static void record(struct sema *s, const char *name, bool whole, const struct sv
         out.real = (double)out.i;
     } else if (v->r) {
         out.real = real_f64(v->r);
+        note_quotient(s, v->r, &out);
     } else {
         return;
     }

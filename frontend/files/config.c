@@ -122,10 +122,42 @@ bool config_is_name(const char *s) {
     return *s && (*s < '0' || *s > '9') && strspn(s, letters) == strlen(s);
 }
 
+/* ---- numbers in texts ---- */
+
+static bool parse_int(const char *s, int64_t *out) {
+    char *end;
+    if (*s != '-' && (*s < '0' || *s > '9')) return false;
+    errno = 0;
+    *out = strtoll(s, &end, 10);
+    return errno == 0 && *end == 0 && end != s;
+}
+
+static bool parse_real(const char *s, double *out) {
+    char *end;
+    if (*s == 0 || strspn(s, "0123456789+-.eE") != strlen(s)) return false;
+    *out = strtod(s, &end);
+    return *end == 0 && isfinite(*out);
+}
+
+/* 5/7 */
+static bool parse_quotient(const char *s, int64_t *num, int64_t *den) {
+    char *end;
+    if (*s < '0' || *s > '9') return false;
+    errno = 0;
+    *num = strtoll(s, &end, 10);
+    return errno == 0 && *end == '/' && end[1] != '-' && parse_int(end + 1, den) && *den > 0;
+}
+
+static void put_quotient(struct arena *a, struct config_values *c, const char *name, int64_t num, int64_t den) {
+    double real = (double)num / (double)den;
+    put(a, c, (struct config_value){.name = name, .key = name, .real = real, .num = num, .den = den});
+}
+
 /* Every other number or boolean, under its own key. */
 static void read_others(struct reader *r) {
     const char *key;
     json_t *v;
+    int64_t num, den;
     json_object_foreach(r->j.root, key, v) {
         if (!config_is_name(key) || is_table_key(key) || config_key_of(key)) continue;
         char *name = arena_strdup(r->j.arena, key);
@@ -135,6 +167,8 @@ static void read_others(struct reader *r) {
             config_put_int(r->j.arena, r->c, name, name, json_integer_value(v));
         else if (json_is_real(v) && isfinite(json_real_value(v)))
             config_put_real(r->j.arena, r->c, name, name, json_real_value(v));
+        else if (json_is_string(v) && parse_quotient(json_string_value(v), &num, &den))
+            put_quotient(r->j.arena, r->c, name, num, den);
     }
 }
 
@@ -328,21 +362,6 @@ bool config_read(struct diag *d, struct arena *a, const char *path, struct confi
 
 /* ---- from the command line ---- */
 
-static bool parse_int(const char *s, int64_t *out) {
-    char *end;
-    if (*s != '-' && (*s < '0' || *s > '9')) return false;
-    errno = 0;
-    *out = strtoll(s, &end, 10);
-    return errno == 0 && *end == 0 && end != s;
-}
-
-static bool parse_real(const char *s, double *out) {
-    char *end;
-    if (*s == 0 || strspn(s, "0123456789+-.eE") != strlen(s)) return false;
-    *out = strtod(s, &end);
-    return *end == 0 && isfinite(*out);
-}
-
 bool config_set(struct diag *d, struct arena *a, struct config_values *c, const char *assignment) {
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment) return diag_in(d, NULL, DIAG_SET_SYNTAX, assignment);
@@ -350,8 +369,12 @@ bool config_set(struct diag *d, struct arena *a, struct config_values *c, const 
     if (!config_is_name(name)) return diag_in(d, NULL, DIAG_SET_SYNTAX, assignment);
     const struct config_key *k = config_key_of(name);
     const char *key = k ? k->key : name;
-    int64_t i;
+    int64_t i, den;
     double real;
+    if (!k && parse_quotient(text, &i, &den)) {
+        put_quotient(a, c, name, i, den);
+        return true;
+    }
     if (!k || k->kind != CONFIG_REAL) {
         if (parse_int(text, &i)) {
             int64_t least = !k ? INT64_MIN : k->kind == CONFIG_INT ? 1 : 0;
@@ -388,6 +411,8 @@ void config_write(struct buf *out, const struct config_values *c) {
             buf_printf(out, "  \"%s\": %s,\n", v->key, v->i ? "true" : "false");
         else if (v->is_int)
             buf_printf(out, "  \"%s\": %" PRId64 ",\n", v->key, v->i);
+        else if (v->den)
+            buf_printf(out, "  \"%s\": \"%" PRId64 "/%" PRId64 "\",\n", v->key, v->num, v->den);
         else
             buf_printf(out, "  \"%s\": %s,\n", v->key, fmt_f64(number, v->real));
     }

@@ -2,7 +2,8 @@
  * config.h -- config.json of a checkpoint, or the pairs of a GGUF, as values that a model text can name.
  *
  * A table (config_keys.def) ties names of model texts to keys: hidden is hidden_size, and embedding_length in a GGUF.
- * Every other top-level number or boolean is reachable by its own key, with _ for the points of a GGUF's.  Known keys
+ * Every other top-level number or boolean is reachable by its own key, with _ for the points of a GGUF's; and so is a
+ * text like "5/7", which is that real, exactly.  Known keys
  * are typed strictly; others are let be.  Some values are made:
  *
  *     rope_factor               frequencies are divided by it: scaling "linear"; and with
@@ -28,6 +29,7 @@ struct config_value {
     bool is_int;      /* an integer or a boolean (0, 1) in the file */
     int64_t i;
     double real;      /* also set for integers */
+    int64_t num, den; /* 5/7: a real that no decimal of its length is; den 0: real says all */
     const char *word; /* a cache's type, which no file gives; NULL: a number */
 };
 
@@ -54,7 +56,7 @@ bool config_read_gguf(struct diag *d, struct arena *a, const struct gguf_file *g
 const struct config_value *config_find(const struct config_values *c, const char *name);
 /* The key of config.json for a name ("hidden_size" for "hidden"); the name itself if the table does not have it. */
 const char *config_key(const char *name);
-/* "hidden=2560" or "eps=1e-6" from a command line: adds a value, or replaces one. */
+/* "hidden=2560", "eps=1e-6" or "keep=5/7" from a command line: adds a value, or replaces one. */
 bool config_set(struct diag *d, struct arena *a, struct config_values *c, const char *assignment);
 /* A word from a command line, under its own name. */
 void config_put_word(struct arena *a, struct config_values *c, const char *name, const char *word);

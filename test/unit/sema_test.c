@@ -117,7 +117,7 @@ static enum setun_exit code_of(const char *text, FILE *messages) {
 static void exit_codes(void) {
     FILE *messages = tmpfile();
     if (!EXPECT(messages != NULL)) return;
-    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = topk(t); } weight w : real[4, 4];", messages) ==
+    EXPECT(code_of("model m; entry e(t: id[4]) { emit y = split(t); } weight w : real[4, 4];", messages) ==
            EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; elastic { layers = 1..2; }", messages) == EXIT_UNSUPPORTED);
     EXPECT(code_of("model m; entry e(t: id[4]) { emit y = nothing; }", messages) == EXIT_REJECTED);
