@@ -11,6 +11,7 @@
 
 #include "runtime/bench/bench.h"
 #include "runtime/cpu.h"
+#include "runtime/place.h"
 #include "runtime/team.h"
 
 /* ---- one test ---- */
@@ -190,8 +191,12 @@ static int with_test(struct bench *b, const struct setun_bench_test *t) {
 }
 
 static int with_threads(struct bench *b, const struct setun_level *level, uint32_t threads) {
-    struct setun_native_config c = {
-        .model = b->run.model, .level = level, .weights = b->app->pack.data, .threads = threads, .context = b->most};
+    struct setun_native_config c = {.model = b->run.model,
+                                    .level = level,
+                                    .weights = b->app->pack.data,
+                                    .copy = b->app->o.copy_weights ? &b->app->pack : NULL,
+                                    .threads = threads,
+                                    .context = b->most};
     int code = b->app->o.kernels ? EXIT_OK : setun_meter_threads(&b->meter, threads);
     if (code == EXIT_OK) code = setun_native_open(&b->run.native, &c);
     for (uint32_t i = 0; i < b->n_tests && code == EXIT_OK && !b->table.out.failed; i++) {
@@ -274,7 +279,7 @@ static void close_bench(struct bench *b) {
 int setun_bench(struct setun_app *app, const struct setun_level *level) {
     struct bench b = {.app = app, .table.out = {.fd = -1}};
     int code = open_bench(&b);
-    if (code == EXIT_OK) setun_pack_populate(&app->pack);
+    if (code == EXIT_OK) setun_pack_populate(&app->pack, NULL);
     for (size_t i = 0; i < app->o.thread_list.n && code == EXIT_OK && !b.table.out.failed; i++) {
         code = with_threads(&b, level, setun_threads(app->o.thread_list.at[i]));
     }

@@ -4,6 +4,7 @@
 #include "runtime/chat/chat.h"
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
+#include "runtime/place.h"
 
 #define ULL(x) ((unsigned long long)(x))
 
@@ -121,6 +122,25 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
     print_config(out, app);
 }
 
+/* Where the mapped weights are, or a copy as `run --copy-weights` makes it. */
+static int whereabouts(struct setun_out *out, const struct setun_app *app) {
+    const struct setun_opts *o = &app->o;
+    struct setun_team *team = NULL;
+    struct setun_weights_copy copy = {0};
+    uint64_t n = app->pack.head->data.bytes;
+    if (!o->copy_weights) {
+        setun_place_print(out, app->pack.data, n);
+        return EXIT_OK;
+    }
+    uint32_t threads = o->threads ? setun_threads(o->threads) : setun_default_threads(app->model->ternary_bytes);
+    int code = setun_team_open(&team, threads);
+    if (code == EXIT_OK) code = setun_weights_copy_open(&copy, &app->pack, team, 0);
+    if (code == EXIT_OK) setun_place_print(out, copy.at, n);
+    setun_weights_copy_close(&copy);
+    setun_team_close(team);
+    return code;
+}
+
 static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
     setun_out_printf(out, "[");
     for (uint32_t i = 0; i < t->rank; i++) setun_out_printf(out, "%s%u", i > 0 ? ", " : "", t->dim[i]);
@@ -154,7 +174,7 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
 
 static int verify(struct setun_out *out, const struct setun_app *app) {
     uint64_t found;
-    setun_pack_populate(&app->pack);
+    setun_pack_populate(&app->pack, NULL);
     if (setun_stopped()) return setun_stopped();
     if (!setun_pack_verify(&app->pack, &found)) {
         return setun_fail(EXIT_VERIFY, "the weights are damaged: their hash is %016llx instead of %016llx", ULL(found),
@@ -169,7 +189,10 @@ int setun_info(struct setun_app *app) {
     struct setun_out out;
     int code = setun_out_stdout(&out);
     if (code != EXIT_OK) return code;
-    if (!o->model && !o->chat && !o->ir && !o->tensors && !o->licenses && !o->verify) overview(&out, app);
+    if (!o->model && !o->chat && !o->ir && !o->tensors && !o->licenses && !o->verify) {
+        overview(&out, app);
+        code = whereabouts(&out, app);
+    }
     if (o->model) section(&out, app, SETUN_SEC_MODEL);
     if (o->chat) code = chat_text(&out, app);
     if (o->ir) section(&out, app, SETUN_SEC_IR);

@@ -6,6 +6,7 @@
 
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
+#include "runtime/place.h"
 
 enum { PROMPT = 70 }; /* crosses a block of 64 positions */
 
@@ -87,7 +88,7 @@ int setun_selftest(struct setun_app *app) {
     if (code == EXIT_OK) code = setun_out_stdout(&s.out);
     if (code != EXIT_OK) return code;
     uint64_t found;
-    setun_pack_populate(&app->pack);
+    setun_pack_populate(&app->pack, NULL);
     if (!setun_pack_verify(&app->pack, &found)) {
         code = setun_fail(EXIT_VERIFY, "the weights are damaged: their hash is %016llx instead of %016llx",
                           (unsigned long long)found, (unsigned long long)app->pack.head->data_hash);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "runtime/abi.h"
+#include "runtime/pack.h"
 #include "runtime/trace.h"
 
 enum { SETUN_BLOCK = 64 };
@@ -48,6 +49,12 @@ struct setun_engine {
 #define SETUN_STEP_BEGINS UINT32_MAX
 typedef void setun_watch_fn(void *arg, uint32_t kernel, uint32_t layer);
 
+/* Anonymous memory that holds a data section (place.h). */
+struct setun_weights_copy {
+    uint8_t *at; /* NULL: none */
+    uint64_t bytes;
+};
+
 struct setun_native {
     struct setun_engine e; /* must be first */
     const struct setun_model *model;
@@ -59,13 +66,15 @@ struct setun_native {
     void *watch_arg;
     void *memory;
     uint64_t bytes;
+    struct setun_weights_copy copy; /* of the weights, if that was asked for */
 };
 
 struct setun_native_config {
     const struct setun_model *model;
     const struct setun_level *level;
     const uint8_t *weights;
-    uint64_t weights_hash; /* what the pack says of them */
+    const struct setun_mapped_pack *copy; /* NULL, or whose data section is copied and read instead of the weights */
+    uint64_t weights_hash;                /* what the pack says of them */
     uint32_t threads;
     uint32_t context; /* positions asked for */
     struct setun_trace *trace;

@@ -37,7 +37,7 @@ struct setun_opts {
     uint64_t seed;
     bool has_tokens; /* --tokens was given, maybe empty */
     bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
-    bool similarity, kernels;
+    bool similarity, kernels, copy_weights;
     bool chat, model, ir, tensors, licenses, verify;
 };
 

@@ -12,6 +12,7 @@
 #include "runtime/contract.h"
 #include "runtime/cpu.h"
 #include "runtime/engine.h"
+#include "runtime/place.h"
 #include "runtime/rt.h"
 #include "runtime/team.h"
 
@@ -120,10 +121,11 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
     *n = (struct setun_native){.model = m, .fn = c->level->step, .trace = c->trace};
     int code = take_memory(n, c, &l);
     if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads);
+    if (code == EXIT_OK && c->copy) code = setun_weights_copy_open(&n->copy, c->copy, n->team, n->bytes);
     if (code != EXIT_OK) return code;
     uint8_t *at = n->memory;
     n->team->owner = n;
-    n->team->step = (struct setun_step){.weights = c->weights,
+    n->team->step = (struct setun_step){.weights = n->copy.at ? n->copy.at : c->weights,
                                         .arena = at,
                                         .state = at + l.state,
                                         .scratch = at + l.scratch,
@@ -154,6 +156,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
 
 void setun_native_close(struct setun_native *n) {
     setun_team_close(n->team);
+    setun_weights_copy_close(&n->copy);
     if (n->memory) munmap(n->memory, n->bytes);
     free(n->live);
     *n = (struct setun_native){0};

@@ -28,8 +28,6 @@ bool setun_pack_check(const void *at, uint64_t bytes, uint64_t id, const struct 
                       size_t why_size);
 /* Maps the pack of the running executable.  Returns an exit code. */
 int setun_pack_open(struct setun_mapped_pack *p, const struct setun_model *m, const char *argv0);
-/* Asks the kernel for the data ahead of its use; returns early when a signal came. */
-void setun_pack_populate(const struct setun_mapped_pack *p);
 /* Does the data section hash to what the header says? */
 bool setun_pack_verify(const struct setun_mapped_pack *p, uint64_t *found);
 

@@ -14,10 +14,6 @@
 #include "runtime/pack.h"
 #include "runtime/rt.h"
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14 */
-#endif
-
 static int open_self(struct setun_mapped_pack *p, const char *argv0) {
     const char *asked = (const char *)getauxval(AT_EXECFN);
     const char *const path[] = {"/proc/self/exe", asked, argv0};
@@ -64,18 +60,4 @@ int setun_pack_open(struct setun_mapped_pack *p, const struct setun_model *m, co
     p->bytes = f.pack_bytes;
     p->data = (const uint8_t *)at + p->head->data.offset;
     return EXIT_OK;
-}
-
-/* Page tables for cached data cost 14 ms a GiB this way, and several times that fault by fault; data on disk is
- * read in order.  In slices, so that a signal is heard in between. */
-void setun_pack_populate(const struct setun_mapped_pack *p) {
-    enum { SLICE = 64 << 20 };
-    uint64_t n = p->head->data.bytes;
-    for (uint64_t at = 0; at < n && !setun_stopped(); at += SLICE) {
-        size_t len = n - at < SLICE ? (size_t)(n - at) : SLICE;
-        void *slice = (void *)(uintptr_t)(p->data + at);
-        if (madvise(slice, len, MADV_POPULATE_READ) == 0 || errno != EINVAL) continue;
-        madvise((void *)(uintptr_t)p->data, n, MADV_WILLNEED);
-        return;
-    }
 }

@@ -9,6 +9,7 @@
 
 #include "runtime/cmd.h"
 #include "runtime/cpu.h"
+#include "runtime/place.h"
 #include "runtime/team.h"
 
 static int open_tokenizer(struct setun_app *app) {
@@ -39,6 +40,7 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
     struct setun_native_config c = {.model = m,
                                     .level = level,
                                     .weights = app->pack.data,
+                                    .copy = o->copy_weights ? &app->pack : NULL,
                                     .weights_hash = app->pack.head->data_hash,
                                     .threads = o->threads ? setun_threads(o->threads)
                                                           : setun_default_threads(m->ternary_bytes),
@@ -51,7 +53,7 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
     int code = o->trace ? setun_trace_open(&trace, o->trace) : EXIT_OK;
     if (code == EXIT_OK) code = setun_native_open(&n, &c);
     if (code == EXIT_OK) {
-        setun_pack_populate(&app->pack);
+        if (!o->copy_weights) setun_pack_populate(&app->pack, n.team);
         code = on_engine(app, command, &n.e);
         uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
         if (unpacked) setun_say("unpacked tiles: %llu", (unsigned long long)unpacked);
