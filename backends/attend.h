@@ -1,6 +1,6 @@
 /*
  * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_scores.c,
- * attend_rows.c.
+ * attend_few.c, attend_rows.c.
  *
  * Transparent; lives in attend_emit.
  */
@@ -10,8 +10,7 @@
 #include "backends/kern.h"
 #include "runtime/contract.h"
 
-enum { CHUNK = SETUN_ATTEND_CHUNK, LANES = SETUN_SUM_LANES, AT_M = CHUNK, AT_W = CHUNK + 1, RECORD = 4 * (CHUNK + 16) };
-enum { BYTES_PER_POSITION = 5 }; /* RECORD / CHUNK, rounded up */
+enum { CHUNK = SETUN_ATTEND_CHUNK, LANES = SETUN_SUM_LANES, RECORD = 4 * (CHUNK + 16) };
 enum { MAX_BLOCK = 4, MAX_VECTORS = 4 };
 
 struct attend {
@@ -19,20 +18,18 @@ struct attend {
     const struct ir_op *op;
     uint32_t heads, d, kv_heads;
     const struct ir_state *key, *value;
-    /* What fits the registers: heads of a block; positions and vectors of 16 outputs at once. */
-    unsigned block, at_once, vectors;
+    /* What fits the registers: heads of a block, and at the most; positions and vectors of 16 outputs at once. */
+    unsigned block, most, at_once, vectors;
     /* of the pair at hand, i64: positions from .. pos are seen, in chunks c_from .. c_to - 1 */
     LLVMValueRef head, slot, pos, from, c_from, c_to; /* head: the first of the block */
-    LLVMValueRef q, records;
-    LLVMValueRef tops, sums, out; /* a head each: M, sum of weights, results (out_stride bytes) */
-    LLVMValueRef partial;         /* a head each: partial_stride bytes */
-    LLVMValueRef keys, values;    /* the kv head's position 0 */
+    LLVMValueRef q;
+    /* scratch, a head each: results (attend_out_stride bytes), partial sums, scores of a chunk (RECORD bytes) */
+    LLVMValueRef out, partial, scores;
+    LLVMValueRef keys, values; /* the kv head's position 0 */
 };
 
 /* ---- addresses ---- */
 
-/* The chunk's record of the block's first head; those of the others follow. */
-LLVMValueRef attend_record(const struct attend *a, LLVMValueRef chunk);
 /* Address of float i behind p. */
 LLVMValueRef attend_float(const struct attend *a, LLVMValueRef p, LLVMValueRef i);
 /* The chunk's positions that the row sees, [from, to). */
@@ -51,16 +48,13 @@ LLVMValueRef attend_scale(const struct attend *a, const struct ir_state *s, LLVM
 enum { ATTEND_AHEAD = 32 };
 void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes);
 
-/* ---- the first walk ---- */
+/* ---- a chunk of one row ---- */
 
 /* Bytes of scratch a head for partial sums. */
 uint64_t attend_partial(const struct attend *a);
-/* Scores and maximum of each chunk, to the records; the largest of all of a head to tops. */
-void attend_scores(const struct attend *a);
-
-/* ---- a row of a chunk; record: the head's 128 scores ---- */
-
-/* The largest score that is seen. */
+/* Scores of the block's heads to a->scores, RECORD bytes a head. */
+void attend_scores(const struct attend *a, LLVMValueRef chunk);
+/* The largest of a head's scores that is seen. */
 LLVMValueRef attend_chunk_max(const struct attend *a, LLVMValueRef record, LLVMValueRef start);
 /* Scores become p_j; gives l = sum1024 of them. */
 LLVMValueRef attend_chunk_weights(const struct attend *a, LLVMValueRef record, LLVMValueRef start, LLVMValueRef m);
@@ -72,6 +66,10 @@ void attend_see(struct attend *a, const struct kern_row_at *row);
 /* The epilogue on the block's results at a->out, attend_out_stride bytes a head. */
 void attend_finish(const struct attend *a, const struct ir_strand *s, const struct kern_row_at *row);
 uint64_t attend_out_stride(const struct attend *a);
+
+/* ---- few rows (attend_few.c) ---- */
+
+void attend_few(const struct attend *a, const struct ir_strand *s);
 
 /* ---- many rows (attend_rows.c) ---- */
 

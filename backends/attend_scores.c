@@ -1,5 +1,5 @@
 /*
- * attend_scores.c -- the first walk of attention: s_j = scale * dot(q, k_j) for 16 positions at a time.
+ * attend_scores.c -- scores of one row and chunk: s_j = scale * dot(q, k_j) for 16 positions at a time.
  *
  * A key is loaded and widened once for all heads of the block.  The trees of 16 sums are merged into one another, so
  * that 15 vector additions and not 16 trees end them.
@@ -169,29 +169,12 @@ LLVMValueRef attend_chunk_max(const struct attend *a, LLVMValueRef record, LLVMV
     return largest(c, cg_result(&l, best));
 }
 
-/* The largest score that is seen in each head's record: to the record, and to tops if larger. */
-static void maxima(const struct attend *a, LLVMValueRef record, LLVMValueRef start) {
+void attend_scores(const struct attend *a, LLVMValueRef chunk) {
     struct cg *c = a->k->c;
-    struct cg_loop heads;
-    cg_loop_begin(c, &heads, i64(a, 0), i64(a, a->block), i64(a, 1), "head");
-    LLVMValueRef at = cg_at(c, record, mul(a, heads.i, RECORD));
-    LLVMValueRef m = attend_chunk_max(a, at, start), top = attend_float(a, a->tops, heads.i);
-    cg_store(c, m, cg_at_const(c, at, 4 * AT_M), 4);
-    cg_store(c, fmax_of(c, m, cg_load(c, c->f32, top, 4)), top, 4);
-    cg_loop_end(c, &heads);
-}
-
-void attend_scores(const struct attend *a) {
-    struct cg *c = a->k->c;
-    struct cg_loop chunks, l;
-    for (unsigned h = 0; h < a->block; h++) cg_store(c, minus_infinity(c), cg_at_const(c, a->tops, 4 * h), 4);
-    cg_loop_begin(c, &chunks, a->c_from, a->c_to, i64(a, 1), "chunk");
-    LLVMValueRef record = attend_record(a, chunks.i);
-    struct attend_span span = attend_chunk(a, chunks.i);
+    struct cg_loop l;
+    struct attend_span span = attend_chunk(a, chunk);
     LLVMValueRef from = LLVMBuildAnd(c->b, span.from, i64(a, ~(uint64_t)(CG_VL - 1)), "");
     cg_loop_begin(c, &l, from, span.to, i64(a, CG_VL), "score");
-    scores_of(a, l.i, attend_float(a, record, LLVMBuildSub(c->b, l.i, span.start, "")));
+    scores_of(a, l.i, attend_float(a, a->scores, LLVMBuildSub(c->b, l.i, span.start, "")));
     cg_loop_end(c, &l);
-    maxima(a, record, span.start);
-    cg_loop_end(c, &chunks);
 }

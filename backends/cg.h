@@ -50,6 +50,7 @@ struct cg {
         LLVMMetadataRef scope; /* of fn; NULL: it has none */
     } lines;
     uint64_t scratch_bytes, scratch_per_position; /* grow as kernels ask */
+    uint64_t shared_bytes, shared_per_position;   /* the same of what threads share */
     /* What cg_emit_step leaves for setun_model; emit.c empties `kernels` before each level, whose steps must
      * number kernels alike.  Names and value arrays lie in the arena. */
     VEC(struct setun_kernel) kernels;

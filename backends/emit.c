@@ -154,6 +154,8 @@ static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step,
         text_of(c, c->out_name),
         cg_i32(c, (int64_t)c->out_elems),
         cg_i32(c, 0),
+        cg_i64(c, c->shared_bytes),
+        cg_i64(c, c->shared_per_position),
     };
     LLVMValueRef v = record(c, f, COUNT_OF(f), sizeof(struct setun_model));
     LLVMValueRef g = LLVMAddGlobal(c->module, LLVMTypeOf(v), "setun_model");

@@ -32,7 +32,7 @@ struct kern {
     uint64_t used;          /* thread scratch taken so far, bytes */
     /* Loaded at the function's entry; counts and indices are i64, layer is i32. */
     LLVMValueRef ctx, tid, layer;
-    LLVMValueRef arena, weights, state, scratch, rows, live, slot_stride;
+    LLVMValueRef arena, weights, state, scratch, shared, rows, live, slot_stride;
     LLVMValueRef thread, n_threads;
     LLVMValueRef n[3]; /* rows, by enum ir_rowsym */
     /* i1: there is at most one row, and each thread computes the prologue for itself, which costs less than meeting.

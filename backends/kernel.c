@@ -164,6 +164,7 @@ static void load_context(struct kern *k) {
     k->arena = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, arena));
     k->weights = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, weights));
     k->state = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, state));
+    k->shared = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, shared));
     k->rows = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, rows));
     k->live = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, live));
     k->slot_stride = cg_ctx(c, k->ctx, c->i64, offsetof(struct setun_step, slot_stride));

@@ -25,7 +25,7 @@ struct setun_row {
  * Arena and states start zeroed and 64-byte aligned.
  *
  * State of sequence `slot` at position p, for a state at byte offset o in a block (known to the compiler):
- *     state + slot * slot_stride + (p / 64) * state_block_bytes + o + (p % 64) * row_bytes
+ *     state + slot * slot_stride + (p / 64) * state_block_bytes + o, and there as docs/formats.md draws a block,
  * so that a longer context only appends blocks.
  */
 struct setun_step {
@@ -55,6 +55,8 @@ struct setun_step {
     /* 0; or, for measuring only, about 2^32 times the share of channels that are taken as active by cores that skip,
      * drawn by their numbers, whatever the codes are.  Then results mean nothing. */
     uint32_t active, pad;
+    /* Of all threads, for parts of one kernel: zero at first; what a kernel counts there it sets back to zero. */
+    uint8_t *shared;
 };
 
 typedef void setun_step_fn(struct setun_step *, uint32_t tid);
@@ -117,6 +119,8 @@ struct setun_model {
     uint64_t pack_id;                    /* equals setun_pack.id: code and weights belong together */
     const char *out_name;                /* what the entry emits: "logits", "embedding" */
     uint32_t out_elems, pad;             /* of one row of it: vocab for logits */
+    uint64_t shared_bytes;               /* of all threads, plus ... */
+    uint64_t shared_bytes_per_position;  /* ... this times the positions */
 };
 
 /* The symbol that the generated object defines and the runtime reads. */
@@ -340,11 +344,12 @@ _Static_assert(offsetof(struct setun_step, bad) == 96, "abi");
 _Static_assert(offsetof(struct setun_step, unpacked_tiles) == 112, "abi");
 _Static_assert(offsetof(struct setun_step, tick) == 120, "abi");
 _Static_assert(offsetof(struct setun_step, active) == 136, "abi");
-_Static_assert(sizeof(struct setun_step) == 144, "abi");
+_Static_assert(offsetof(struct setun_step, shared) == 144, "abi");
+_Static_assert(sizeof(struct setun_step) == 152, "abi");
 _Static_assert(sizeof(struct setun_level) == 24, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
 _Static_assert(sizeof(struct setun_kernel) == 32, "abi");
-_Static_assert(sizeof(struct setun_model) == 144, "abi");
+_Static_assert(sizeof(struct setun_model) == 160, "abi");
 _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");
 _Static_assert(sizeof(struct setun_tensor) == 72, "abi");

@@ -33,9 +33,9 @@ static void print_levels(struct setun_out *out, const struct setun_app *app) {
 }
 
 static void print_memory(struct setun_out *out, const struct setun_model *m) {
-    setun_out_printf(out, "memory: %llu bytes, a thread %llu + %llu a position, 64 positions %llu\n",
-                     ULL(m->arena_bytes), ULL(m->scratch_bytes), ULL(m->scratch_bytes_per_position),
-                     ULL(m->state_block_bytes));
+    setun_out_printf(out, "memory: %llu bytes + %llu a position, a thread %llu + %llu a position, 64 positions %llu\n",
+                     ULL(m->arena_bytes + m->shared_bytes), ULL(m->shared_bytes_per_position), ULL(m->scratch_bytes),
+                     ULL(m->scratch_bytes_per_position), ULL(m->state_block_bytes));
 }
 
 static void print_tokenizer(struct setun_out *out, const struct setun_app *app) {

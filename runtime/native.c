@@ -1,8 +1,8 @@
 /*
  * native.c -- the engine of the generated code: its memory, and a step of it.
  *
- * One mapping holds arena, scratch of each thread and state, all zero at first and taken page by page as the
- * code touches them; its size is known and compared with what the machine has before it is taken.
+ * One mapping holds arena, what threads share, scratch of each thread and state, all zero at first and taken page by
+ * page as the code touches them; its size is known and compared with what the machine has before it is taken.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ enum {
 };
 
 struct layout {
-    uint64_t scratch, state; /* where they begin; the arena is in front */
+    uint64_t shared, scratch, state; /* where they begin; the arena is in front */
     uint64_t scratch_stride, slot_stride;
     uint64_t bytes;
     uint32_t positions;
@@ -39,7 +39,9 @@ static bool lay_out(struct layout *l, const struct setun_model *m, uint32_t thre
     uint64_t blocks = ((uint64_t)context + SETUN_BLOCK - 1) / SETUN_BLOCK, all_scratch;
     if (blocks * SETUN_BLOCK > UINT32_MAX) return false;
     l->positions = (uint32_t)(blocks * SETUN_BLOCK);
-    return round_up(&l->scratch, m->arena_bytes) &&
+    return round_up(&l->shared, m->arena_bytes) && setun_mul(&l->scratch, m->shared_bytes_per_position, l->positions) &&
+           setun_add(&l->scratch, l->scratch, m->shared_bytes) && setun_add(&l->scratch, l->scratch, l->shared) &&
+           round_up(&l->scratch, l->scratch) &&
            setun_mul(&l->scratch_stride, m->scratch_bytes_per_position, l->positions) &&
            setun_add(&l->scratch_stride, l->scratch_stride, m->scratch_bytes) &&
            round_up(&l->scratch_stride, l->scratch_stride) && setun_mul(&all_scratch, l->scratch_stride, threads) &&
@@ -128,6 +130,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
     n->team->step = (struct setun_step){.weights = n->copy.at ? n->copy.at : c->weights,
                                         .arena = at,
                                         .state = at + l.state,
+                                        .shared = at + l.shared,
                                         .scratch = at + l.scratch,
                                         .scratch_stride = l.scratch_stride,
                                         .slot_stride = l.slot_stride,

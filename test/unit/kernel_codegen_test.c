@@ -214,6 +214,7 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
         .state = lines(slot_stride * SLOTS),
         .scratch = lines(stride * threads),
         .scratch_stride = stride,
+        .shared = lines(model->shared_bytes + model->shared_bytes_per_position * POSITIONS),
         .slot_stride = slot_stride,
         .n_threads = threads,
         .positions = POSITIONS,
@@ -237,6 +238,7 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
         if (turns && t.step.n_rows == 1) ok = ok && EXPECT(t.kernels > 0) && EXPECT(t.barriers == 2 * t.kernels);
         done += t.step.n_live;
     }
+    free(t.step.shared);
     free(t.step.arena);
     free(t.step.state);
     free(t.step.scratch);
