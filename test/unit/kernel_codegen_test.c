@@ -345,8 +345,8 @@ static const struct shape shapes[] = {
      true},
     {"long", 1100, 2, 2, 48, 2100, 20, 2, "half", "f32", "f32", "mask = window, window = 5", "sigmoid", "row", "bf16",
      12, false, false},
-    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "i8", "mask = causal", "relu", "row", "bf16", 20, true,
-     false},
+    {"heads", 128, 2, 1, 272, 192, 64, 2, "half", "f16", "i8", "mask = causal", "relu", "row", "bf16", 20, true, false},
+    {"rest", 64, 14, 2, 20, 32, 24, 1, "half", "i8", "f16", "mask = causal", "relu2", "row", "bf16", 150, false, false},
     {"small", 8, 2, 1, 4, 12, 16, 2, "half", "f32", "f32", "mask = causal", "relu2", "matrix", "bf16", 20, false,
      false},
 };
