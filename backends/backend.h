@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "ir/ir.h"
+#include "ir/schedule.h"
 #include "ir/weights.h"
 #include "runtime/abi.h"
 
@@ -45,6 +46,9 @@ struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, co
  * select-core and plan-memory. */
 bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_plan *plan,
                   const struct backend_options *opt, uint64_t pack_id, const char *object_path);
+
+/* Costs of cores at the first of the levels (as in struct backend_options); chosen by rule. */
+bool backend_schedule(struct diag *d, const char *levels, struct schedule *s);
 
 /* Levels that exist and which of them this machine runs, a line each. */
 void backend_list_levels(FILE *out);

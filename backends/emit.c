@@ -164,6 +164,15 @@ static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step,
     LLVMSetAlignment(g, 8);
 }
 
+bool backend_schedule(struct diag *d, const char *levels, struct schedule *s) {
+    struct arena *a = arena_new();
+    struct levels found = {.n = 0};
+    bool ok = levels_of(d, a, levels, &found);
+    if (ok) x86_costs(found.at[0], s);
+    arena_free(a);
+    return ok;
+}
+
 /* ---- the door ---- */
 
 static bool emit_steps(struct cg *c, const struct levels *s, LLVMValueRef *step) {

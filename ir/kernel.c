@@ -7,7 +7,7 @@
 /* ---- cores ---- */
 
 const struct ir_core_info ir_cores[IR_N_CORES] = {
-#define CORE(name, groups, text) {#name, groups, text},
+#define CORE(name, groups, bits, text) {#name, groups, bits, text},
 #include "ir/cores.def"
 };
 

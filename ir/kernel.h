@@ -31,6 +31,7 @@ enum ir_core {
 struct ir_core_info {
     const char *name;
     bool groups; /* takes scales of groups of columns */
+    double bits; /* a weight in memory */
     const char *text;
 };
 extern const struct ir_core_info ir_cores[IR_N_CORES];

@@ -7,6 +7,9 @@
  *   %z = add %n, %y
  *   %a = kernel { ... matmul ... }           %a = kernel {core = i2, key = k03ab...} { ... }
  *
+ * Each matmul gets the core of its weight: by rule, or the one that was asked for (ir/schedule.c).  Without a schedule
+ * it is what the text says, or i2.  The kernel's own `core` is that of its first contraction.
+ *
  * The key is a hash of the kernel's text with values renamed, shapes and encodings in it; schedules bind to it.
  * A layer that returns its argument or another shape of a value gets a copy, so that every result has a writer.
  * Leaves alone: state, calls, other shapes of a value, live rows (no code), emit, ret.
@@ -71,7 +74,7 @@ static void copy_results(struct ir_func *f) {
 
 static const char *core_name(const struct ir_op *kernel) {
     for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
-        if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul) return "i2";
+        if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul) return ir_cores[ir_core_of(op)].name;
         if (op->code == IR_OP_dot) return "dot";
         if (op->code == IR_OP_attend) return "attend";
     }
@@ -87,8 +90,18 @@ static void describe(struct ir_module *m, struct ir_op *kernel) {
     buf_free(&text);
 }
 
+/* All matmuls of a weight get its core, unless the text named one. */
+static void choose(const struct schedule *s, struct ir_module *m) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
+            if ((op->code != IR_OP_matmul && op->code != IR_OP_gmatmul) || ir_attr_get(op, IR_ATTR_core)) continue;
+            struct core_choice c = schedule_choose(s, m, op->weight);
+            ir_set_name(op, IR_ATTR_core, name_of(m->names, ir_cores[c.core].name));
+        }
+}
+
 bool pass_select_core(struct pass_ctx *cx, struct ir_module *m) {
-    (void)cx;
+    if (cx->schedule) choose(cx->schedule, m);
     for (size_t i = 0; i < m->funcs.n; i++) {
         struct ir_func *f = m->funcs.at[i];
         wrap_rest(f);

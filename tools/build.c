@@ -19,6 +19,8 @@ struct build_args {
     struct model_args model;
     struct backend_options backend;
     const char *out, *linker, *print_after;
+    enum ir_core core; /* IR_N_CORES: by rule */
+    bool print_schedule;
     enum emit_kind emit;
 };
 
@@ -29,6 +31,8 @@ static const struct option options[] = {{"weights", required_argument, NULL, 'w'
                                         {"chat-template", required_argument, NULL, 'h'},
                                         {"set", required_argument, NULL, 's'},
                                         {"cpu", required_argument, NULL, 'c'},
+                                        {"core", required_argument, NULL, 'k'},
+                                        {"print-schedule", no_argument, NULL, 'S'},
                                         {"emit", required_argument, NULL, 'e'},
                                         {"linker", required_argument, NULL, 'l'},
                                         {"count", no_argument, NULL, 'n'},
@@ -54,6 +58,20 @@ static int parse_rows(const char *word, uint32_t *rows) {
     return EXIT_OK;
 }
 
+static int find_core(const char *word, enum ir_core *core) {
+    const char *names[IR_N_CORES + 1] = {[IR_N_CORES] = "auto"}, *near;
+    *core = ir_core_named(word);
+    if (*core != IR_N_CORES || !strcmp(word, "auto")) return EXIT_OK;
+    char text[256] = "";
+    for (int i = 0; i < IR_N_CORES; i++) {
+        names[i] = ir_cores[i].name;
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s, ", names[i]);
+    }
+    near = nearest_name(word, names, IR_N_CORES + 1);
+    if (near) return command_usage("build", "--core takes %sor auto, not '%s'; did you mean '%s'", text, word, near);
+    return command_usage("build", "--core takes %sor auto, not '%s'", text, word);
+}
+
 static int find_pass(const char *word, const char **name) {
     *name = word;
     if (!strcmp(word, "all") || pass_find(word)) return EXIT_OK;
@@ -71,6 +89,8 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'h': b->model.chat = optarg; break;
         case 's': *vec_push(cx->arena, &b->model.sets) = optarg; break;
         case 'c': b->backend.levels = optarg; break;
+        case 'k': code = find_core(optarg, &b->core); break;
+        case 'S': b->print_schedule = true; break;
         case 'e': code = find_emit(optarg, &b->emit); break;
         case 'l': b->linker = optarg; break;
         case 'n': b->backend.count = true; break;
@@ -159,15 +179,27 @@ static const char *source_name(struct arena *a, const struct model_args *args, c
     return slash ? slash + 1 : args->model;
 }
 
+static void print_schedule(struct command_ctx *cx, const struct schedule *s, const struct ir_module *m) {
+    struct buf text = {0};
+    schedule_print(&text, cx->arena, s, m);
+    fputs(text.at, stderr);
+    buf_free(&text);
+}
+
 static bool build(struct command_ctx *cx, struct build_args *b, struct compiled *c) {
     struct ir_module *m = c->front.module;
-    struct pass_ctx fusing = {.diag = cx->diag, .arena = cx->arena, .print_after = b->print_after};
+    struct schedule schedule;
+    struct pass_ctx fusing = {
+        .diag = cx->diag, .arena = cx->arena, .schedule = &schedule, .print_after = b->print_after};
     struct data_plan plan;
     struct buf text[3] = {{0}, {0}, {0}};
     if (b->out && !compile_may_write(cx, &b->model, c, b->out)) return false;
     if (!compile_entry(cx, m)) return false;
     if (b->emit == EMIT_IR) return emit_ir(cx, b, m);
+    if (!backend_schedule(cx->diag, b->backend.levels, &schedule)) return false;
+    schedule.only = b->core;
     if (!passes_run_all(&fusing, m)) return false;
+    if (b->print_schedule) print_schedule(cx, &schedule, m);
     if (b->emit == EMIT_SIR) return emit_ir(cx, b, m);
     const char *dir = tmp_dir(cx->diag);
     if (!dir) return false;
@@ -188,7 +220,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
 }
 
 int command_build(struct command_ctx *cx, int argc, char **argv) {
-    struct build_args b = {.emit = EMIT_EXE};
+    struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES};
     struct compiled c = {0};
     int code = parse_args(cx, argc, argv, &b);
     if (code) return code;

@@ -78,6 +78,20 @@ const struct cg_level x86_levels[] = {
 };
 const unsigned x86_n_levels = COUNT_OF(x86_levels);
 
+void x86_costs(const struct cg_level *l, struct schedule *s) {
+    static const struct {
+        const char *level;
+        enum ir_core core;
+        double rate;
+    } costs[] = {
+#define COST(level, core, rate) {#level, IR_CORE_##core, rate},
+#include "backends/x86/costs.def"
+    };
+    *s = (struct schedule){.level = l->name, .only = IR_N_CORES};
+    for (size_t i = 0; i < COUNT_OF(costs); i++)
+        if (!strcmp(costs[i].level, l->name)) s->rate[costs[i].core] = costs[i].rate;
+}
+
 /* ---- the CPU at hand (Intel SDM vol. 2, CPUID; vol. 1, 13.3: XCR0 says what the system saves) ---- */
 
 #if defined(__x86_64__)

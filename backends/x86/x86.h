@@ -7,6 +7,9 @@
 extern const struct cg_level x86_levels[]; /* best first */
 extern const unsigned x86_n_levels;
 
+/* Rates of costs.def at a level. */
+void x86_costs(const struct cg_level *l, struct schedule *s);
+
 /* enum setun_feature bits of the CPU and operating system at hand. */
 uint32_t x86_host_features(void);
 

@@ -20,7 +20,7 @@ static bool round_trip(struct trial *t, const char *text, const char *what) {
 
 /* ---- chunks ---- */
 
-static bool same_by(struct trial *t, const struct ir_module *m, const struct schedule *s, const char *what) {
+static bool same_by(struct trial *t, const struct ir_module *m, const struct step_plan *s, const char *what) {
     float *out = arena_array(t->a, float, (size_t)t->tokens * t->vocab);
     if (!trial_interpret(t, m, s, out)) return trial_failed(t, what, "the step failed");
     return trial_compare(t, s, out, what);
@@ -28,7 +28,7 @@ static bool same_by(struct trial *t, const struct ir_module *m, const struct sch
 
 static bool check_chunks(struct trial *t) {
     struct ir_module *m = trial_module(t);
-    struct schedule one = trial_chunks(t, 1);
+    struct step_plan one = trial_chunks(t, 1);
     return m && same_by(t, m, &one, "steps of one row") && same_by(t, m, &t->mixed, "mixed steps");
 }
 

@@ -11,7 +11,7 @@
 #include "test/gen/gen.h"
 
 /* Rows of all steps, one after the other; step s ends before row end[s].  Slot 0 is compared; slot 1 disturbs. */
-struct schedule {
+struct step_plan {
     struct ir_row *rows;
     uint32_t *end;
     uint32_t n_steps;
@@ -25,8 +25,8 @@ struct trial {
     struct gen_info info;
     const char *text; /* of the maths program */
     uint32_t tokens, vocab, max_rows;
-    float *logits;         /* [tokens][vocab], the interpreter's */
-    struct schedule mixed; /* random steps, random rows wanted, two slots */
+    float *logits;          /* [tokens][vocab], the interpreter's */
+    struct step_plan mixed; /* random steps, random rows wanted, two slots */
 };
 
 struct check_stats {
@@ -46,11 +46,11 @@ const char *trial_text(struct arena *a, const struct ir_module *m);
 /* A module from the program's text, as new. */
 struct ir_module *trial_module(struct trial *t);
 /* Steps of n rows each, all rows wanted; no more than max_rows. */
-struct schedule trial_chunks(struct trial *t, uint32_t n);
+struct step_plan trial_chunks(struct trial *t, uint32_t n);
 /* Interprets m by a schedule; out[tokens][vocab], wanted rows only. */
-bool trial_interpret(struct trial *t, const struct ir_module *m, const struct schedule *s, float *out);
+bool trial_interpret(struct trial *t, const struct ir_module *m, const struct step_plan *s, float *out);
 /* Compares rows of slot 0 that the schedule wants; what names the claim.  false: reported with the first difference. */
-bool trial_compare(struct trial *t, const struct schedule *s, const float *out, const char *what);
+bool trial_compare(struct trial *t, const struct step_plan *s, const float *out, const char *what);
 
 /* Everything but compiled code. */
 bool check_program(uint64_t seed, struct check_stats *st);

@@ -144,15 +144,14 @@ static bool link_shared(struct job *j, const char *object, const char *library) 
     return system(arena_printf(j->a, "cc -shared -nostdlib -o '%s' '%s'", library, object)) == 0;
 }
 
-/* Any core for any weight that it can take; every second program is left with what the passes chose. */
+/* A core for each ternary weight, drawn by its name; scales of groups leave no choice. */
 static void draw_cores(struct ir_module *m, uint64_t seed) {
-    for (size_t i = 0; i < m->funcs.n && seed % 2; i++)
+    for (size_t i = 0; i < m->funcs.n; i++)
         for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op)) {
-            if (op->code != IR_OP_matmul && op->code != IR_OP_gmatmul) continue;
-            uint64_t of_weight = (seed + 1) * 0x9E3779B97F4A7C15u ^ (op->weight->id + 1) * 0xBF58476D1CE4E5B9u;
-            enum ir_core core = (enum ir_core)((of_weight ^ of_weight >> 31) % IR_N_CORES);
-            if (op->code == IR_OP_gmatmul && !ir_cores[core].groups) core = IR_CORE_i2;
-            ir_set_name(op, IR_ATTR_core, name_of(m->names, ir_cores[core].name));
+            if (op->code != IR_OP_matmul) continue;
+            const char *name = op->weight->name;
+            uint64_t at = (hash_bytes(name, strlen(name), seed) >> 16) % IR_N_CORES;
+            ir_set_name(op, IR_ATTR_core, name_of(m->names, ir_cores[at].name));
         }
 }
 
@@ -169,8 +168,8 @@ bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, u
     for (uint32_t i = 0; i < tokens; i++) j.tokens[i] = gen_token(seed, m->vocab, i);
     j.want = arena_array(a, float, (size_t)tokens * m->vocab);
     j.got = arena_array(a, float, (size_t)tokens * m->vocab);
-    if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
     draw_cores(m, seed);
+    if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
     data_plan_make(a, m, &plan);
     const char *object = arena_printf(a, "%s/p.o", dir),
                *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);

@@ -29,16 +29,16 @@ struct ir_module *trial_module(struct trial *t) {
 
 /* ---- schedules ---- */
 
-static struct schedule schedule_new(struct trial *t, uint32_t rows) {
-    return (struct schedule){.rows = arena_array(t->a, struct ir_row, rows), .end = arena_array(t->a, uint32_t, rows)};
+static struct step_plan schedule_new(struct trial *t, uint32_t rows) {
+    return (struct step_plan){.rows = arena_array(t->a, struct ir_row, rows), .end = arena_array(t->a, uint32_t, rows)};
 }
 
 static struct ir_row row_of(const struct trial *t, uint32_t slot, uint32_t pos, bool live) {
     return (struct ir_row){.token = gen_token(t->seed + slot, t->vocab, pos), .slot = slot, .pos = pos, .live = live};
 }
 
-struct schedule trial_chunks(struct trial *t, uint32_t n) {
-    struct schedule s = schedule_new(t, t->tokens);
+struct step_plan trial_chunks(struct trial *t, uint32_t n) {
+    struct step_plan s = schedule_new(t, t->tokens);
     if (n > t->max_rows) n = t->max_rows;
     for (uint32_t i = 0; i < t->tokens; i++) {
         s.rows[i] = row_of(t, 0, i, true);
@@ -48,9 +48,9 @@ struct schedule trial_chunks(struct trial *t, uint32_t n) {
 }
 
 /* Both slots go on by a few tokens a step, in turns drawn at random; some steps want no row at all. */
-static struct schedule mixed(struct trial *t) {
+static struct step_plan mixed(struct trial *t) {
     struct gen g = {.rng = gen_hash(t->seed, "schedule")};
-    struct schedule s = schedule_new(t, 2 * t->tokens);
+    struct step_plan s = schedule_new(t, 2 * t->tokens);
     uint32_t pos[SLOTS] = {0}, n = 0, largest = t->info.has[GEN_LONG] ? t->max_rows : 7;
     while (pos[0] < t->tokens) {
         uint32_t rows = 1 + gen_below(&g, largest < t->max_rows ? largest : t->max_rows);
@@ -73,7 +73,7 @@ static const struct ir_func *entry_of(const struct ir_module *m) {
     BUG("no entry");
 }
 
-bool trial_interpret(struct trial *t, const struct ir_module *m, const struct schedule *s, float *out) {
+bool trial_interpret(struct trial *t, const struct ir_module *m, const struct step_plan *s, float *out) {
     struct ir_weights w = ir_weights_random(t->a, t->seed);
     struct interp *it = interp_new(t->d, m, &w, SLOTS, t->tokens);
     float *step = arena_array(t->a, float, (size_t)s->end[s->n_steps - 1] * t->vocab);
@@ -92,7 +92,7 @@ bool trial_interpret(struct trial *t, const struct ir_module *m, const struct sc
     return ok;
 }
 
-bool trial_compare(struct trial *t, const struct schedule *s, const float *out, const char *what) {
+bool trial_compare(struct trial *t, const struct step_plan *s, const float *out, const char *what) {
     for (uint32_t r = 0; r < s->end[s->n_steps - 1]; r++) {
         if (!s->rows[r].live || s->rows[r].slot) continue;
         for (uint32_t i = 0; i < t->vocab; i++) {
@@ -119,7 +119,7 @@ bool trial_begin(struct trial *t, uint64_t seed) {
     t->vocab = m->vocab;
     t->max_rows = m->max_rows;
     t->logits = arena_array(t->a, float, (size_t)t->tokens * t->vocab);
-    struct schedule whole = schedule_new(t, t->tokens); /* the interpreter knows no limit of rows */
+    struct step_plan whole = schedule_new(t, t->tokens); /* the interpreter knows no limit of rows */
     for (uint32_t i = 0; i < t->tokens; i++) whole.rows[i] = row_of(t, 0, i, true);
     whole.end[whole.n_steps++] = t->tokens;
     t->mixed = mixed(t);
