@@ -28,7 +28,7 @@ uint32_t setun_cores(void);
 /* Threads to start if somebody asks for so many: no more than there are CPUs, because the threads of a kernel do equal
  * shares and wait for the last.  Says so if it is fewer. */
 uint32_t setun_threads(uint32_t asked);
-/* Threads to use when nobody says: one a core, but none for less than 1 MiB of ternary weights a token, whose work
+/* Threads to use when nobody says: one a core, but none for less than 512 KiB of ternary weights a token, whose work
  * is shorter than a few meetings of the threads. */
 uint32_t setun_default_threads(uint64_t ternary_bytes);
 

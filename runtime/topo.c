@@ -127,7 +127,7 @@ uint32_t setun_threads(uint32_t asked) {
 }
 
 uint32_t setun_default_threads(uint64_t ternary_bytes) {
-    uint64_t worth = ternary_bytes >> 20;
+    uint64_t worth = ternary_bytes >> 19;
     uint32_t cores = setun_cores();
     return worth == 0 ? 1 : worth < cores ? (uint32_t)worth : cores;
 }
