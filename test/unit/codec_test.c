@@ -197,6 +197,7 @@ static void ranges_of(const char *name, uint64_t rows, uint64_t cols, struct tl_
 static void ranges(void) {
     for (uint64_t rows = 1; rows <= 17; rows++) ranges_of("hf_u8", rows, 5, no_tiling);
     for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("i2_64", rows, rows - 55, no_tiling);
+    for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("t5_64", rows, 4 * (rows - 56), no_tiling);
     for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("tl1_64", rows, rows - 55, no_tiling);
     for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("tl2_64", rows, 2 * (rows - 55), no_tiling);
     for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("wide_64", rows, rows - 55, no_tiling);
@@ -272,6 +273,7 @@ static void damages(void) {
     damage("hf_u8", 7, 5, no_tiling, 1);
     damage("hf_u8", 1, 5, no_tiling, 1);
     damage("i2_64", 70, 6, no_tiling, 1);
+    damage("t5_64", 70, 23, no_tiling, 1);
     damage("tl1_64", 70, 6, no_tiling, 1);
     damage("tl2_64", 70, 26, no_tiling, 1);
     damage("wide_64", 70, 11, no_tiling, 1);
@@ -318,6 +320,10 @@ static void refusals(void) {
     refusal("q2_0_128", 2, 256, 34 + 1, 0xb4, "a scale is not finite and above 0", 0, 128);
     refusal("i2_64", 70, 6, 64 * 3 + 4 + 1, 0x57, "code 3 is no trit", 65, 5);
     refusal("i2_64", 70, 6, 64 * 3 + 4 + 2, 0x54, "padding is not as writers leave it", 65, 6);
+    refusal("t5_64", 70, 23, 512 + 64 + 4 * 5 + 2, 0xf3, "no five trits give this byte", 64 + 5, 22);
+    refusal("t5_64", 70, 23, 512 + 64 + 4 * 5 + 3, 1, "padding is not as writers leave it", 64 + 5, 23);
+    refusal("t5_64", 70, 23, 512 + 64 + 4 * 5 + 2, 3, "padding is not as writers leave it", 64 + 5, 26);
+    refusal("t5_64", 70, 23, 512 + 128 + 2, 0x27, "padding is not as writers leave it", 80, 2);
     refusal("tl1_64", 70, 6, 128 + 66 - 64, 0x94, "no pair of trits has this index", 66, 0);
     refusal("tl1_64", 70, 6, 192 + 2, 0x34, "padding is not as writers leave it", 66, 4);
     refusal("tl2_64", 3, 24, 65, 0xe0, "no triple of trits has this index", 1, 0);
