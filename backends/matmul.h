@@ -41,6 +41,8 @@ struct mm_target {
     LLVMValueRef (*lookup16)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
     /* 16-bit words of a table of 32, by the low five bits of each word of index; NULL: the level has no such word. */
     LLVMValueRef (*lookup32)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
+    /* Byte i: table[index[i] & 63]. */
+    LLVMValueRef (*lookup64)(struct cg *c, const uint8_t table[64], LLVMValueRef index);
 };
 
 /* ---- shared by cores (matmul.c) ---- */

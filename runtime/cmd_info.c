@@ -148,7 +148,8 @@ static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
 }
 
 static int tensors(struct setun_out *out, const struct setun_app *app) {
-    static const char *const layout[] = {"raw", "f32", "i2_64", "columns", "tl1_64", "tl2_64", "wide_64"};
+    static const char *const layout[SETUN_N_LAYOUTS] = {"raw",     "f32",    "i2_64",  "t5_64",
+                                                        "columns", "tl1_64", "tl2_64", "wide_64"};
     static const char *const store[] = {"ternary", "f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k"};
     char why[256];
     uint32_t n;
@@ -163,7 +164,8 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
                          t[i].store < sizeof store / sizeof *store ? store[t[i].store] : "?");
         print_shape(out, &t[i]);
         setun_out_printf(out, ", %u layer%s, layout %s, at %llu", t[i].layers > 0 ? t[i].layers : 1,
-                         t[i].layers > 1 ? "s" : "", t[i].layout < 3 ? layout[t[i].layout] : "?", ULL(t[i].offset));
+                         t[i].layers > 1 ? "s" : "", t[i].layout < SETUN_N_LAYOUTS ? layout[t[i].layout] : "?",
+                         ULL(t[i].offset));
         if (t[i].layers > 1) setun_out_printf(out, " + %llu", ULL(t[i].layer_stride));
         if (t[i].n_scales > 0) setun_out_printf(out, ", %u scales at %llu", t[i].n_scales, ULL(t[i].scale_offset));
         if (t[i].group > 0) setun_out_printf(out, ", one for %u columns", t[i].group);

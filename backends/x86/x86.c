@@ -45,10 +45,41 @@ static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index)
     return cg_intrinsic(c, x86_word(c, "look32"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
 }
 
+/* The table, as often as a vector has room for it, from entry `first` on. */
+static LLVMValueRef table_vector(struct cg *c, const uint8_t *table, unsigned first, unsigned n) {
+    LLVMValueRef lane[64];
+    unsigned bytes = c->level->mm->bytes;
+    for (unsigned i = 0; i < bytes; i++) lane[i] = cg_i8(c, table[first + i % n]);
+    return LLVMConstVector(lane, bytes);
+}
+
+static LLVMValueRef look64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
+    LLVMValueRef t = table_vector(c, table, 0, 64);
+    return cg_intrinsic(c, x86_word(c, "look64"), NULL, 0, (LLVMValueRef[]){t, index}, 2);
+}
+
+/* By the low four bits in each quarter of the table, then the quarter that bits 5:4 say. */
+static LLVMValueRef look16_64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
+    unsigned bytes = c->level->mm->bytes;
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(index)), at[4], high[2];
+    LLVMValueRef low = LLVMBuildAnd(c->b, index, cg_splat(c, cg_i8(c, 15), bytes), "");
+    for (unsigned i = 0; i < 4; i++) at[i] = look16(c, table_vector(c, table, 16 * i, 16), low);
+    for (unsigned i = 0; i < 2; i++) {
+        LLVMValueRef bit = LLVMBuildAnd(c->b, index, cg_splat(c, cg_i8(c, 16 << i), bytes), "");
+        high[i] = LLVMBuildICmp(c->b, LLVMIntNE, bit, zero, "");
+    }
+    LLVMValueRef a = LLVMBuildSelect(c->b, high[0], at[1], at[0], ""),
+                 b = LLVMBuildSelect(c->b, high[0], at[3], at[2], "");
+    return LLVMBuildSelect(c->b, high[1], b, a, "");
+}
+
 /* ---- levels ---- */
 
-#define DOT4 .dot = dot4
-#define DOT2 .dot = dot2, .widen = sum2
+#define DOT4    .dot = dot4
+#define DOT2    .dot = dot2, .widen = sum2
+#define LOOK64  .lookup64 = look64
+#define LOOK16  .lookup64 = look16_64
+#define V4_VNNI (SETUN_F_V3 | SETUN_F_V4 | SETUN_F_AVX512VNNI)
 
 /* Three ANDs give four nested fields: the fourth is the byte itself. */
 #define PLANES_nested {.mask = {3, 15, 63, 255}, .post = {0, 2, 4, 6}, .nested = true}
@@ -59,7 +90,7 @@ static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index)
 /* The codes: 64 steps fit an i16. */
 #define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
 
-#define LEVEL(level_name, needs_, cpu_, features_, bytes_, unroll_, chains_, rows_, stream_, panel_, dot_)             \
+#define LEVEL(level_name, needs_, cpu_, features_, bytes_, unroll_, chains_, rows_, stream_, panel_, dot_, lookup_)    \
     static const struct mm_target mm_##level_name = {.bytes = bytes_,                                                  \
                                                      .unroll = unroll_,                                                \
                                                      .chains = chains_,                                                \
@@ -68,7 +99,8 @@ static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index)
                                                      .panel = PLANES_##panel_,                                         \
                                                      .lookup16 = look16,                                               \
                                                      .lookup32 = (bytes_) == 64 ? look32 : NULL,                       \
-                                                     dot_};
+                                                     dot_,                                                             \
+                                                     lookup_};
 #include "backends/x86/levels.def"
 
 const struct cg_level x86_levels[] = {

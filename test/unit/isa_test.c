@@ -46,6 +46,10 @@ static void ref_look32(struct lanes *l, unsigned bytes) {
     for (unsigned i = 0; i < bytes; i += 2) memcpy(l->out + i, l->a + (size_t)2 * (l->b[i] % 32), 2);
 }
 
+static void ref_look64(struct lanes *l, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) l->out[i] = l->a[l->b[i] % 64];
+}
+
 struct insn {
     const char *word, *level;
     unsigned bytes, operands; /* operands: with or without an accumulator */
@@ -56,6 +60,7 @@ struct insn {
 #define OPERANDS_sum2   2
 #define OPERANDS_look16 2
 #define OPERANDS_look32 2
+#define OPERANDS_look64 2
 static const struct insn insns[] = {
 #define INSN(word, level, bytes, intrinsic, ref) {#word, #level, bytes, OPERANDS_##word, ref},
 #include "backends/x86/isa.def"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/core.h"
+#include "backends/matmul.h"
 #include "backends/x86/x86.h"
 #include "expect.h"
 
@@ -15,7 +15,7 @@
 static const char *assembly(struct arena *a, struct diag *d, const struct cg_level *level, const struct mm_core *core,
                             uint64_t K) {
     struct cg c;
-    char *text;
+    char *text = NULL;
     size_t n;
     const char *path = arena_printf(a, "%s/t.s", tmp_dir(d));
     struct backend_options opt = {.dump_asm = path};
@@ -27,7 +27,7 @@ static const char *assembly(struct arena *a, struct diag *d, const struct cg_lev
     bool ok = cg_write_object(&c, NULL) && file_read(d, a, path, 1 << 24, &text, &n);
     cg_close(&c);
     if (!ok) exit(1);
-    return text;
+    return arena_strndup(a, text, n);
 }
 
 /* What inner loops are there for: dot instructions and, for one row of activations, lookups. */
@@ -38,16 +38,24 @@ static bool is_work(const char *line, bool one_row) {
     return false;
 }
 
-/* "vmovdqa %ymm1, %ymm2": a copy, not a load or store */
-static bool is_copy(const char *line) { return strstr(line, "vmov") && !strchr(line, '('); }
+/* "vmovdqa %ymm1, %ymm2": a copy, not a load or store, nor a choice by a mask */
+static bool is_copy(const char *line) { return strstr(line, "vmov") && !strchr(line, '(') && !strstr(line, "{%k"); }
 
-/* A block of a loop over steps: from its label to the branch back to it. */
-static int check_loop(const char *level, const char *label, const char *body, const char *end, bool one_row) {
+/* "... -64(%rsp), %ymm1": reads it */
+static bool is_reload(const char *line) {
+    const char *stack = strstr(line, "(%rsp)");
+    return stack && stack[strlen("(%rsp)")] == ',';
+}
+
+/* A block of a loop over steps: from its label to the branch back to it.  constants: may lie on the stack. */
+static int check_loop(const char *level, bool constants, const char *label, const char *body, const char *end,
+                      bool one_row) {
     char line[256];
     int works = 0, bad = 0;
     for (const char *at = body; at < end; at += strcspn(at, "\n") + 1) {
         snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
         works += is_work(line, one_row);
+        if (constants && is_reload(line)) continue;
         if (strstr(line, "(%rsp") || is_copy(line)) bad++;
     }
     if (works && bad) printf("%s: %d stack accesses or copies in the loop at %s\n", level, bad, label);
@@ -55,7 +63,7 @@ static int check_loop(const char *level, const char *label, const char *body, co
 }
 
 /* Finds innermost loops: a label with a jump to it before the next label. */
-static void check(const char *level, const char *text) {
+static void check(const char *level, bool constants, const char *text) {
     int loops = 0;
     const char *many = strstr(text, "\nmm_tile_"); /* behind the function for one row */
     for (const char *at = strstr(text, "\n.LBB"); at; at = strstr(at + 1, "\n.LBB")) {
@@ -65,7 +73,7 @@ static void check(const char *level, const char *text) {
         snprintf(jump, sizeof jump, "\t%s\n", label);
         const char *next = strstr(at + 1, "\n.LBB"), *back = strstr(at + 1, jump);
         if (!back || (next && back > next)) continue;
-        int found = check_loop(level, label, at + 1, back, at < many);
+        int found = check_loop(level, constants, label, at + 1, back, at < many);
         EXPECT(found >= 0);
         loops += found != 0;
     }
@@ -81,11 +89,13 @@ int main(int argc, char **argv) {
             if (tool && (strcmp(argv[1], x86_levels[i].name) != 0 || strcmp(argv[2], ir_cores[core].name) != 0))
                 continue;
             uint64_t K = tool ? strtoull(argv[3], NULL, 10) : 2560;
+            bool narrow = x86_levels[i].mm->bytes == 32; /* twelve tables do not fit 16 registers */
             const char *text = assembly(a, d, &x86_levels[i], mm_cores[core], K);
             if (tool)
                 fputs(text, stdout);
             else
-                check(arena_printf(a, "%s, %s", x86_levels[i].name, ir_cores[core].name), text);
+                check(arena_printf(a, "%s, %s", x86_levels[i].name, ir_cores[core].name), core == IR_CORE_t5 && narrow,
+                      text);
         }
     arena_free(a);
     return expect_end();
