@@ -113,8 +113,9 @@ static LLVMValueRef kernel_table(struct cg *c) {
     LLVMValueRef *rows = arena_array(c->arena, LLVMValueRef, c->kernels.n);
     for (size_t i = 0; i < c->kernels.n; i++) {
         const struct setun_kernel *k = &c->kernels.at[i];
-        LLVMValueRef f[] = {text_of(c, k->name), value_table(c, k), cg_i32(c, k->n_values), cg_i32(c, k->line),
-                            cg_i64(c, k->bytes)};
+        LLVMValueRef f[] = {text_of(c, k->name),  value_table(c, k),   cg_i32(c, k->n_values),
+                            cg_i32(c, k->line),   cg_i64(c, k->bytes), cg_i64(c, k->cache_block_bytes),
+                            cg_i32(c, k->window), cg_i32(c, 0)};
         rows[i] = record(c, f, COUNT_OF(f), sizeof *k);
     }
     return table(c, rows, c->kernels.n, "kernels");

@@ -103,6 +103,15 @@ static uint32_t elem_of(const struct ir_type *t) {
     return t->elem == IR_I8 ? SETUN_I8 : t->elem == IR_I32 ? SETUN_I32 : SETUN_F32;
 }
 
+static void note_caches(struct setun_kernel *k, const struct ir_op *op) {
+    if (op->code != IR_OP_attend) return;
+    for (uint32_t i = 1; i < 3; i++) {
+        const struct ir_state *s = kern_state(op->in[i]);
+        k->cache_block_bytes += ir_state_heads(s) * ir_state_head_bytes(s);
+    }
+    k->window = (uint32_t)ir_i64(op, IR_ATTR_window, 0);
+}
+
 /* Values at fixed places that the kernel leaves behind. */
 static void list_kernel(struct cg *c, const struct ir_op *op) {
     struct setun_value *values = arena_array(c->arena, struct setun_value, op->n_out + 1);
@@ -119,7 +128,10 @@ static void list_kernel(struct cg *c, const struct ir_op *op) {
             .offset = (uint64_t)v->place,
         };
     }
-    for (const struct ir_op *o = op->body ? op->body->first : NULL; o; o = o->next) k.bytes += weight_bytes(o);
+    for (const struct ir_op *o = op->body ? op->body->first : NULL; o; o = o->next) {
+        k.bytes += weight_bytes(o);
+        note_caches(&k, o);
+    }
     *vec_push(c->arena, &c->kernels) = k;
 }
 

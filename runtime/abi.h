@@ -96,8 +96,11 @@ struct setun_kernel {
     const char *name; /* function and first result: "body.0:h" */
     const struct setun_value *values;
     uint32_t n_values;
-    uint32_t line;  /* of the model text, of the kernel's first op; 0: none */
-    uint64_t bytes; /* of weights read by one execution */
+    uint32_t line;              /* of the model text, of the kernel's first op; 0: none */
+    uint64_t bytes;             /* of weights read by one execution */
+    uint64_t cache_block_bytes; /* of caches read by one execution for 64 positions that it sees */
+    uint32_t window;            /* positions seen at most; 0: all */
+    uint32_t pad;
 };
 
 struct setun_model {
@@ -350,7 +353,7 @@ _Static_assert(offsetof(struct setun_step, shared) == 144, "abi");
 _Static_assert(sizeof(struct setun_step) == 152, "abi");
 _Static_assert(sizeof(struct setun_level) == 24, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
-_Static_assert(sizeof(struct setun_kernel) == 32, "abi");
+_Static_assert(sizeof(struct setun_kernel) == 48, "abi");
 _Static_assert(sizeof(struct setun_model) == 160, "abi");
 _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");

@@ -27,6 +27,13 @@ uint32_t setun_bench_steps(const struct setun_bench_run *r, const struct setun_b
     return t->prompt / r->chunk + (t->prompt % r->chunk > 0) + t->predict;
 }
 
+double setun_bench_depth(const struct setun_bench_run *r, const struct setun_bench_test *t) {
+    double sum = 0;
+    for (uint64_t at = 0; at < t->prompt; at += r->chunk) sum += (double)at;
+    sum += (double)t->predict * (t->prompt + (t->predict - 1.0) / 2);
+    return sum / setun_bench_steps(r, t);
+}
+
 int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t, double *seconds) {
     struct setun_feed f;
     int code = setun_feed_open(&f, &r->native.e, r->chunk, NULL);
@@ -105,16 +112,13 @@ struct reads {
     double ternary, all;
 };
 
-/* Weights are read once a step; what a position keeps is read by all later ones.  The watch has seen a step of one row.
- */
+/* Weights are read once a step, and what the caches hold of earlier positions too.  The watch has seen a step of one
+ * row. */
 static struct reads reads_of(const struct bench *b, const struct setun_bench_test *t) {
     const struct setun_model *m = b->run.model;
-    double tokens = (double)t->prompt + t->predict, steps = setun_bench_steps(&b->run, t);
-    double position = (double)m->state_block_bytes / SETUN_BLOCK, state = 0;
-    for (uint64_t at = 0; at < t->prompt; at += b->run.chunk) state += (double)at;
-    state += (double)t->predict * (t->prompt + (t->predict - 1.0) / 2);
-    return (struct reads){.ternary = steps * (double)m->ternary_bytes / tokens,
-                          .all = (steps * setun_watch_bytes(&b->run.watch, m) + state * position) / tokens};
+    double steps = setun_bench_steps(&b->run, t) / ((double)t->prompt + t->predict);
+    double bytes = setun_watch_bytes(&b->run.watch, m, setun_bench_depth(&b->run, t));
+    return (struct reads){.ternary = steps * (double)m->ternary_bytes, .all = steps * bytes};
 }
 
 static void add_row(struct bench *b, const struct setun_bench_test *t) {

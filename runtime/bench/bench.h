@@ -86,8 +86,10 @@ int setun_watch_open(struct setun_watch *w, const struct setun_model *m);
 void setun_watch_clear(struct setun_watch *w);
 void setun_watch_on(struct setun_watch *w, struct setun_native *n);
 void setun_watch_off(struct setun_native *n);
-/* Bytes of weights that the kernels watched have read. */
-double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m);
+/* Bytes that a kernel's runs have read: of weights, and of caches, of which `positions` were seen each time. */
+double setun_watch_kernel(const struct setun_watch *w, const struct setun_model *m, uint32_t kernel, double positions);
+/* The same of all kernels. */
+double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions);
 void setun_watch_close(struct setun_watch *w);
 
 /* ---- tests (cmd_bench.c) ---- */
@@ -110,6 +112,8 @@ void setun_bench_label(const struct setun_bench_test *t, char *label, size_t siz
 /* The whole of a test once. */
 int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t, double *seconds);
 uint32_t setun_bench_steps(const struct setun_bench_run *r, const struct setun_bench_test *t);
+/* Positions in front of a step, mean of the steps. */
+double setun_bench_depth(const struct setun_bench_run *r, const struct setun_bench_test *t);
 /* `--kernels`: one row a kernel. */
 extern const struct setun_column setun_kernel_columns[];
 extern const uint32_t setun_kernel_n_columns;

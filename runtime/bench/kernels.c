@@ -39,9 +39,15 @@ void setun_watch_on(struct setun_watch *w, struct setun_native *n) { setun_nativ
 
 void setun_watch_off(struct setun_native *n) { setun_native_watch(n, NULL, NULL); }
 
-double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m) {
+double setun_watch_kernel(const struct setun_watch *w, const struct setun_model *m, uint32_t kernel, double positions) {
+    const struct setun_kernel *k = &m->kernels[kernel];
+    if (k->window > 0 && positions > k->window) positions = k->window;
+    return w->at[kernel].runs * ((double)k->bytes + (double)k->cache_block_bytes / SETUN_BLOCK * positions);
+}
+
+double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions) {
     double bytes = 0;
-    for (uint32_t i = 0; i < w->n; i++) bytes += (double)w->at[i].runs * (double)m->kernels[i].bytes;
+    for (uint32_t i = 0; i < w->n; i++) bytes += setun_watch_kernel(w, m, i, positions);
     return bytes;
 }
 
@@ -58,7 +64,7 @@ const struct setun_column setun_kernel_columns[] = {
     [KERNEL] = {"kernel", "kernel", NULL},
     [LINE] = {"line", "line", "%.0f"},
     [RUNS] = {"runs", "runs", "%.0f"},
-    [MS] = {"ms", "ms", "%.4f"},
+    [MS] = {"ms", "ms", "%.5f"},
     [SHARE] = {"share", NULL, "%.4f"},
     [SHARE_MD] = {NULL, "share", "%.1f %%"},
     [BYTES] = {"bytes", NULL, "%.0f"},
@@ -101,6 +107,7 @@ static void add_row(const struct setun_bench_run *r, const struct setun_bench_te
 static void add_rows(const struct setun_bench_run *r, const struct setun_bench_test *t, struct setun_table *table,
                      double *seconds) {
     uint32_t n = r->watch.n, steps = setun_bench_steps(r, t);
+    double depth = setun_bench_depth(r, t);
     double whole = setun_median(seconds + (uint64_t)n * r->reps, r->reps) / steps;
     for (uint32_t i = 0; i < n; i++) {
         const struct setun_kernel *k = &r->model->kernels[i];
@@ -110,14 +117,14 @@ static void add_rows(const struct setun_bench_run *r, const struct setun_bench_t
                          .line = k->line ? (double)k->line : NAN,
                          .runs = runs,
                          .seconds = setun_median(seconds + (uint64_t)i * r->reps, r->reps) / steps,
-                         .bytes = runs * (double)k->bytes};
+                         .bytes = setun_watch_kernel(&r->watch, r->model, i, depth) / steps};
         add_row(r, t, table, &l, whole);
     }
     struct line all = {.name = "a step",
                        .line = NAN,
                        .runs = 1,
                        .seconds = whole,
-                       .bytes = setun_watch_bytes(&r->watch, r->model) / steps};
+                       .bytes = setun_watch_bytes(&r->watch, r->model, depth) / steps};
     add_row(r, t, table, &all, whole);
 }
 

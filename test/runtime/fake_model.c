@@ -179,7 +179,7 @@ static const struct setun_value head_values[] = {
      .offset = LOGITS_OFFSET},
 };
 static const struct setun_kernel kernels[] = {
-    {.name = "body.0:h", .values = embed_values, .n_values = 2, .line = 7, .bytes = 0},
+    {.name = "body.0:h", .values = embed_values, .n_values = 2, .line = 7, .cache_block_bytes = 64 * STATE_ROW},
     {.name = "generate:logits", .values = head_values, .n_values = 1, .bytes = 4 * VOCAB},
 };
 
