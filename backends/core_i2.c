@@ -178,7 +178,6 @@ static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm
         for (unsigned i = 0; i < MM_PLANES; i++)
             cg_store(c, field[i], cg_at_const(c, to, (v * MM_PANEL * MM_PLANES + i) * width), width);
     }
-    cg_prefetch(c, cg_at_const(c, w, MM_AHEAD_L2), 1);
     cg_loop_end(c, &l);
 }
 

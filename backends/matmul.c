@@ -60,9 +60,12 @@ LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p) {
     return LLVMBuildBitCast(c->b, x, mm_byte_type(c), "");
 }
 
+LLVMValueRef mm_code_sum_at(struct cg *c, LLVMValueRef row, uint64_t K) {
+    return cg_at_const(c, row, (K + 63) & ~(uint64_t)63); /* ir_i8_sum_offset */
+}
+
 LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K) {
-    uint64_t offset = (K + 63) & ~(uint64_t)63; /* ir_i8_sum_offset */
-    return cg_splat(c, cg_load(c, c->i32, cg_at_const(c, row, offset), 4), c->level->mm->bytes / 4);
+    return cg_splat(c, cg_load(c, c->i32, mm_code_sum_at(c, row, K), 4), c->level->mm->bytes / 4);
 }
 
 bool mm_streams(const struct cg *c) { return !c->ir || mm_model_bytes(c->ir) > (uint64_t)2 << 20; }

@@ -58,7 +58,8 @@ void mm_split(struct cg *c, const struct mm_planes *p, LLVMValueRef w, LLVMValue
 void mm_finish(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum);
 /* Four activation codes at p, in every lane. */
 LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p);
-/* The int32 behind a row of K codes, in every lane. */
+/* The int32 behind a row of K codes: its address; in every lane. */
+LLVMValueRef mm_code_sum_at(struct cg *c, LLVMValueRef row, uint64_t K);
 LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K);
 
 /* The sum of `group` codes at p, in every lane. */

@@ -5,12 +5,12 @@
  * then serves all rows, a few at a time: the register tile has `rows` x 4 accumulators.
  *
  *   for tile
- *       acc[row][64] = 0
  *       for panel of the tile
  *           scratch = unpack(panel)                          once, whatever the number of rows
  *           for rows in even groups of at most `rows`
+ *               ask for a part of the next tile
  *               for vector of a step:  acc[rows] += scratch . codes[rows]     (the micro kernel)
- *       undo the scales, minus sum(q)
+ *                                      the first panel stores, the last one undoes the scales and takes off sum(q)
  *
  * With scales of groups of columns a panel ends where a group does.  The group's sums go into the results as
  * fma(float(sums), alpha, y): from the micro kernel's registers if the group is one panel, otherwise by way of scratch.
@@ -33,15 +33,19 @@ struct micro {
     const struct mm_target *t;
     const struct mm_planes *planes;
     LLVMValueRef panel, steps, codes, code_stride, acc, acc_stride;
-    LLVMValueRef code_sums, alpha; /* of a whole group of columns: an i32 a row, and the scales */
+    LLVMValueRef
+        code_sums; /* the rows' sums of codes if these are the last steps, else NULL; of a whole group: an i32 a row */
+    LLVMValueRef more;  /* i64: not 0 if acc holds what earlier panels gave */
+    LLVMValueRef alpha; /* of a whole group of columns: the scales */
     LLVMValueRef code_row[MM_MAX_ROWS];
     unsigned rows;
 };
-enum { MICRO_ARGS = 6 }; /* and code_sums, alpha where the panel is a whole group */
+enum { MICRO_ARGS = 8 };
 
+/* whole: the panel is a whole group of columns. */
 static LLVMTypeRef micro_type(struct cg *c, bool whole) {
-    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->ptr};
-    return LLVMFunctionType(c->void_, in, whole ? MICRO_ARGS + 2 : MICRO_ARGS, false);
+    LLVMTypeRef in[] = {c->ptr, c->i64, c->ptr, c->i64, c->ptr, c->i64, c->ptr, whole ? c->ptr : c->i64};
+    return LLVMFunctionType(c->void_, in, MICRO_ARGS, false);
 }
 
 static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
@@ -73,17 +77,65 @@ static LLVMValueRef micro_row(const struct micro *m, unsigned r) {
     return cg_at(m->c, m->acc, LLVMBuildMul(m->c->b, m->acc_stride, cg_i64(m->c, 4 * r), ""));
 }
 
-/* Added to the block of sums in memory. */
-static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to) {
+/* What memory holds is added, if anything. */
+static void micro_add(struct micro *m, LLVMValueRef more, LLVMValueRef *acc) {
     struct cg *c = m->c;
-    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
-    micro_sums(m, from, to, acc);
+    LLVMValueRef sum[MM_MAX_ROWS * MM_PLANES];
+    struct cg_if add;
+    cg_if_begin(c, &add, more);
     for (unsigned r = 0; r < m->rows; r++)
         for (unsigned i = 0; i < MM_PLANES; i++) {
             LLVMValueRef p = cg_at_const(c, micro_row(m, r), i * 4 * MM_LANES);
-            LLVMValueRef sum = LLVMBuildAdd(c->b, cg_load(c, mm_sum_type(c), p, 4), acc[r * MM_PLANES + i], "");
-            cg_store(c, sum, p, 4);
+            sum[r * MM_PLANES + i] = LLVMBuildAdd(c->b, cg_load(c, mm_sum_type(c), p, 4), acc[r * MM_PLANES + i], "");
         }
+    cg_if_end(c, &add);
+    for (unsigned i = 0; i < m->rows * MM_PLANES; i++) acc[i] = cg_phi(c, &add, sum[i], acc[i]);
+}
+
+static void micro_finish(struct micro *m, LLVMValueRef last, LLVMValueRef *acc) {
+    struct cg *c = m->c;
+    LLVMValueRef sum[MM_MAX_ROWS * MM_PLANES];
+    struct cg_if finish;
+    cg_if_begin(c, &finish, last);
+    for (unsigned r = 0; r < m->rows; r++) {
+        LLVMValueRef at = LLVMBuildMul(c->b, m->code_stride, cg_i64(c, r), "");
+        LLVMValueRef codes = cg_load(c, c->i32, cg_at(c, m->code_sums, at), 4);
+        for (unsigned i = 0; i < MM_PLANES; i++) sum[r * MM_PLANES + i] = acc[r * MM_PLANES + i];
+        mm_finish(c, m->planes, sum + r * MM_PLANES, cg_splat(c, codes, m->t->bytes / 4));
+    }
+    cg_if_end(c, &finish);
+    for (unsigned i = 0; i < m->rows * MM_PLANES; i++) acc[i] = cg_phi(c, &finish, sum[i], acc[i]);
+}
+
+/* Steps [from, to) to the block of sums in memory.  more: it holds sums; last: these are finished. */
+static void micro_block(struct micro *m, LLVMValueRef from, LLVMValueRef to, LLVMValueRef more, LLVMValueRef last) {
+    struct cg *c = m->c;
+    LLVMValueRef acc[MM_MAX_ROWS * MM_PLANES] = {NULL};
+    micro_sums(m, from, to, acc);
+    micro_add(m, more, acc);
+    micro_finish(m, last, acc);
+    for (unsigned r = 0; r < m->rows; r++)
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            cg_store(c, acc[r * MM_PLANES + i], cg_at_const(c, micro_row(m, r), i * 4 * MM_LANES), 4);
+}
+
+/* All steps, in blocks of at most `flush`, if not 0. */
+static void micro_panel(struct micro *m, unsigned flush) {
+    struct cg *c = m->c;
+    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntNE, m->more, cg_i64(c, 0), "");
+    LLVMValueRef last = LLVMBuildNot(c->b, LLVMBuildIsNull(c->b, m->code_sums, ""), "");
+    if (!flush || flush >= MM_PANEL) {
+        micro_block(m, cg_i64(c, 0), m->steps, more, last);
+        return;
+    }
+    struct cg_loop l;
+    cg_loop_begin(c, &l, cg_i64(c, 0), m->steps, cg_i64(c, flush), "block");
+    LLVMValueRef end = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, flush), "");
+    LLVMValueRef past = LLVMBuildICmp(c->b, LLVMIntSGE, end, m->steps, "");
+    LLVMValueRef later = LLVMBuildICmp(c->b, LLVMIntNE, l.i, cg_i64(c, 0), "");
+    micro_block(m, l.i, LLVMBuildSelect(c->b, past, m->steps, end, ""), LLVMBuildOr(c->b, more, later, ""),
+                LLVMBuildAnd(c->b, last, past, ""));
+    cg_loop_end(c, &l);
 }
 
 /* All steps of a group, scaled and added to the block of results in memory. */
@@ -100,8 +152,8 @@ static void micro_group(struct micro *m) {
     }
 }
 
-/* void micro(panel, steps, codes, code_stride, acc, acc_stride): acc points at the lanes of this vector; whole: the
- * panel is a whole group of columns, alpha too points at the lanes. */
+/* void micro(panel, steps, codes, code_stride, acc, acc_stride, code_sums, more or alpha): acc and alpha point at the
+ * lanes of this vector. */
 static LLVMValueRef micro_function(struct cg *c, const struct mm_core *core, unsigned rows, bool whole) {
     const struct mm_planes *planes = core->panel(c->level->mm); /* i2's own have the plain name */
     const char *own = planes == &c->level->mm->panel ? "" : arena_printf(c->arena, "_%s", core->name);
@@ -109,7 +161,7 @@ static LLVMValueRef micro_function(struct cg *c, const struct mm_core *core, uns
     LLVMValueRef fn = LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
-    LLVMValueRef p[MICRO_ARGS + 2] = {NULL};
+    LLVMValueRef p[MICRO_ARGS];
     fn = cg_function(c, name, micro_type(c, whole), true);
     LLVMGetParams(fn, p);
     struct micro m = {.c = c,
@@ -122,23 +174,15 @@ static LLVMValueRef micro_function(struct cg *c, const struct mm_core *core, uns
                       .acc = p[4],
                       .acc_stride = p[5],
                       .code_sums = p[6],
+                      .more = p[7],
                       .alpha = p[7],
                       .rows = rows};
     for (unsigned r = 0; r < rows; r++)
         m.code_row[r] = cg_at(c, m.codes, LLVMBuildMul(c->b, m.code_stride, cg_i64(c, r), ""));
-    unsigned flush = mm_flush(m.t, planes);
-    if (whole) {
+    if (whole)
         micro_group(&m);
-    } else if (flush && flush < MM_PANEL) {
-        struct cg_loop l;
-        cg_loop_begin(c, &l, cg_i64(c, 0), m.steps, cg_i64(c, flush), "block");
-        LLVMValueRef end = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, flush), "");
-        LLVMValueRef past = LLVMBuildICmp(c->b, LLVMIntSGT, end, m.steps, "");
-        micro_block(&m, l.i, LLVMBuildSelect(c->b, past, m.steps, end, ""));
-        cg_loop_end(c, &l);
-    } else {
-        micro_block(&m, cg_i64(c, 0), m.steps);
-    }
+    else
+        micro_panel(&m, mm_flush(m.t, planes));
     LLVMBuildRetVoid(c->b);
     cg_place_restore(c, back);
     return fn;
@@ -157,6 +201,7 @@ struct tile {
     LLVMValueRef acc, acc_stride;            /* its sums: in the result, or in scratch if columns are grouped */
     LLVMValueRef row;                        /* in each_row */
     LLVMValueRef y, alpha, first;            /* columns grouped: results, scales and columns of the group */
+    LLVMValueRef fetch, fetch_lines;         /* what is read next; lines of it that a group of rows asks for, or NULL */
     bool whole;                              /* a group is a panel, and needs no sums in memory */
 };
 
@@ -176,25 +221,6 @@ static LLVMValueRef result_row(struct tile *t) {
     return cg_at(t->c, t->y, LLVMBuildShl(t->c->b, at, cg_i64(t->c, 2), ""));
 }
 
-static void clear_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
-    (void)codes;
-    for (unsigned b = 0; b < 4 * IR_TILE; b += t->t->bytes)
-        cg_store(t->c, LLVMConstNull(mm_sum_type(t->c)), cg_at_const(t->c, acc, b), 4);
-}
-
-static void finish_row(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
-    struct cg *c = t->c;
-    LLVMValueRef code_sum = mm_code_sum(c, codes, t->shape->K), sum[MM_PLANES], p[MM_PLANES];
-    for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        for (unsigned i = 0; i < MM_PLANES; i++) {
-            p[i] = cg_at_const(c, acc, i * 4 * MM_LANES + v * t->t->bytes);
-            sum[i] = cg_load(c, mm_sum_type(c), p[i], 4);
-        }
-        mm_finish(c, t->planes, sum, code_sum);
-        for (unsigned i = 0; i < MM_PLANES; i++) cg_store(c, sum[i], p[i], 4);
-    }
-}
-
 /* The sums of the group's codes, an i32 a row, where otherwise the sums of a tile are. */
 static LLVMValueRef code_sums(const struct tile *t) { return cg_at_const(t->c, t->a.scratch, PANEL_BYTES); }
 
@@ -207,11 +233,12 @@ static void note_code_sum(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) 
 }
 
 static void clear_result(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
-    (void)acc;
-    clear_row(t, codes, result_row(t));
+    (void)codes, (void)acc;
+    for (unsigned b = 0; b < 4 * IR_TILE; b += t->t->bytes)
+        cg_store(t->c, LLVMConstNull(mm_sum_type(t->c)), cg_at_const(t->c, result_row(t), b), 4);
 }
 
-/* The group's sums into the results; the sums start anew. */
+/* The group's sums into the results. */
 static void add_group(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
     struct cg *c = t->c;
     LLVMTypeRef floats = LLVMVectorType(c->f32, t->t->bytes / 4);
@@ -227,12 +254,11 @@ static void add_group(struct tile *t, LLVMValueRef codes, LLVMValueRef acc) {
         for (unsigned i = 0; i < MM_PLANES; i++)
             cg_store(c, y[i], cg_at_const(c, row, i * 4 * MM_LANES + v * t->t->bytes), 4);
     }
-    clear_row(t, codes, acc);
 }
 
 static void call_micro(struct tile *t, unsigned rows, LLVMValueRef *arg) {
     LLVMBuildCall2(t->c->b, micro_type(t->c, t->whole), micro_function(t->c, t->shape->core, rows, t->whole), arg,
-                   t->whole ? MICRO_ARGS + 2 : MICRO_ARGS, "");
+                   MICRO_ARGS, "");
 }
 
 /* One group: the micro kernel for n rows, n in 1 .. target rows. */
@@ -255,46 +281,82 @@ static void group(struct tile *t, LLVMValueRef n, LLVMValueRef *arg) {
     LLVMPositionBuilderAtEnd(c->b, done);
 }
 
-static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps) {
+/* Bytes of a tile for a step of four k, rounded up. */
+static uint64_t step_bytes(const struct tile *t) {
+    uint64_t steps = (t->shape->K + 3) / 4;
+    return (t->shape->core->bytes(IR_TILE, t->shape->K) + steps - 1) / steps;
+}
+
+/* The next tile is asked for while this one's panels serve their rows, as far into it as step `from` is into this one.
+ */
+static void next_fetch(struct tile *t, LLVMValueRef from) {
+    struct cg *c = t->c;
+    if (!t->fetch_lines) return;
+    LLVMValueRef next = LLVMBuildNSWAdd(c->b, t->tile, cg_i64(c, 1), "");
+    LLVMValueRef at = LLVMBuildMul(c->b, next, cg_i64(c, t->shape->core->bytes(IR_TILE, t->shape->K)), "");
+    t->fetch =
+        cg_at(c, t->a.matrix, LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, from, cg_i64(c, step_bytes(t)), ""), ""));
+}
+
+/* Lines [part * n, (part + 1) * n) of what is read next, into the second level cache.  All at once they would keep the
+ * unpacking waiting for memory. */
+static void fetch(struct tile *t, LLVMValueRef part) {
     struct cg *c = t->c;
     struct cg_loop l;
+    if (!t->fetch_lines) return;
+    LLVMValueRef from = LLVMBuildMul(c->b, part, t->fetch_lines, "");
+    cg_loop_begin(c, &l, from, LLVMBuildNSWAdd(c->b, from, t->fetch_lines, ""), cg_i64(c, 1), "fetch");
+    cg_prefetch(c, cg_at(c, t->fetch, LLVMBuildShl(c->b, l.i, cg_i64(c, 6), "")), 1);
+    cg_loop_end(c, &l);
+}
+
+/* Steps from .. from + steps of all rows; first, last (i1): of those that are added up. */
+static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps, LLVMValueRef first, LLVMValueRef last) {
+    struct cg *c = t->c;
+    struct cg_loop l;
+    LLVMValueRef more = LLVMBuildZExt(c->b, LLVMBuildNot(c->b, first, ""), c->i64, "");
     cg_loop_begin(c, &l, cg_i64(c, 0), t->groups, cg_i64(c, 1), "group");
     unsigned row_slot = cg_carry(c, &l, cg_i64(c, 0));
     LLVMValueRef row = l.phi[row_slot];
-    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntSLT, l.i, t->larger, "");
-    LLVMValueRef n = LLVMBuildAdd(c->b, t->group_rows, LLVMBuildZExt(c->b, more, c->i64, ""), "");
-    LLVMValueRef codes = cg_at(c, t->a.codes, LLVMBuildMul(c->b, row, t->a.code_stride, ""));
-    codes = cg_at(c, codes, LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
+    LLVMValueRef larger = LLVMBuildICmp(c->b, LLVMIntSLT, l.i, t->larger, "");
+    LLVMValueRef n = LLVMBuildAdd(c->b, t->group_rows, LLVMBuildZExt(c->b, larger, c->i64, ""), "");
+    LLVMValueRef code_row = cg_at(c, t->a.codes, LLVMBuildMul(c->b, row, t->a.code_stride, ""));
+    LLVMValueRef codes = cg_at(c, code_row, LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
     LLVMValueRef at = LLVMBuildShl(c->b, LLVMBuildMul(c->b, row, t->acc_stride, ""), cg_i64(c, 2), "");
     LLVMValueRef acc = cg_at(c, t->acc, at);
-    LLVMValueRef sums = t->whole ? cg_at(c, code_sums(t), LLVMBuildShl(c->b, row, cg_i64(c, 2), "")) : NULL;
+    LLVMValueRef sums =
+        LLVMBuildSelect(c->b, last, mm_code_sum_at(c, code_row, t->shape->K), LLVMConstNull(c->ptr), "");
+    if (t->whole) sums = cg_at(c, code_sums(t), LLVMBuildShl(c->b, row, cg_i64(c, 2), ""));
+    fetch(t, l.i);
     for (unsigned v = 0; v < mm_vectors(t->t); v++) {
-        LLVMValueRef arg[] = {cg_at_const(c, t->a.scratch, v * MM_PANEL * MM_PLANES * t->t->bytes),
-                              steps,
-                              codes,
-                              t->a.code_stride,
-                              cg_at_const(c, acc, v * t->t->bytes),
-                              t->acc_stride,
-                              sums,
-                              t->whole ? cg_at_const(c, t->alpha, v * t->t->bytes) : NULL};
+        LLVMValueRef arg[MICRO_ARGS] = {cg_at_const(c, t->a.scratch, v * MM_PANEL * MM_PLANES * t->t->bytes),
+                                        steps,
+                                        codes,
+                                        t->a.code_stride,
+                                        cg_at_const(c, acc, v * t->t->bytes),
+                                        t->acc_stride,
+                                        sums,
+                                        t->whole ? cg_at_const(c, t->alpha, v * t->t->bytes) : more};
         group(t, n, arg);
     }
     cg_next(&l, row_slot, LLVMBuildAdd(c->b, row, n, ""));
     cg_loop_end(c, &l);
 }
 
-/* Steps [from, to) of the tile. */
-static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to) {
+/* Steps [from, to) of the tile; finished: their sums are whole. */
+static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to, bool finished) {
     struct cg *c = t->c;
     const struct mm_core *core = t->shape->core;
     LLVMValueRef most = cg_i64(c, MM_PANEL / core->panel_steps * core->panel_steps);
     struct cg_loop l;
     cg_loop_begin(c, &l, from, to, most, "panel");
     LLVMValueRef left = LLVMBuildNSWSub(c->b, to, l.i, "");
-    LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntSLT, left, most, "");
-    LLVMValueRef steps = LLVMBuildSelect(c->b, last, left, most, "");
+    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntSGT, left, most, "");
+    LLVMValueRef steps = LLVMBuildSelect(c->b, more, most, left, "");
+    LLVMValueRef last = finished ? LLVMBuildNot(c->b, more, "") : LLVMConstInt(c->i1, 0, false);
     core->unpack_panel(c, t->shape, &t->a, &(struct mm_panel){t->tile, l.i, steps, t->a.scratch});
-    groups(t, l.i, steps);
+    next_fetch(t, l.i);
+    groups(t, l.i, steps, LLVMBuildICmp(c->b, LLVMIntEQ, l.i, from, ""), last);
     cg_loop_end(c, &l);
 }
 
@@ -307,9 +369,7 @@ static void count_tile(struct cg *c, LLVMValueRef ctx) {
 static void whole(struct tile *t, LLVMValueRef out) {
     t->acc = out;
     t->acc_stride = t->a.acc_stride;
-    each_row(t, clear_row);
-    panels(t, cg_i64(t->c, 0), cg_i64(t->c, (t->shape->K + 3) / 4));
-    each_row(t, finish_row);
+    panels(t, cg_i64(t->c, 0), cg_i64(t->c, (t->shape->K + 3) / 4), true);
 }
 
 /* The same, group after group of columns. */
@@ -322,14 +382,13 @@ static void by_groups(struct tile *t, LLVMValueRef alpha, LLVMValueRef out) {
     t->acc = t->whole ? out : code_sums(t);
     t->acc_stride = t->whole ? t->a.acc_stride : cg_i64(c, IR_TILE);
     t->y = out;
-    each_row(t, clear_row);
-    if (!t->whole) each_row(t, clear_result);
+    each_row(t, clear_result);
     cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, t->shape->K / t->shape->group), cg_i64(c, 1), "columns");
     t->first = LLVMBuildMul(c->b, l.i, cg_i64(c, t->shape->group), "");
     t->alpha = cg_at(c, alpha, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), ""));
     LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, steps), "");
     if (t->whole) each_row(t, note_code_sum);
-    panels(t, from, LLVMBuildAdd(c->b, from, cg_i64(c, steps), ""));
+    panels(t, from, LLVMBuildAdd(c->b, from, cg_i64(c, steps), ""), false);
     if (!t->whole) each_row(t, add_group);
     cg_loop_end(c, &l);
 }
@@ -343,6 +402,10 @@ LLVMValueRef mm_tile_function(struct cg *c, const struct mm_shape *s) {
     t.groups = LLVMBuildUDiv(c->b, up, rows, "");
     t.group_rows = LLVMBuildUDiv(c->b, t.a.n_rows, t.groups, "");
     t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
+    if (mm_streams(c) && !s->core->one_piece) {
+        LLVMValueRef lines = cg_i64(c, (MM_PANEL * step_bytes(&t) + 63) / 64 - 1);
+        t.fetch_lines = LLVMBuildAdd(c->b, LLVMBuildUDiv(c->b, lines, t.groups, ""), cg_i64(c, 1), "");
+    }
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), t.a.n_tiles, cg_i64(c, 1), "tile");
     t.tile = LLVMBuildAdd(c->b, t.a.first, l.i, "");
