@@ -112,6 +112,10 @@ static void partial_sums(const struct attend *a, LLVMValueRef j, uint64_t first,
     struct key_at key = {.key = cache_position(a->k, a->key, a->keys, add(a, j, l.i))};
     for (unsigned p = 0; p < a->at_once; p++)
         key.scale[p] = attend_scale(a, a->key, a->keys, add(a, j, add(a, l.i, i64(a, p))));
+    if (first == 0) {
+        LLVMValueRef later = cache_position(a->k, a->key, a->keys, add(a, j, add(a, l.i, i64(a, ATTEND_AHEAD))));
+        attend_fetch(a, later, a->at_once * ir_state_position_bytes(a->key));
+    }
     score_lanes(a, &key, first, n, acc);
     LLVMValueRef to = cg_at(c, a->partial, mul(a, l.i, 4 * CG_VL / a->at_once));
     for (unsigned h = 0; h < a->block; h++) {
@@ -137,8 +141,6 @@ static LLVMValueRef merged(const struct attend *a, LLVMValueRef partial) {
  * records behind it. */
 static void scores_of(const struct attend *a, LLVMValueRef j, LLVMValueRef to) {
     struct cg *c = a->k->c;
-    LLVMValueRef later = cache_position(a->k, a->key, a->keys, add(a, j, i64(a, ATTEND_AHEAD)));
-    attend_fetch(a, later, CG_VL * ir_state_position_bytes(a->key));
     for (uint64_t first = 0; first < a->d; first += SETUN_SUM_BLOCK) {
         partial_sums(a, j, first, a->d - first < SETUN_SUM_BLOCK ? a->d - first : SETUN_SUM_BLOCK);
         struct cg_loop l;

@@ -16,11 +16,12 @@
 
 /* ---- one test ---- */
 
-void setun_bench_label(const struct setun_bench_test *t, char *label, size_t size) {
-    char prompt[16] = "", predict[16] = "";
+void setun_bench_label(const struct setun_bench_run *r, const struct setun_bench_test *t, char *label, size_t size) {
+    char prompt[16] = "", predict[16] = "", depth[16] = "";
     if (t->prompt > 0) snprintf(prompt, sizeof prompt, "pp%u", t->prompt);
     if (t->predict > 0) snprintf(predict, sizeof predict, "tg%u", t->predict);
-    snprintf(label, size, "%s%s%s", prompt, t->prompt > 0 && t->predict > 0 ? "+" : "", predict);
+    if (r->depth > 0) snprintf(depth, sizeof depth, " @ %u", r->depth);
+    snprintf(label, size, "%s%s%s%s", prompt, t->prompt > 0 && t->predict > 0 ? "+" : "", predict, depth);
 }
 
 uint32_t setun_bench_steps(const struct setun_bench_run *r, const struct setun_bench_test *t) {
@@ -31,16 +32,17 @@ double setun_bench_depth(const struct setun_bench_run *r, const struct setun_ben
     double sum = 0;
     for (uint64_t at = 0; at < t->prompt; at += r->chunk) sum += (double)at;
     sum += (double)t->predict * (t->prompt + (t->predict - 1.0) / 2);
-    return sum / setun_bench_steps(r, t);
+    return r->depth + sum / setun_bench_steps(r, t);
 }
 
 int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t, double *seconds) {
     struct setun_feed f;
     int code = setun_feed_open(&f, &r->native.e, r->chunk, NULL);
     double begin = setun_now();
-    if (code == EXIT_OK && t->prompt > 0) code = setun_feed_tokens(&f, r->tokens, t->prompt, 0, false, NULL, NULL);
+    if (code == EXIT_OK && t->prompt > 0)
+        code = setun_feed_tokens(&f, r->tokens, t->prompt, r->depth, false, NULL, NULL);
     for (uint32_t at = t->prompt; at < t->prompt + t->predict && code == EXIT_OK; at++) {
-        code = setun_feed_tokens(&f, r->tokens + at, 1, at, false, NULL, NULL);
+        code = setun_feed_tokens(&f, r->tokens + at, 1, r->depth + at, false, NULL, NULL);
     }
     *seconds = setun_now() - begin;
     setun_feed_close(&f);
@@ -54,6 +56,7 @@ enum {
     NAME,
     PROMPT,
     PREDICT,
+    DEPTH,
     THREADS,
     RATE,
     DEVIATION,
@@ -76,6 +79,7 @@ static const struct setun_column columns[N_COLUMNS] = {
     [NAME] = {"test", NULL, NULL},
     [PROMPT] = {"prompt", NULL, "%.0f"},
     [PREDICT] = {"predict", NULL, "%.0f"},
+    [DEPTH] = {"depth", NULL, "%.0f"},
     [THREADS] = {"threads", "threads", "%.0f"},
     [RATE] = {"tok_s", NULL, "%.3f"},
     [DEVIATION] = {"tok_s_dev", NULL, "%.3f"},
@@ -125,7 +129,7 @@ static void add_row(struct bench *b, const struct setun_bench_test *t) {
     uint32_t reps = b->run.reps;
     struct reads reads = reads_of(b, t);
     char label[64], shown[64];
-    setun_bench_label(t, label, sizeof label);
+    setun_bench_label(&b->run, t, label, sizeof label);
     double sum = 0, squares = 0, *rate = samples(b, S_RATE);
     for (uint32_t i = 0; i < reps; i++) sum += rate[i];
     for (uint32_t i = 0; i < reps; i++) squares += (rate[i] - sum / reps) * (rate[i] - sum / reps);
@@ -137,6 +141,7 @@ static void add_row(struct bench *b, const struct setun_bench_test *t) {
         [NAME] = {.text = t->name},
         [PROMPT] = {.number = t->prompt},
         [PREDICT] = {.number = t->predict},
+        [DEPTH] = {.number = b->run.depth},
         [THREADS] = {.number = b->run.native.team->n},
         [RATE] = {.number = sum / reps},
         [DEVIATION] = {.number = deviation},
@@ -194,15 +199,22 @@ static int with_test(struct bench *b, const struct setun_bench_test *t) {
     return code;
 }
 
+/* Pages that were never written would all be read from one page of zeros. */
+static void fill_caches(const struct setun_bench_run *r) {
+    const struct setun_engine *e = &r->native.e;
+    if (e->state) memset(e->state, 0, (r->depth + (uint64_t)SETUN_BLOCK - 1) / SETUN_BLOCK * e->block_bytes);
+}
+
 static int with_threads(struct bench *b, const struct setun_level *level, uint32_t threads) {
     struct setun_native_config c = {.model = b->run.model,
                                     .level = level,
                                     .weights = b->app->pack.data,
                                     .copy = b->app->o.copy_weights ? &b->app->pack : NULL,
                                     .threads = threads,
-                                    .context = b->most};
+                                    .context = b->most + b->run.depth};
     int code = b->app->o.kernels ? EXIT_OK : setun_meter_threads(&b->meter, threads);
     if (code == EXIT_OK) code = setun_native_open(&b->run.native, &c);
+    if (code == EXIT_OK) fill_caches(&b->run);
     for (uint32_t i = 0; i < b->n_tests && code == EXIT_OK && !b->table.out.failed; i++) {
         code = learn(&b->run);
         if (code == EXIT_OK) code = with_test(b, &b->tests[i]);
@@ -245,7 +257,7 @@ static int make_room(struct bench *b) {
     b->samples = calloc((size_t)(S_METER + 1) * o->reps + 1, sizeof *b->samples);
     if (!b->tokens || !b->samples) return setun_fail(EXIT_MEMORY, "out of memory");
     for (uint32_t i = 0; i < b->most; i++) b->tokens[i] = (uint32_t)((i * 2654435761ull + 1) % m->vocab);
-    b->run = (struct setun_bench_run){.model = m, .tokens = b->tokens, .reps = o->reps};
+    b->run = (struct setun_bench_run){.model = m, .tokens = b->tokens, .reps = o->reps, .depth = o->bench_depth};
     b->run.chunk = o->chunk && o->chunk < m->max_rows ? o->chunk : m->max_rows;
     return setun_watch_open(&b->run.watch, m);
 }
@@ -255,8 +267,11 @@ static int open_bench(struct bench *b) {
     const struct setun_model *m = b->app->model;
     int code = list_tests(b);
     if (code != EXIT_OK) return code;
-    if (b->most > m->context) {
-        setun_say("note: %u tokens are more than the %u that the model was made for", b->most, m->context);
+    uint64_t most = (uint64_t)b->most + o->bench_depth;
+    if (most > UINT32_MAX) return setun_fail(EXIT_USAGE, "more tokens than can be counted");
+    if (most > m->context) {
+        setun_say("note: %llu tokens are more than the %u that the model was made for", (unsigned long long)most,
+                  m->context);
     }
     if (o->thread_list.n == 0 && !setun_ids_push(&o->thread_list, setun_default_threads(m->ternary_bytes))) {
         return setun_fail(EXIT_MEMORY, "out of memory");

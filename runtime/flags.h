@@ -29,6 +29,7 @@ struct setun_opts {
     struct setun_ids tokens, thread_list;
     struct setun_texts stop, texts, vars;
     uint32_t predict, threads, context, window, chunk; /* threads, context, chunk: 0 is the default */
+    uint32_t bench_depth;
     struct setun_ids bench_prompt, bench_predict, bench_pairs;
     uint32_t reps;
     const char *format, *vectors;

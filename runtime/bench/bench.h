@@ -104,11 +104,11 @@ struct setun_bench_run {
     struct setun_native native;
     struct setun_watch watch;
     const uint32_t *tokens;
-    uint32_t chunk, reps; /* chunk: rows of a step of the prompt */
+    uint32_t chunk, reps, depth; /* chunk: rows of a step of the prompt; depth: positions in front of it */
 };
 
-/* "pp512", "tg128", "pp512+tg128" */
-void setun_bench_label(const struct setun_bench_test *t, char *label, size_t size);
+/* "pp512", "tg128", "pp512+tg128", "tg128 @ 4096" */
+void setun_bench_label(const struct setun_bench_run *r, const struct setun_bench_test *t, char *label, size_t size);
 /* The whole of a test once. */
 int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t, double *seconds);
 uint32_t setun_bench_steps(const struct setun_bench_run *r, const struct setun_bench_test *t);

@@ -53,22 +53,33 @@ double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *
 
 /* ---- the table ---- */
 
-enum { TEST, NAME, PROMPT, PREDICT, THREADS, KERNEL, LINE, RUNS, MS, SHARE, SHARE_MD, BYTES, MB, GB_S, N_COLUMNS };
+enum {
+    TEST,
+    NAME,
+    PROMPT,
+    PREDICT,
+    DEPTH,
+    THREADS,
+    KERNEL,
+    LINE,
+    RUNS,
+    MS,
+    SHARE,
+    SHARE_MD,
+    BYTES,
+    MB,
+    GB_S,
+    N_COLUMNS
+};
 
 const struct setun_column setun_kernel_columns[] = {
-    [TEST] = {NULL, "test", NULL},
-    [NAME] = {"test", NULL, NULL},
-    [PROMPT] = {"prompt", NULL, "%.0f"},
-    [PREDICT] = {"predict", NULL, "%.0f"},
-    [THREADS] = {"threads", "threads", "%.0f"},
-    [KERNEL] = {"kernel", "kernel", NULL},
-    [LINE] = {"line", "line", "%.0f"},
-    [RUNS] = {"runs", "runs", "%.0f"},
-    [MS] = {"ms", "ms", "%.5f"},
-    [SHARE] = {"share", NULL, "%.4f"},
-    [SHARE_MD] = {NULL, "share", "%.1f %%"},
-    [BYTES] = {"bytes", NULL, "%.0f"},
-    [MB] = {NULL, "MB", "%.2f"},
+    [TEST] = {NULL, "test", NULL},         [NAME] = {"test", NULL, NULL},
+    [PROMPT] = {"prompt", NULL, "%.0f"},   [PREDICT] = {"predict", NULL, "%.0f"},
+    [DEPTH] = {"depth", NULL, "%.0f"},     [THREADS] = {"threads", "threads", "%.0f"},
+    [KERNEL] = {"kernel", "kernel", NULL}, [LINE] = {"line", "line", "%.0f"},
+    [RUNS] = {"runs", "runs", "%.0f"},     [MS] = {"ms", "ms", "%.5f"},
+    [SHARE] = {"share", NULL, "%.4f"},     [SHARE_MD] = {NULL, "share", "%.1f %%"},
+    [BYTES] = {"bytes", NULL, "%.0f"},     [MB] = {NULL, "MB", "%.2f"},
     [GB_S] = {"gb_s", "GB/s", "%.2f"},
 };
 const uint32_t setun_kernel_n_columns = N_COLUMNS;
@@ -81,7 +92,7 @@ struct line {
 static void add_row(const struct setun_bench_run *r, const struct setun_bench_test *t, struct setun_table *table,
                     const struct line *l, double step) {
     char label[64];
-    setun_bench_label(t, label, sizeof label);
+    setun_bench_label(r, t, label, sizeof label);
     double share = step > 0 ? l->seconds / step : NAN;
     bool reads = l->bytes > 0 && l->seconds > 0;
     struct setun_cell cells[N_COLUMNS] = {
@@ -89,6 +100,7 @@ static void add_row(const struct setun_bench_run *r, const struct setun_bench_te
         [NAME] = {.text = t->name},
         [PROMPT] = {.number = t->prompt},
         [PREDICT] = {.number = t->predict},
+        [DEPTH] = {.number = r->depth},
         [THREADS] = {.number = r->native.team->n},
         [KERNEL] = {.text = l->name},
         [LINE] = {.number = l->line},
