@@ -38,6 +38,8 @@ double setun_bench_depth(const struct setun_bench_run *r, const struct setun_ben
 int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t, double *seconds) {
     struct setun_feed f;
     int code = setun_feed_open(&f, &r->native.e, r->chunk, NULL);
+    const struct setun_step *s = &r->native.team->step;
+    uint64_t skipped = s->skipped_bytes;
     double begin = setun_now();
     if (code == EXIT_OK && t->prompt > 0)
         code = setun_feed_tokens(&f, r->tokens, t->prompt, r->depth, false, NULL, NULL);
@@ -45,6 +47,7 @@ int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t
         code = setun_feed_tokens(&f, r->tokens + at, 1, r->depth + at, false, NULL, NULL);
     }
     *seconds = setun_now() - begin;
+    r->skipped = (double)(s->skipped_bytes - skipped);
     setun_feed_close(&f);
     return code;
 }
@@ -116,13 +119,14 @@ struct reads {
     double ternary, all;
 };
 
-/* Weights are read once a step, and what the caches hold of earlier positions too.  The watch has seen a step of one
- * row. */
+/* Weights are read once a step, and what the caches hold of earlier positions too; columns of weights that the last
+ * repetition skipped are not.  The watch has seen a step of one row. */
 static struct reads reads_of(const struct bench *b, const struct setun_bench_test *t) {
     const struct setun_model *m = b->run.model;
-    double steps = setun_bench_steps(&b->run, t) / ((double)t->prompt + t->predict);
+    double tokens = (double)t->prompt + t->predict, steps = setun_bench_steps(&b->run, t) / tokens;
+    double skipped = b->run.skipped / tokens;
     double bytes = setun_watch_bytes(&b->run.watch, m, setun_bench_depth(&b->run, t));
-    return (struct reads){.ternary = steps * (double)m->ternary_bytes, .all = steps * bytes};
+    return (struct reads){.ternary = steps * (double)m->ternary_bytes - skipped, .all = steps * bytes - skipped};
 }
 
 static void add_row(struct bench *b, const struct setun_bench_test *t) {
@@ -205,6 +209,12 @@ static void fill_caches(const struct setun_bench_run *r) {
     if (e->state) memset(e->state, 0, (r->depth + (uint64_t)SETUN_BLOCK - 1) / SETUN_BLOCK * e->block_bytes);
 }
 
+/* As setun_step.active has it. */
+static uint32_t active_of(float share) {
+    double scaled = (double)share * 4294967296.0;
+    return scaled < 1 ? (uint32_t)(share > 0) : scaled < UINT32_MAX ? (uint32_t)scaled : UINT32_MAX;
+}
+
 static int with_threads(struct bench *b, const struct setun_level *level, uint32_t threads) {
     struct setun_native_config c = {.model = b->run.model,
                                     .level = level,
@@ -215,6 +225,7 @@ static int with_threads(struct bench *b, const struct setun_level *level, uint32
     int code = b->app->o.kernels ? EXIT_OK : setun_meter_threads(&b->meter, threads);
     if (code == EXIT_OK) code = setun_native_open(&b->run.native, &c);
     if (code == EXIT_OK) fill_caches(&b->run);
+    if (code == EXIT_OK) b->run.native.team->step.active = active_of(b->app->o.active);
     for (uint32_t i = 0; i < b->n_tests && code == EXIT_OK && !b->table.out.failed; i++) {
         code = learn(&b->run);
         if (code == EXIT_OK) code = with_test(b, &b->tests[i]);
@@ -303,9 +314,11 @@ int setun_bench(struct setun_app *app, const struct setun_level *level) {
         code = with_threads(&b, level, setun_threads(app->o.thread_list.at[i]));
     }
     uint64_t cache = b.meter.cache;
+    double skipped = b.run.skipped;
     close_bench(&b);
     int closed = setun_table_close(&b.table, code == EXIT_OK);
     if (code == EXIT_OK && closed == EXIT_OK) {
+        if (app->o.active > 0 && skipped == 0) setun_say("note: no columns were skipped");
         setun_say("model %s, level %s", app->model->name, level->name);
         if (app->model->ternary_bytes < cache) {
             setun_say("note: the ternary weights fit the cache of %llu MiB, so the share says little",

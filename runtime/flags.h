@@ -33,6 +33,7 @@ struct setun_opts {
     struct setun_ids bench_prompt, bench_predict, bench_pairs;
     uint32_t reps;
     const char *format, *vectors;
+    float active;
     float temp, top_p, min_p, repeat_penalty;
     uint32_t top_k, repeat_last;
     uint64_t seed;

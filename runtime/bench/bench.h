@@ -71,22 +71,25 @@ double setun_median(double *values, uint32_t n); /* sorts; NaN if there are none
 
 /* ---- kernels (kernels.c) ---- */
 
-/* Time and runs of each kernel, added up while it is attached to an engine. */
+/* Time, runs and bytes of weights not read of each kernel, added up while it is attached to an engine. */
 struct setun_kernel_time {
-    double seconds;
+    double seconds, skipped;
     uint32_t runs;
 };
 struct setun_watch {
     struct setun_kernel_time *at; /* one a kernel of the model */
     uint32_t n;
-    double last;
+    const struct setun_step *step; /* of the engine */
+    double last;                   /* when the kernel before ended, and what was skipped by then */
+    uint64_t last_skipped;
 };
 
 int setun_watch_open(struct setun_watch *w, const struct setun_model *m);
 void setun_watch_clear(struct setun_watch *w);
 void setun_watch_on(struct setun_watch *w, struct setun_native *n);
 void setun_watch_off(struct setun_native *n);
-/* Bytes that a kernel's runs have read: of weights, and of caches, of which `positions` were seen each time. */
+/* Bytes that a kernel's runs read where nothing is skipped: of weights, and of caches, of which `positions` were seen
+ * each time. */
 double setun_watch_kernel(const struct setun_watch *w, const struct setun_model *m, uint32_t kernel, double positions);
 /* The same of all kernels. */
 double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions);
@@ -105,6 +108,7 @@ struct setun_bench_run {
     struct setun_watch watch;
     const uint32_t *tokens;
     uint32_t chunk, reps, depth; /* chunk: rows of a step of the prompt; depth: positions in front of it */
+    double skipped;              /* bytes that the last setun_bench_once did not read */
 };
 
 /* "pp512", "tg128", "pp512+tg128", "tg128 @ 4096" */

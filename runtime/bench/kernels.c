@@ -28,14 +28,20 @@ static void on_kernel(void *arg, uint32_t kernel, uint32_t layer) {
     struct setun_watch *w = arg;
     (void)layer;
     double now = setun_now();
+    uint64_t skipped = w->step->skipped_bytes;
     if (kernel < w->n) {
         w->at[kernel].seconds += now - w->last;
+        w->at[kernel].skipped += (double)(skipped - w->last_skipped);
         w->at[kernel].runs++;
     }
     w->last = now;
+    w->last_skipped = skipped;
 }
 
-void setun_watch_on(struct setun_watch *w, struct setun_native *n) { setun_native_watch(n, on_kernel, w); }
+void setun_watch_on(struct setun_watch *w, struct setun_native *n) {
+    w->step = &n->team->step;
+    setun_native_watch(n, on_kernel, w);
+}
 
 void setun_watch_off(struct setun_native *n) { setun_native_watch(n, NULL, NULL); }
 
@@ -129,14 +135,14 @@ static void add_rows(const struct setun_bench_run *r, const struct setun_bench_t
                          .line = k->line ? (double)k->line : NAN,
                          .runs = runs,
                          .seconds = setun_median(seconds + (uint64_t)i * r->reps, r->reps) / steps,
-                         .bytes = setun_watch_kernel(&r->watch, r->model, i, depth) / steps};
+                         .bytes = (setun_watch_kernel(&r->watch, r->model, i, depth) - r->watch.at[i].skipped) / steps};
         add_row(r, t, table, &l, whole);
     }
     struct line all = {.name = "a step",
                        .line = NAN,
                        .runs = 1,
                        .seconds = whole,
-                       .bytes = setun_watch_bytes(&r->watch, r->model, depth) / steps};
+                       .bytes = (setun_watch_bytes(&r->watch, r->model, depth) - r->skipped) / steps};
     add_row(r, t, table, &all, whole);
 }
 

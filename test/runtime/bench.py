@@ -2,6 +2,7 @@
 
     bench.py table JSON CSV MD     three runs of `-p 20,100 -n 10 --pg 8,4 -t 1`
     bench.py kernels JSON CSV MD   three runs of `--kernels -p 20,100 -n 10 -t 2`
+    bench.py active JSON           `--active 0.25 -p 20 -n 10`
     bench.py energy EXE FOLDER     runs it beside counters that go up by 3 joules a second
 """
 import csv
@@ -13,7 +14,8 @@ import sys
 import threading
 import time
 
-ROWS, WEIGHTS, STATE = 64, 1200, 8  # of a step; bytes read by a step's head; bytes that a position keeps
+# Rows of a step; bytes of a step's head, and of them skipped by a step of one row; bytes that a position keeps.
+ROWS, WEIGHTS, SKIPPED, STATE = 64, 1200, 100, 8
 TESTS = [("pp", 20, 0), ("pp", 100, 0), ("tg", 0, 10), ("pg", 8, 4)]
 
 
@@ -37,12 +39,13 @@ def forms(paths):
     return from_json, from_csv, md
 
 
-def bytes_of(prompt, predict):
+def bytes_of(prompt, predict, skipped=SKIPPED):
     """What a token reads: the head once a step, and what earlier positions keep."""
     starts = range(0, prompt, ROWS)
     steps = len(starts) + predict
     kept = sum(starts) + sum(prompt + i for i in range(predict))
-    return (steps * WEIGHTS + kept * STATE) / (prompt + predict), steps * WEIGHTS / (prompt + predict)
+    weights = steps * WEIGHTS - skipped * (predict + (prompt % ROWS == 1))
+    return (weights + kept * STATE) / (prompt + predict), weights / (prompt + predict)
 
 
 def table(paths):
@@ -74,8 +77,17 @@ def kernels(paths):
         steps = -(-step["prompt"] // ROWS) + step["predict"]
         every *= (step["prompt"] + step["predict"]) / steps
         expect(f"bytes {body['bytes']}, of a step {every}",
-               head["bytes"] == WEIGHTS and abs(step["bytes"] - every) <= 0.51 and abs(body["bytes"] + WEIGHTS - every) <= 0.51)
+               head["bytes"] == (WEIGHTS - SKIPPED if step["predict"] else WEIGHTS) and
+               abs(step["bytes"] - every) <= 0.51 and abs(body["bytes"] + head["bytes"] - every) <= 0.51)
         expect("runs", body["runs"] == head["runs"] == step["runs"] == 1)
+
+
+def active(paths):
+    with open(paths[0], encoding="utf-8") as f:
+        prompt, predict = json.load(f)
+    expect(f"many rows skip nothing: {prompt}", prompt["ternary_bytes_token"] == WEIGHTS / 20)
+    every, ternary = bytes_of(0, 10, WEIGHTS * 3 // 4)
+    expect(f"a quarter: {predict}", (predict["bytes_token"], predict["ternary_bytes_token"]) == (every, ternary))
 
 
 ZONES = {  # microjoules a second; only the first two are to be added up
@@ -117,4 +129,4 @@ def energy(exe, folder):
 if sys.argv[1] == "energy":
     energy(*sys.argv[2:])
 else:
-    {"table": table, "kernels": kernels}[sys.argv[1]](sys.argv[2:])
+    {"table": table, "kernels": kernels, "active": active}[sys.argv[1]](sys.argv[2:])
