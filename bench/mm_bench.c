@@ -179,6 +179,19 @@ static void many_rows(struct work *w, int threads, mm_fn *mm, const struct cg_le
            peak[0] / run[0]);
 }
 
+/* A few tiles, thousands of products a byte: passes of a millisecond, the best of many of each in turn, which other
+ * programs on the machine leave alone. */
+static void many_rows_alone(struct work *w, mm_fn *mm, const struct cg_level *level, int64_t n_tiles, int64_t rows) {
+    double macs = (double)n_tiles * IR_TILE * K * (double)rows, run = 1, peak = 1, end = now() + 0.5;
+    for (int i = 0; i < PASSES || now() < end; i++) {
+        double p = peak_pass(w, 1, level, macs), r = pass(w, 1, mm, rows);
+        if (p < peak) peak = p;
+        if (r < run) run = r;
+    }
+    printf("%d rows, %d tiles, best passes: dot %.0f Gmac/s, core %.0f, share %.2f\n", (int)rows, (int)n_tiles,
+           macs / peak * 1e-9, macs / run * 1e-9, peak / run);
+}
+
 static const struct cg_level *level_named(const char *name) {
     uint32_t have = x86_host_features();
     for (unsigned i = 0; i < x86_n_levels; i++)
@@ -247,6 +260,9 @@ int main(int argc, char **argv) {
     }
     printf("%s, %s, K %d, %.0f MB\n", s.core->name, c.level->name, K, (double)bytes * 1e-6);
     cached(w, mm);
+    split(w, 1, n_tiles < 4 ? n_tiles : 4);
+    for (int64_t rows = 2; rows <= MAX_ROWS && !s.core->whole_share; rows *= 2)
+        many_rows_alone(w, mm, c.level, w[0].n_tiles, rows);
     for (int threads = 1; threads <= MAX_THREADS; threads++) {
         split(w, threads, n_tiles);
         one_row(w, threads, mm, (double)bytes);
