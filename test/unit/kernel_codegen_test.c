@@ -2,7 +2,9 @@
  * kernel_codegen_test.c -- programs as machine code against the interpreter, bit for bit: fused and unfused, at every
  * level of this machine, with 1, 2 and 3 threads, rows of several sequences in chunks, some of them live.  Then threads
  * take turns: between two barriers one runs after the other, in changing order, so that one that reads too early or
- * writes too late is found every time; and barriers are counted: one row meets once a kernel.
+ * writes too late is found every time; and barriers are counted: one row meets once a kernel.  In some of these steps
+ * each thread begins with memory as it was at the barrier, and no two may change the same byte: what one writes, no
+ * other reads or writes before they meet.
  *
  * Programs are one text with holes: lengths that are multiples of nothing and lengths that are, caches, windows, rope
  * pairings, activations.  With a file as argument: that program (IR text) instead.
@@ -22,6 +24,12 @@
 
 /* ---- a team of threads around one step ---- */
 
+/* Memory that all threads see: as it was at the barrier, and with what the turns so far have changed. */
+struct region {
+    uint8_t *at, *before, *after;
+    uint64_t n;
+};
+
 struct team {
     struct setun_step step; /* first: the barrier gets its address */
     pthread_barrier_t barrier;
@@ -33,6 +41,10 @@ struct team {
     uint32_t phase, place;
     pthread_mutex_t lock;
     pthread_cond_t moved;
+    /* Taking turns, each with memory of its own: arena and state. */
+    bool apart;
+    struct region regions[2];
+    uint32_t clashes; /* bytes that two threads changed between two barriers */
 };
 
 struct member {
@@ -46,15 +58,41 @@ static uint32_t whose_turn(const struct team *t) {
     return t->phase % 2 ? (from + t->place) % n : (n - 1 - t->place + from) % n;
 }
 
+static void begin_apart(struct team *t) {
+    for (size_t i = 0; i < COUNT_OF(t->regions); i++) {
+        struct region *r = &t->regions[i];
+        if (t->place == 0) {
+            memcpy(r->before, r->at, r->n);
+            memcpy(r->after, r->at, r->n);
+        } else {
+            memcpy(r->at, r->before, r->n);
+        }
+    }
+}
+
+static void end_apart(struct team *t) {
+    for (size_t i = 0; i < COUNT_OF(t->regions); i++) {
+        struct region *r = &t->regions[i];
+        for (uint64_t b = 0; b < r->n; b++) {
+            if (r->at[b] == r->before[b]) continue;
+            t->clashes += r->after[b] != r->before[b];
+            r->after[b] = r->at[b];
+        }
+        if (t->place + 1 == t->threads) memcpy(r->at, r->after, r->n);
+    }
+}
+
 static void await_turn(struct team *t, uint32_t tid, uint32_t phase) {
     pthread_mutex_lock(&t->lock);
     while (t->phase != phase || whose_turn(t) != tid) pthread_cond_wait(&t->moved, &t->lock);
+    if (t->apart) begin_apart(t);
     pthread_mutex_unlock(&t->lock);
 }
 
 static uint32_t end_turn(struct team *t) {
     pthread_mutex_lock(&t->lock);
     uint32_t next = t->phase + 1;
+    if (t->apart) end_apart(t);
     if (++t->place == t->threads) {
         t->place = 0;
         t->phase++;
@@ -102,7 +140,7 @@ static void run_team(struct team *t) {
 
 /* ---- one program ---- */
 
-enum { SLOTS = 2, POSITIONS = 192, MAX_STEPS = 400 };
+enum { SLOTS = 2, POSITIONS = 192, MAX_STEPS = 400, APART = 5 };
 
 struct job {
     struct diag *d;
@@ -221,24 +259,35 @@ static bool run_code(struct job *j, const struct setun_model *model, const struc
         .barrier = wait_all,
         .trace = turns ? count_kernel : NULL,
     };
+    uint64_t sizes[] = {model->arena_bytes, slot_stride * SLOTS};
+    uint8_t *region[] = {t.step.arena, t.step.state};
+    for (int i = 0; i < 2; i++) t.regions[i] = (struct region){region[i], lines(sizes[i]), lines(sizes[i]), sizes[i]};
     poison(t.step.arena, model->arena_bytes);
     poison(t.step.scratch, stride * threads);
     poison(t.step.state, slot_stride * SLOTS);
     bool ok = true;
+    uint32_t n_apart = 0;
     for (uint32_t s = 0, at = 0, done = 0; ok && s < j->n_steps; at = j->step_end[s++]) {
+        t.apart = turns && n_apart < APART && (j->step_end[s] - at == 1 || s % 8 == 0);
+        n_apart += t.apart;
         run_step(&t, j->rows + at, j->step_end[s] - at);
+        ok = EXPECT(t.clashes == 0);
         if (j->expect_bad) {
-            ok = EXPECT(t.step.bad == 1) && EXPECT(t.step.bad_layer == IR_NO_LAYER) &&
+            ok = ok && EXPECT(t.step.bad == 1) && EXPECT(t.step.bad_layer == IR_NO_LAYER) &&
                  EXPECT(threads > 1 || t.step.bad_pos == j->rows[0].pos) &&
                  EXPECT_STR(model->kernels[t.step.bad_kernel].name, j->expect_bad);
             break;
         }
-        ok = EXPECT(t.step.bad == 0) && compare(j, model, &t, level->name, form, s, done);
+        ok = ok && EXPECT(t.step.bad == 0) && compare(j, model, &t, level->name, form, s, done);
         /* The trace has a barrier of its own behind each kernel. */
         if (turns && t.step.n_rows == 1) ok = ok && EXPECT(t.kernels > 0) && EXPECT(t.barriers == 2 * t.kernels);
         done += t.step.n_live;
     }
     free(t.step.shared);
+    for (int i = 0; i < 2; i++) {
+        free(t.regions[i].before);
+        free(t.regions[i].after);
+    }
     free(t.step.arena);
     free(t.step.state);
     free(t.step.scratch);
