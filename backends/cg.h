@@ -56,6 +56,9 @@ struct cg {
     VEC(struct setun_kernel) kernels;
     uint64_t arena_bytes, logits_offset, logits_stride, out_elems;
     const char *out_name;
+    LLVMValueRef all, some; /* of the level: what may follow a screened step; NULL: no screen */
+    uint64_t screen_bytes;
+    uint32_t head_kernel;
 };
 
 /* ---- the LLVM module (object.c) ---- */

@@ -4,14 +4,16 @@
  *   global weights | stack: layer 0: its weights | layer 1: ... | next stack ... | DATA_TAIL zero bytes
  *
  * Each tensor starts at a multiple of 64.  Ternary: tiles of 64 rows, then the scales.  Real matrices that rows are
- * taken from (embed, dot): rows as stored.  Every other real weight (gains, biases): one vector of floats.
- * docs/formats.md draws the layouts.  Which stack a class belongs to is the first part of its name.
+ * taken from (embed, dot): rows as stored, and behind those of a screened head its int8 rows (codec/screen.h).  Every
+ * other real weight (gains, biases): one vector of floats.  docs/formats.md draws the layouts.  Which stack a class
+ * belongs to is the first part of its name.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/core.h"
 #include "base/check.h"
+#include "codec/screen.h"
 #include "ir/num.h"
 
 /* A unit of 64 output rows may read whole vectors of scales and biases: the last ones too. */
@@ -69,6 +71,15 @@ static uint64_t scale_bytes(const struct setun_tensor *t) {
     return t->n_scales == 1 ? ALIGN : up(4 * (uint64_t)t->n_scales, 4 * IR_LANES);
 }
 
+static bool is_screened(const struct ir_module *m, const struct ir_weight *w) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next(op))
+            if (op->weight == w && op->code == IR_OP_dot && ir_attr_get(op, IR_ATTR_screen)) return true;
+    return false;
+}
+
+static uint64_t screen_tiles(const struct setun_tensor *t) { return (rows_of(t) + SCREEN_ROWS - 1) / SCREEN_ROWS; }
+
 static void place_tensor(struct data_plan *p, const struct ir_module *m, const struct ir_weight *w) {
     struct setun_tensor *t = &p->tensor[w->id];
     *t = (struct setun_tensor){.offset = p->bytes, .store = w->store, .layers = w->layers, .rank = w->rank};
@@ -79,6 +90,9 @@ static void place_tensor(struct data_plan *p, const struct ir_module *m, const s
     p->bytes += up(body_bytes(t), ALIGN);
     t->scale_offset = p->bytes;
     if (t->n_scales) p->bytes += up(scale_bytes(t), ALIGN);
+    if (!is_screened(m, w)) return;
+    t->screen_offset = p->bytes;
+    p->bytes += screen_tiles(t) * screen_tile_bytes(cols_of(t));
 }
 
 /* All weights of first's stack: one layer of them gives the stride of all. */
@@ -257,11 +271,26 @@ static bool write_floats(struct writer *w, const struct ir_weight *weight, const
     return true;
 }
 
+/* Row by row a second time: 16 of them make a tile. */
+static bool write_screen(struct writer *w, const struct ir_weight *weight, const struct setun_tensor *t) {
+    uint64_t cols = cols_of(t), rows = rows_of(t);
+    if (!t->screen_offset) return true;
+    if (!fill(w, t->screen_offset)) return false;
+    for (uint64_t row = 0; row < rows; row += SCREEN_ROWS) {
+        uint64_t n = rows - row < SCREEN_ROWS ? rows - row : SCREEN_ROWS;
+        if (!w->from->raw(w->from->self, weight, 0, row, n, w->in)) return false;
+        ir_widen(weight->store, w->in, n * cols, w->floats);
+        screen_pack_tile(w->floats, n, cols, w->packed);
+        if (!put(w, w->packed, screen_tile_bytes(cols))) return false;
+    }
+    return true;
+}
+
 static bool write_tensor(struct writer *w, const struct ir_weight *weight, uint32_t layer) {
     const struct setun_tensor *t = &w->plan->tensor[weight->id];
     uint64_t shift = layer * t->layer_stride;
     if (!fill(w, t->offset + shift)) return false;
-    if (t->layout == SETUN_LAYOUT_RAW) return write_raw(w, weight, t, layer);
+    if (t->layout == SETUN_LAYOUT_RAW) return write_raw(w, weight, t, layer) && write_screen(w, weight, t);
     if (t->layout == SETUN_LAYOUT_F32) return write_floats(w, weight, t, layer);
     return write_trits(w, weight, t, layer) && fill(w, t->scale_offset + shift) && write_scales(w, weight, t, layer);
 }
@@ -301,6 +330,7 @@ static uint64_t buffer_bytes(const struct data_plan *p) {
         uint64_t need = 4 * cols_of(t);
         if (t->layout == SETUN_LAYOUT_RAW) need = raw_row_bytes(t);
         if (is_trits(t)) need = trits_bytes(t);
+        if (t->screen_offset && need < 4 * SCREEN_ROWS * cols_of(t) + 4096) need = 4 * SCREEN_ROWS * cols_of(t) + 4096;
         if (need > most) most = need;
         if (4 * (uint64_t)t->n_scales > most) most = 4 * (uint64_t)t->n_scales;
     }

@@ -121,21 +121,29 @@ static LLVMValueRef kernel_table(struct cg *c) {
     return table(c, rows, c->kernels.n, "kernels");
 }
 
-static LLVMValueRef level_table(struct cg *c, const struct levels *s, LLVMValueRef *step) {
+/* Functions of a level: struct setun_level. */
+struct entry {
+    LLVMValueRef step, all, some;
+};
+
+static LLVMValueRef level_table(struct cg *c, const struct levels *s, const struct entry *entry) {
     LLVMValueRef rows[MAX_LEVELS];
     for (unsigned i = 0; i < s->n; i++) {
-        LLVMValueRef f[] = {text_of(c, s->at[i]->name), cg_i32(c, s->at[i]->needs), cg_i32(c, 0), step[i]};
+        const struct entry *e = &entry[i];
+        LLVMValueRef none = LLVMConstNull(c->ptr);
+        LLVMValueRef f[] = {text_of(c, s->at[i]->name), cg_i32(c, s->at[i]->needs), cg_i32(c, 0), e->step,
+                            e->all ? e->all : none,     e->some ? e->some : none};
         rows[i] = record(c, f, COUNT_OF(f), sizeof(struct setun_level));
     }
     return table(c, rows, s->n, "levels");
 }
 
-static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step, uint64_t pack_id) {
+static void emit_model(struct cg *c, const struct levels *s, const struct entry *entry, uint64_t pack_id) {
     const char *compiler = arena_printf(c->arena, "setun %s, LLVM %s", SETUN_VERSION, backend_llvm_version());
     LLVMValueRef f[] = {
         cg_i32(c, SETUN_ABI),
         cg_i32(c, s->n),
-        level_table(c, s, step),
+        level_table(c, s, entry),
         text_of(c, c->ir->name ? c->ir->name : ""),
         text_of(c, compiler),
         cg_i32(c, c->ir->vocab),
@@ -157,6 +165,9 @@ static void emit_model(struct cg *c, const struct levels *s, LLVMValueRef *step,
         cg_i32(c, 0),
         cg_i64(c, c->shared_bytes),
         cg_i64(c, c->shared_per_position),
+        cg_i64(c, c->screen_bytes),
+        cg_i32(c, c->head_kernel),
+        cg_i32(c, 0),
     };
     LLVMValueRef v = record(c, f, COUNT_OF(f), sizeof(struct setun_model));
     LLVMValueRef g = LLVMAddGlobal(c->module, LLVMTypeOf(v), "setun_model");
@@ -176,13 +187,15 @@ bool backend_schedule(struct diag *d, const char *levels, struct schedule *s) {
 
 /* ---- the door ---- */
 
-static bool emit_steps(struct cg *c, const struct levels *s, LLVMValueRef *step) {
+static bool emit_steps(struct cg *c, const struct levels *s, struct entry *entry) {
     for (unsigned i = 0; i < s->n; i++) {
         size_t before = c->kernels.n;
         c->level = s->at[i];
         c->kernels.n = 0;
-        step[i] = cg_emit_step(c);
-        if (!step[i]) return false;
+        entry[i].step = cg_emit_step(c);
+        if (!entry[i].step) return false;
+        entry[i].all = c->all;
+        entry[i].some = c->some;
         if (i && c->kernels.n != before) BUG("level '%s' numbers its kernels differently", c->level->name);
     }
     return true;
@@ -192,15 +205,15 @@ bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_p
                   const struct backend_options *opt, uint64_t pack_id, const char *object_path) {
     struct arena *a = arena_new();
     struct levels levels = {.n = 0};
-    LLVMValueRef step[MAX_LEVELS];
+    struct entry entry[MAX_LEVELS];
     struct cg c;
     bool ok = levels_of(d, a, opt->levels, &levels);
     if (ok) {
         cg_open(&c, d, a, opt, m->name ? m->name : "model");
         c.ir = m;
         c.plan = plan;
-        ok = emit_steps(&c, &levels, step);
-        if (ok) emit_model(&c, &levels, step, pack_id);
+        ok = emit_steps(&c, &levels, entry);
+        if (ok) emit_model(&c, &levels, entry, pack_id);
         ok = ok && cg_write_object(&c, object_path);
         cg_close(&c);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backends/kern.h"
+#include "backends/screen.h"
 
 /* ---- values ---- */
 
@@ -265,6 +266,16 @@ void kern_function(struct cg *c, const char *name, struct cg_kernel *out) {
     out->fn = cg_function(c, name, out->type, true);
 }
 
+/* Of a head that may be screened. */
+static void two_forms(struct kern *k, const struct ir_op *dot) {
+    struct cg_if s;
+    cg_if_begin(k->c, &s, screen_wanted(k));
+    screen_emit(k, dot);
+    cg_else(k->c, &s);
+    strands_emit(k);
+    cg_if_end(k->c, &s);
+}
+
 void cg_emit_kernel(struct cg *c, const struct ir_op *kernel, uint32_t id, struct cg_kernel *out) {
     struct cg_place back = cg_place_save(c);
     *out = (struct cg_kernel){0};
@@ -275,8 +286,12 @@ void cg_emit_kernel(struct cg *c, const struct ir_op *kernel, uint32_t id, struc
     if (has_stage(kernel, IR_STAGE_ROWS)) {
         rows_emit(&k, IR_STAGE_ROWS);
     } else {
+        const struct ir_op *dot = screen_dot(kernel);
         if (has_stage(kernel, IR_STAGE_PROLOGUE)) prologue(&k);
-        strands_emit(&k);
+        if (dot)
+            two_forms(&k, dot);
+        else
+            strands_emit(&k);
     }
     LLVMBuildRetVoid(c->b);
     cg_place_restore(c, back);

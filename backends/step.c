@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backends/core.h"
+#include "backends/screen.h"
 #include "backends/vec.h"
 #include "ir/interp.h"
 
@@ -157,15 +158,18 @@ static void check_row(struct kern *k, const struct ir_val *x, LLVMValueRef m) {
     kern_bad_if(k, LLVMBuildICmp(c->b, LLVMIntUGE, top, cg_i32(c, 0x7f800000), ""), row.info);
 }
 
-static void emit_check(struct cg *c, const struct ir_op *op, uint32_t id, struct cg_kernel *out) {
+/* skips: there is nothing to look at if intervals were asked for. */
+static void emit_check(struct cg *c, const struct ir_op *op, uint32_t id, bool skips, struct cg_kernel *out) {
     struct cg_place back = cg_place_save(c);
     *out = (struct cg_kernel){0};
-    kern_function(c, arena_printf(c->arena, "emit.%s", ir_name_attr(op, IR_ATTR_name)), out);
+    const char *name = ir_name_attr(op, IR_ATTR_name);
+    kern_function(c, arena_printf(c->arena, skips ? "emit.unless.screened.%s" : "emit.%s", name), out);
     cg_lines_begin(c, kern_name(c, op, ":"), kern_line(op));
     struct kern k = kern_begin(c, op, id, out);
     LLVMValueRef from, to;
     struct cg_loop l;
     kern_share(&k, k.n[op->in[0]->type.rows], &from, &to);
+    if (skips) to = LLVMBuildSelect(c->b, screen_wanted(&k), from, to, "");
     cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "row");
     check_row(&k, op->in[0], l.i);
     cg_loop_end(c, &l);
@@ -340,6 +344,12 @@ static void build_body(struct body *b) {
     }
 }
 
+/* The kernel that can give intervals of what an emit looks at, or NULL. */
+static const struct ir_op *screened_kernel(const struct ir_op *emit) {
+    const struct ir_op *def = kern_root(emit->in[0])->def;
+    return def && screen_dot(def) ? def : NULL;
+}
+
 static void emit_kernels(struct step *s, const struct ir_func *f) {
     struct cg *c = s->c;
     for (const struct ir_op *op = f->body->first; op; op = op->next) {
@@ -350,7 +360,7 @@ static void emit_kernels(struct step *s, const struct ir_func *f) {
         if (op->code == IR_OP_kernel)
             cg_emit_kernel(c, op, e->id, &e->kernel);
         else
-            emit_check(c, op, e->id, &e->kernel);
+            emit_check(c, op, e->id, screened_kernel(op) != NULL, &e->kernel);
     }
 }
 
@@ -388,6 +398,39 @@ static bool reached(const struct ir_func *entry, const struct ir_func *f) {
     return false;
 }
 
+/* void f(ptr ctx, i32 tid): a kernel of the entry, and if all logits are wanted, the look at them. */
+static LLVMValueRef afterwards(struct step *s, const char *name, const struct cg_kernel *kernel,
+                               const struct cg_kernel *check) {
+    struct cg *c = s->c;
+    LLVMTypeRef type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->i32}, 2, false);
+    LLVMValueRef fn = cg_function(c, name, type, false), ctx = LLVMGetParam(fn, 0), tid = LLVMGetParam(fn, 1);
+    LLVMValueRef args[] = {ctx, tid, cg_i32(c, IR_NO_LAYER)};
+    LLVMBuildCall2(c->b, kernel->type, kernel->fn, args, 3, "");
+    if (check) {
+        barrier(c, ctx, tid);
+        LLVMBuildCall2(c->b, check->type, check->fn, args, 3, "");
+    }
+    LLVMBuildRetVoid(c->b);
+    return fn;
+}
+
+/* What a screened step may be followed by. */
+static void emit_screened(struct step *s, const struct ir_func *entry) {
+    struct cg *c = s->c;
+    const struct ir_op *emit = ir_emitted(entry), *kernel = emit ? screened_kernel(emit) : NULL;
+    c->all = c->some = NULL;
+    if (!kernel) return;
+    struct cg_kernel all = {0}, some = {0}, check;
+    uint32_t id = emitted_for(s, kernel)->id;
+    screen_all(c, kernel, id, &all);
+    screen_some(c, kernel, id, &some);
+    emit_check(c, emit, emitted_for(s, emit)->id, false, &check);
+    c->all = afterwards(s, "all", &all, &check);
+    c->some = afterwards(s, "some", &some, NULL);
+    c->screen_bytes = screen_bytes(screen_dot(kernel)->weight);
+    c->head_kernel = id;
+}
+
 LLVMValueRef cg_emit_step(struct cg *c) {
     struct step s = {.c = c};
     build_after(&s);
@@ -405,5 +448,6 @@ LLVMValueRef cg_emit_step(struct cg *c) {
     b.arena = cg_ctx(c, b.ctx, c->ptr, offsetof(struct setun_step, arena));
     build_body(&b);
     LLVMBuildRetVoid(c->b);
+    emit_screened(&s, entry_of(c->ir));
     return fn;
 }

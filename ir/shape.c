@@ -9,6 +9,7 @@
 
 #include "ir/ir.h"
 #include "ir/kernel.h"
+#include "ir/weights.h"
 
 struct shape {
     struct diag *d;
@@ -149,7 +150,11 @@ static bool shape_rescale(const struct shape *s) {
 }
 
 static bool shape_dot(const struct shape *s) {
-    if (!is_real(s->op->weight)) return broken(s, "1", "the weight is real");
+    const struct ir_weight *w = s->op->weight;
+    const char *screen = ir_name_attr(s->op, IR_ATTR_screen);
+    if (!is_real(w)) return broken(s, "1", "the weight is real");
+    if (screen && (strcmp(screen, "int8") != 0 || w->rank != 2 || w->layers || ir_store_block(w->store) != 1))
+        return broken(s, "4", "screen is int8, of a matrix of floats that belongs to no stack");
     return contract(s, IR_F32_E);
 }
 

@@ -10,11 +10,15 @@
 #include "ir/kernel.h"
 #include "ir/schedule.h"
 
+/* Which heads get a screen. */
+enum pass_head { HEAD_AUTO, HEAD_SCREENED, HEAD_FULL };
+
 struct pass_ctx {
     struct diag *diag;
     struct arena *arena;             /* scratch of the pass; the IR itself lies in the module's arena */
     const struct schedule *schedule; /* NULL: cores stay as the text has them */
     const char *print_after;         /* name of a pass, "all", or NULL: prints the module to stderr */
+    enum pass_head head;
 };
 
 typedef bool pass_fn(struct pass_ctx *cx, struct ir_module *m); /* true if the module changed */

@@ -57,6 +57,13 @@ struct setun_step {
     uint32_t active, pad;
     /* Of all threads, for parts of one kernel: zero at first; what a kernel counts there it sets back to zero. */
     uint8_t *shared;
+    /* Not 0: of a single live row, if the model has a screen, a step gives intervals of the logits (struct
+     * setun_screen) and no logits.  Afterwards, with the arena as the step left it, the level's `all` gives the logits
+     * after all, and `some` those of n_ids tokens, into `exact`. */
+    uint32_t screen;
+    uint32_t n_ids;
+    const uint32_t *ids;
+    float *exact;
 };
 
 typedef void setun_step_fn(struct setun_step *, uint32_t tid);
@@ -77,6 +84,7 @@ struct setun_level {
     uint32_t needs;
     uint32_t pad;
     setun_step_fn *step;
+    setun_step_fn *all, *some; /* logits after a screened step; NULL: the model has no screen */
 };
 
 enum setun_elem { SETUN_F32, SETUN_I8, SETUN_I32 };
@@ -124,6 +132,19 @@ struct setun_model {
     uint32_t out_elems, pad;             /* of one row of it: vocab for logits */
     uint64_t shared_bytes;               /* of all threads, plus ... */
     uint64_t shared_bytes_per_position;  /* ... this times the positions */
+    uint64_t screen_bytes;               /* read by a screened step in the place of the head's own; 0: no screen */
+    uint32_t head_kernel, pad2;          /* with a screen: the kernel whose bytes those are */
+};
+
+/*
+ * What a screened step leaves where the logits of three rows would be: of token i, a lower and an upper end, low[i] <=
+ * logit <= high[i]; of SETUN_SCREEN_UNIT tokens, the largest of each.  All of them are infinite where a logit might not
+ * be finite.  docs/numerics.md, "The screen".
+ */
+enum { SETUN_SCREEN_UNIT = 64 };
+struct setun_screen {
+    float *low, *high;           /* rows 0 and 1, [vocab] */
+    float *unit_low, *unit_high; /* row 2, [(vocab + 63) / 64] each */
 };
 
 /* The symbol that the generated object defines and the runtime reads. */
@@ -198,6 +219,7 @@ struct setun_tensor {
     uint32_t layers, rank;
     uint32_t dim[4];
     uint32_t n_scales, group; /* group: columns that share a scale; 0: one a matrix or a row */
+    uint64_t screen_offset;   /* of the int8 rows of a head, tiles of 16 rows; 0: none */
 };
 
 /*
@@ -350,14 +372,15 @@ _Static_assert(offsetof(struct setun_step, unpacked_tiles) == 112, "abi");
 _Static_assert(offsetof(struct setun_step, tick) == 120, "abi");
 _Static_assert(offsetof(struct setun_step, active) == 136, "abi");
 _Static_assert(offsetof(struct setun_step, shared) == 144, "abi");
-_Static_assert(sizeof(struct setun_step) == 152, "abi");
-_Static_assert(sizeof(struct setun_level) == 24, "abi");
+_Static_assert(offsetof(struct setun_step, screen) == 152, "abi");
+_Static_assert(sizeof(struct setun_step) == 176, "abi");
+_Static_assert(sizeof(struct setun_level) == 40, "abi");
 _Static_assert(sizeof(struct setun_value) == 32, "abi");
 _Static_assert(sizeof(struct setun_kernel) == 48, "abi");
-_Static_assert(sizeof(struct setun_model) == 160, "abi");
+_Static_assert(sizeof(struct setun_model) == 176, "abi");
 _Static_assert(sizeof(struct setun_pack) == 56 + 16 * SETUN_N_SECTIONS, "abi");
 _Static_assert(sizeof(struct setun_footer) == 64, "abi");
-_Static_assert(sizeof(struct setun_tensor) == 72, "abi");
+_Static_assert(sizeof(struct setun_tensor) == 80, "abi");
 _Static_assert(sizeof(struct setun_tok_step) == 24, "abi");
 _Static_assert(sizeof(struct setun_tok) == 48 + 32 + 1024 + 40 + 8, "abi");
 _Static_assert(sizeof(struct setun_chat) == 16 + 16 + 24 + 128, "abi");

@@ -168,6 +168,7 @@ static int tensors(struct setun_out *out, const struct setun_app *app) {
                          ULL(t[i].offset));
         if (t[i].layers > 1) setun_out_printf(out, " + %llu", ULL(t[i].layer_stride));
         if (t[i].n_scales > 0) setun_out_printf(out, ", %u scales at %llu", t[i].n_scales, ULL(t[i].scale_offset));
+        if (t[i].screen_offset > 0) setun_out_printf(out, ", int8 rows of a screen at %llu", ULL(t[i].screen_offset));
         if (t[i].group > 0) setun_out_printf(out, ", one for %u columns", t[i].group);
         setun_out_printf(out, "\n");
     }

@@ -8,6 +8,7 @@
 #ifndef SETUN_RUNTIME_ENGINE_H
 #define SETUN_RUNTIME_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/abi.h"
@@ -41,6 +42,14 @@ struct setun_engine {
     uint8_t *state;       /* of slot 0, in blocks of SETUN_BLOCK positions; NULL: it cannot be had */
     uint64_t block_bytes;
     struct setun_origin origin;
+    /* A head that can be screened (docs/cores.md): screen asks the next steps for intervals, where one row is live. */
+    bool can_screen, screen;
+    bool screened; /* the last step left intervals in `intervals` and nothing in `out` */
+    struct setun_screen intervals;
+    /* After such a step, exit codes: the logits of n tokens; all logits, in `out` as if the step had not been screened.
+     */
+    int (*some)(struct setun_engine *e, const uint32_t *ids, uint32_t n, float *logits);
+    int (*all)(struct setun_engine *e);
 };
 
 /* ---- the engine of the generated code ---- */
@@ -59,7 +68,7 @@ struct setun_native {
     struct setun_engine e; /* must be first */
     const struct setun_model *model;
     struct setun_team *team;
-    setun_step_fn *fn;
+    const struct setun_level *level;
     uint32_t *live;
     struct setun_trace *trace; /* NULL: none */
     setun_watch_fn *watch;     /* NULL: nobody */

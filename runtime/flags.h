@@ -38,7 +38,7 @@ struct setun_opts {
     uint32_t top_k, repeat_last;
     uint64_t seed;
     bool has_tokens; /* --tokens was given, maybe empty */
-    bool ignore_eos, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
+    bool ignore_eos, full_head, echo, ids, special, no_bos, prompt_cache_ro, quiet, help;
     bool similarity, kernels, copy_weights;
     bool chat, model, ir, tensors, licenses, verify;
 };

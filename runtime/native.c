@@ -77,7 +77,17 @@ static int take_memory(struct setun_native *n, const struct setun_native_config 
 
 static void run_step(void *arg, uint32_t tid) {
     struct setun_native *n = arg;
-    n->fn(&n->team->step, tid);
+    n->level->step(&n->team->step, tid);
+}
+
+static void run_all(void *arg, uint32_t tid) {
+    struct setun_native *n = arg;
+    n->level->all(&n->team->step, tid);
+}
+
+static void run_some(void *arg, uint32_t tid) {
+    struct setun_native *n = arg;
+    n->level->some(&n->team->step, tid);
 }
 
 static void on_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
@@ -96,6 +106,14 @@ void setun_native_watch(struct setun_native *n, setun_watch_fn *fn, void *arg) {
     n->team->step.tick = fn ? on_tick : NULL;
 }
 
+static int finite(const struct setun_native *n) {
+    const struct setun_step *s = &n->team->step;
+    if (!s->bad) return EXIT_OK;
+    const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";
+    return setun_fail(EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'", s->bad_pos,
+                      s->bad_layer, kernel);
+}
+
 static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t count) {
     struct setun_native *n = (struct setun_native *)e;
     struct setun_step *s = &n->team->step;
@@ -107,22 +125,49 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
     }
     s->bad = 0;
     e->n_live = s->n_live;
+    s->screen = e->screen && e->can_screen;
+    e->screened = s->screen && s->n_live == 1;
     if (n->watch) n->watch(n->watch_arg, SETUN_STEP_BEGINS, 0);
     setun_team_run(n->team, run_step, n);
-    if (s->bad) {
-        const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";
-        return setun_fail(EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'", s->bad_pos,
-                          s->bad_layer, kernel);
-    }
-    if (!n->trace) return EXIT_OK;
+    int code = finite(n);
+    if (code != EXIT_OK || !n->trace) return code;
     n->trace->step++;
     return n->trace->out.failed;
+}
+
+static int all(struct setun_engine *e) {
+    struct setun_native *n = (struct setun_native *)e;
+    e->screened = false;
+    setun_team_run(n->team, run_all, n);
+    return finite(n);
+}
+
+static int some(struct setun_engine *e, const uint32_t *ids, uint32_t count, float *logits) {
+    struct setun_native *n = (struct setun_native *)e;
+    struct setun_step *s = &n->team->step;
+    s->ids = ids;
+    s->n_ids = count;
+    s->exact = logits;
+    setun_team_run(n->team, run_some, n);
+    return EXIT_OK;
+}
+
+/* A trace is of values, so it is of logits. */
+static void open_screen(struct setun_native *n) {
+    struct setun_engine *e = &n->e;
+    uint8_t *at = (uint8_t *)n->memory + n->model->logits_offset;
+    uint64_t stride = n->model->logits_stride, units = ((uint64_t)e->vocab + SETUN_SCREEN_UNIT - 1) / SETUN_SCREEN_UNIT;
+    e->can_screen = n->level->all && n->level->some && !n->trace;
+    if (!e->can_screen) return;
+    float *unit = (float *)(at + 2 * stride);
+    e->intervals = (struct setun_screen){
+        .low = (float *)at, .high = (float *)(at + stride), .unit_low = unit, .unit_high = unit + units};
 }
 
 int setun_native_open(struct setun_native *n, const struct setun_native_config *c) {
     const struct setun_model *m = c->model;
     struct layout l = {0};
-    *n = (struct setun_native){.model = m, .fn = c->level->step, .trace = c->trace};
+    *n = (struct setun_native){.model = m, .level = c->level, .trace = c->trace};
     int code = take_memory(n, c, &l);
     if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads);
     if (code == EXIT_OK && c->copy) code = setun_weights_copy_open(&n->copy, c->copy, n->team, n->bytes);
@@ -147,6 +192,8 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                  .max_rows = m->max_rows,
                                  .out = (const float *)(at + m->logits_offset),
                                  .stride = m->logits_stride / sizeof(float),
+                                 .some = some,
+                                 .all = all,
                                  .out_elems = m->out_elems,
                                  .out_name = m->out_name,
                                  .state = at + l.state,
@@ -156,6 +203,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                                     .weights = c->weights_hash,
                                                     .code = setun_hash(m->compiler, strlen(m->compiler)) ^
                                                             (uint64_t)SETUN_CONTRACT << 32 ^ SETUN_ABI}}};
+    open_screen(n);
     return EXIT_OK;
 }
 

@@ -88,7 +88,8 @@ static bool check_tensor(const struct setun_tensor *t, uint32_t i, uint32_t n, u
     }
     uint64_t last;
     uint32_t layers = t->layers > 0 ? t->layers : 1;
-    if (!setun_mul(&last, t->layer_stride, layers - 1) || !setun_add(&last, last, t->offset) || last > data_bytes) {
+    if (!setun_mul(&last, t->layer_stride, layers - 1) || !setun_add(&last, last, t->offset) || last > data_bytes ||
+        t->screen_offset > data_bytes) {
         return wrong(why, size, "tensor %u lies outside the data", i);
     }
     if (t->rank > 4) return wrong(why, size, "tensor %u has rank %u", i, t->rank);

@@ -3,7 +3,7 @@
  *
  * A candidate is one 64-bit key: the logit, mapped so that unsigned order is float order, above the complement
  * of the id.  Larger keys come first, ties go to the lower id, and no two keys are equal; so selecting and sorting
- * never look at floats.
+ * never look at floats.  Candidates that intervals leave (candidates.c) go the same way.
  */
 #include "runtime/sampler.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/scalar.h"
+#include "runtime/sampler_impl.h"
 
 bool setun_sampler_open(struct setun_sampler *s, const struct setun_sampling *set, uint32_t vocab) {
     *s = (struct setun_sampler){.set = *set, .vocab = vocab};
@@ -19,7 +19,10 @@ bool setun_sampler_open(struct setun_sampler *s, const struct setun_sampling *se
     s->key = calloc(vocab, sizeof *s->key);
     s->swap = calloc(vocab, sizeof *s->swap);
     s->seen = calloc(vocab / 8 + 1, 1);
-    if (s->logit && s->key && s->swap && s->seen) return true;
+    if (setun_sampling_screens(set, vocab)) s->most = vocab / SETUN_MOST_CANDIDATES;
+    s->id = calloc(s->most + 1, sizeof *s->id);
+    s->exact = calloc(s->most + 1, sizeof *s->exact);
+    if (s->logit && s->key && s->swap && s->seen && s->id && s->exact) return true;
     setun_sampler_close(s);
     return false;
 }
@@ -29,30 +32,12 @@ void setun_sampler_close(struct setun_sampler *s) {
     free(s->key);
     free(s->swap);
     free(s->seen);
+    free(s->id);
+    free(s->exact);
     *s = (struct setun_sampler){0};
 }
 
-/* ---- keys ---- */
-
-static inline uint64_t key_of(float logit, uint32_t id) {
-    uint32_t u = setun_bits(logit + 0.0f); /* -0 and +0 are one value */
-    u ^= u >> 31 ? 0xffffffffu : 0x80000000u;
-    return (uint64_t)u << 32 | (uint32_t)~id;
-}
-
-static inline uint32_t id_of(uint64_t key) { return ~(uint32_t)key; }
-
-/* Sifts key[at] down in a heap of n whose smallest key is on top. */
-static void sift(uint64_t *key, uint32_t at, uint32_t n) {
-    uint64_t moving = key[at];
-    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && key[child + 1] < key[child]) child++;
-        if (moving <= key[child]) break;
-        key[at] = key[child];
-        at = child;
-    }
-    key[at] = moving;
-}
+/* ---- keys (the rest: sampler_impl.h) ---- */
 
 /* Sorts a short list, largest first. */
 static void sort_short(uint64_t *key, uint32_t n) {
@@ -116,20 +101,14 @@ static uint32_t greedy(const float *logit, uint32_t n) {
     return best;
 }
 
-/* The k largest into key[0..k), in no order: a heap of k, its smallest on top. */
-static uint32_t take_top_k(struct setun_sampler *s, uint32_t k) {
-    uint64_t *key = s->key;
-    if (k == 0 || k >= s->vocab) {
-        for (uint32_t i = 0; i < s->vocab; i++) key[i] = key_of(s->logit[i], i);
-        return s->vocab;
-    }
-    for (uint32_t i = 0; i < k; i++) key[i] = key_of(s->logit[i], i);
-    for (uint32_t i = k / 2; i-- > 0;) sift(key, i, k);
-    for (uint32_t i = k; i < s->vocab; i++) {
-        uint64_t c = key_of(s->logit[i], i);
-        if (c <= key[0]) continue;
-        key[0] = c;
-        sift(key, 0, k);
+/* The k largest of the first n keys to the front, in no order: a heap of k, its smallest on top. */
+static uint32_t keep_top_k(uint64_t *key, uint32_t n, uint32_t k) {
+    if (k == 0 || k >= n) return n;
+    for (uint32_t i = k / 2; i-- > 0;) setun_sift(key, i, k);
+    for (uint32_t i = k; i < n; i++) {
+        if (key[i] <= key[0]) continue;
+        key[0] = key[i];
+        setun_sift(key, 0, k);
     }
     return k;
 }
@@ -138,13 +117,13 @@ static uint32_t keep_min_p(struct setun_sampler *s, uint32_t n, float max) {
     float floor = __builtin_fmaf(s->set.temp, setun_log(s->set.min_p), max);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (s->logit[id_of(s->key[i])] >= floor) s->key[kept++] = s->key[i];
+        if (s->logit[setun_key_id(s->key[i])] >= floor) s->key[kept++] = s->key[i];
     }
     return kept;
 }
 
 static float weight(const struct setun_sampler *s, uint32_t i, float max) {
-    return setun_exp((s->logit[id_of(s->key[i])] - max) / s->set.temp);
+    return setun_exp((s->logit[setun_key_id(s->key[i])] - max) / s->set.temp);
 }
 
 static uint32_t keep_top_p(struct setun_sampler *s, uint32_t n, float max) {
@@ -166,22 +145,12 @@ static uint32_t keep_top_p(struct setun_sampler *s, uint32_t n, float max) {
     return n;
 }
 
-/* Gumbel noise of one token at one position. */
-static inline float gumbel(uint64_t seed, uint32_t position, uint32_t id) {
-    uint64_t z = seed + 0x9E3779B97F4A7C15u * (((uint64_t)position << 32) + id + 1);
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    float u = ((float)(uint32_t)(z >> 41) + 0.5f) * 0x1p-23f;
-    return -setun_log(-setun_log(u));
-}
-
 static uint32_t draw(const struct setun_sampler *s, uint32_t n, uint32_t position) {
     uint32_t best = 0;
     float most = 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = id_of(s->key[i]);
-        float v = s->logit[id] / s->set.temp + gumbel(s->set.seed, position, id);
+        uint32_t id = setun_key_id(s->key[i]);
+        float v = s->logit[id] / s->set.temp + setun_gumbel(s->set.seed, position, id);
         if (i == 0 || v > most || (v == most && id < best)) {
             most = v;
             best = id;
@@ -190,19 +159,39 @@ static uint32_t draw(const struct setun_sampler *s, uint32_t n, uint32_t positio
     return best;
 }
 
-uint32_t setun_sample(struct setun_sampler *s, const float *logits, const uint32_t *history, uint64_t n,
-                      uint32_t position) {
+/* top-k, min-p, top-p and the draw, of n keys. */
+static uint32_t choose(struct setun_sampler *s, uint32_t n, float max, uint32_t position) {
     const struct setun_sampling *set = &s->set;
-    bool penalty = set->repeat_penalty != 1.0f && set->repeat_last > 0;
-    if (set->temp == 0 && !penalty) return greedy(logits, s->vocab);
-    memcpy(s->logit, logits, s->vocab * sizeof *logits);
-    if (penalty) penalise(s, history, n);
-    if (set->temp == 0) return greedy(s->logit, s->vocab);
-    float max = s->logit[greedy(s->logit, s->vocab)];
-    uint32_t kept = take_top_k(s, set->top_k);
+    uint32_t kept = keep_top_k(s->key, n, set->top_k);
     if (set->min_p >= FLT_MIN) kept = keep_min_p(s, kept, max);
     if (set->top_p < 1.0f) kept = keep_top_p(s, kept, max);
     return draw(s, kept, position);
+}
+
+uint32_t setun_sample(struct setun_sampler *s, const float *logits, const uint32_t *history, uint64_t n,
+                      uint32_t position) {
+    const struct setun_sampling *set = &s->set;
+    bool penalty = setun_penalty(set);
+    if (set->temp == 0 && !penalty) return greedy(logits, s->vocab);
+    memcpy(s->logit, logits, s->vocab * sizeof *logits);
+    if (penalty) penalise(s, history, n);
+    uint32_t best = greedy(s->logit, s->vocab);
+    if (set->temp == 0) return best;
+    for (uint32_t i = 0; i < s->vocab; i++) s->key[i] = setun_key(s->logit[i], i);
+    return choose(s, s->vocab, s->logit[best], position);
+}
+
+uint32_t setun_sample_among(struct setun_sampler *s, uint32_t candidates, const uint32_t *history, uint64_t n,
+                            uint32_t position) {
+    for (uint32_t i = 0; i < candidates; i++) s->logit[s->id[i]] = s->exact[i];
+    if (setun_penalty(&s->set)) penalise(s, history, n); /* what others have there is never read */
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < candidates; i++) {
+        s->key[i] = setun_key(s->logit[s->id[i]], s->id[i]);
+        if (s->key[i] > best) best = s->key[i];
+    }
+    uint32_t id = setun_key_id(best);
+    return s->set.temp == 0 ? id : choose(s, candidates, s->logit[id], position);
 }
 
 double setun_loss(const float *logits, uint32_t vocab, uint32_t target) {

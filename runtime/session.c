@@ -19,7 +19,10 @@ int setun_session_open(struct setun_session *s, struct setun_engine *e, const st
     if (code == EXIT_OK) code = setun_feed_open(&s->feed, e, o->chunk, logits);
     if (code != EXIT_OK) return code;
     s->ids = calloc(s->room, sizeof *s->ids);
-    if (s->ids && setun_sampler_open(&s->sampler, &sampling, e->out_elems)) return EXIT_OK;
+    if (s->ids && setun_sampler_open(&s->sampler, &sampling, e->out_elems)) {
+        e->screen = e->can_screen && !logits && !o->full_head && s->sampler.most > 0;
+        return EXIT_OK;
+    }
     return setun_fail(EXIT_MEMORY, "out of memory");
 }
 
@@ -62,14 +65,36 @@ static bool is_end(const struct setun_session *s, uint32_t id) {
     return setun_tok_is_eos(s->t, id);
 }
 
+/* The next token, from logits or, where the last step left intervals, from those of the tokens that they leave. */
+static int next_token(struct setun_session *s, uint32_t *id) {
+    struct setun_engine *e = s->e;
+    if (e->screened) {
+        uint32_t n = setun_sample_candidates(&s->sampler, &e->intervals, s->ids, s->n, s->n - 1);
+        bool few = n <= s->sampler.most;
+        int code = few ? e->some(e, s->sampler.id, n, s->sampler.exact) : e->all(e);
+        if (code != EXIT_OK) return code;
+        s->screened++;
+        s->whole += !few;
+        s->candidates += few ? n : 0;
+        if (few) {
+            *id = setun_sample_among(&s->sampler, n, s->ids, s->n, s->n - 1);
+            return EXIT_OK;
+        }
+    }
+    const float *logits = e->out + (uint64_t)(e->n_live - 1) * e->stride;
+    *id = setun_sample(&s->sampler, logits, s->ids, s->n, s->n - 1);
+    return EXIT_OK;
+}
+
 int setun_session_generate(struct setun_session *s, uint32_t limit) {
     const struct setun_engine *e = s->e;
     s->generated = s->steps = 0;
     s->ending = SETUN_END_LIMIT;
     int code = EXIT_OK;
     while (s->generated < limit) {
-        const float *logits = e->out + (uint64_t)(e->n_live - 1) * e->stride;
-        uint32_t id = setun_sample(&s->sampler, logits, s->ids, s->n, s->n - 1);
+        uint32_t id = 0;
+        code = next_token(s, &id);
+        if (code != EXIT_OK) break;
         bool end = is_end(s, id);
         if (!end || s->o->ids) setun_printer_token(&s->printer, id);
         if (s->generated++ == 0) s->first = setun_now();

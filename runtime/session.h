@@ -31,6 +31,9 @@ struct setun_session {
     /* of the last text */
     uint32_t generated, steps; /* tokens, and how many of them were fed */
     enum setun_ending ending;
+    /* Of all texts: tokens drawn by way of intervals, of them those that needed all logits, and candidates of the rest.
+     */
+    uint64_t screened, whole, candidates;
     double first, end; /* when its first token came, and when it was over */
 };
 

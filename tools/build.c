@@ -21,6 +21,7 @@ struct build_args {
     const char *out, *linker, *print_after;
     enum ir_core core; /* IR_N_CORES: by rule */
     bool print_schedule;
+    enum pass_head head;
     enum emit_kind emit;
 };
 
@@ -34,6 +35,7 @@ static const struct option options[] = {{"weights", required_argument, NULL, 'w'
                                         {"core", required_argument, NULL, 'k'},
                                         {"print-schedule", no_argument, NULL, 'S'},
                                         {"emit", required_argument, NULL, 'e'},
+                                        {"head", required_argument, NULL, 'a'},
                                         {"linker", required_argument, NULL, 'l'},
                                         {"count", no_argument, NULL, 'n'},
                                         {"rows", required_argument, NULL, 'r'},
@@ -72,6 +74,16 @@ static int find_core(const char *word, enum ir_core *core) {
     return command_usage("build", "--core takes %sor auto, not '%s'", text, word);
 }
 
+static int find_head(const char *word, enum pass_head *head) {
+    static const char *const names[] = {"auto", "screened", "full"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(word, names[i])) {
+            *head = (enum pass_head)i;
+            return EXIT_OK;
+        }
+    return command_usage("build", "--head takes auto, screened or full, not '%s'", word);
+}
+
 static int find_pass(const char *word, const char **name) {
     *name = word;
     if (!strcmp(word, "all") || pass_find(word)) return EXIT_OK;
@@ -92,6 +104,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'k': code = find_core(optarg, &b->core); break;
         case 'S': b->print_schedule = true; break;
         case 'e': code = find_emit(optarg, &b->emit); break;
+        case 'a': code = find_head(optarg, &b->head); break;
         case 'l': b->linker = optarg; break;
         case 'n': b->backend.count = true; break;
         case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
@@ -190,7 +203,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     struct ir_module *m = c->front.module;
     struct schedule schedule;
     struct pass_ctx fusing = {
-        .diag = cx->diag, .arena = cx->arena, .schedule = &schedule, .print_after = b->print_after};
+        .diag = cx->diag, .arena = cx->arena, .schedule = &schedule, .print_after = b->print_after, .head = b->head};
     struct data_plan plan;
     struct buf text[3] = {{0}, {0}, {0}};
     if (b->out && !compile_may_write(cx, &b->model, c, b->out)) return false;

@@ -73,10 +73,14 @@ static LLVMValueRef look16_64(struct cg *c, const uint8_t table[64], LLVMValueRe
     return LLVMBuildSelect(c->b, high[1], b, a, "");
 }
 
+static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildAdd(c->b, acc, cg_intrinsic(c, x86_word(c, "sum2"), NULL, 0, (LLVMValueRef[]){a, b}, 2), "");
+}
+
 /* ---- levels ---- */
 
 #define DOT4    .dot = dot4
-#define DOT2    .dot = dot2, .widen = sum2
+#define DOT2    .dot = dot2, .widen = sum2, .pair = pair2
 #define LOOK64  .lookup64 = look64
 #define LOOK16  .lookup64 = look16_64
 #define V4_VNNI (SETUN_F_V3 | SETUN_F_V4 | SETUN_F_AVX512VNNI)

@@ -44,7 +44,7 @@ static bool flat(const struct trial *t) {
 /* Runs a pass on m whose text is *text; checks all that a pass promises. */
 static bool check_pass(struct trial *t, struct ir_module *m, const struct pass *p, const char **text, unsigned *changed,
                        struct check_stats *st) {
-    struct pass_ctx cx = {.diag = t->d, .arena = t->a};
+    struct pass_ctx cx = {.diag = t->d, .arena = t->a, .head = HEAD_SCREENED};
     bool says = p->run(&cx, m);
     if (diag_errors(t->d) || !ir_verify(t->d, m, p->name)) return trial_failed(t, p->name, "breaks a rule");
     const char *after = trial_text(t->a, m);

@@ -135,13 +135,13 @@ def chat_section(broken):
 
 def tensors(broken):
     names = [b"embed", b"body.wq"]
-    at = 72 * len(names)
+    at = 80 * len(names)
     out = b""
     place = at
     for i, name in enumerate(names):
         stride = 0xFFFFFFFFFFFFFFFF if broken == "tensor" else 1024
-        out += struct.pack("<3Q12I", i * 4096, stride, 8192, place, len(name), i * 2, 1 - i if i == 0 else 0, 4 * i, 2,
-                           300, 16, 0, 0, i, 0)
+        out += struct.pack("<3Q12IQ", i * 4096, stride, 8192, place, len(name), i * 2, 1 - i if i == 0 else 0, 4 * i, 2,
+                           300, 16, 0, 0, i, 0, 0)
         place += len(name)
     return out + b"".join(names)
 

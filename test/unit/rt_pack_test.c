@@ -118,8 +118,8 @@ static void tensors(void) {
     struct {
         struct setun_tensor t[2];
         char names[16];
-    } s = {.t = {{.name = 144, .name_bytes = 5, .layers = 0, .rank = 2, .offset = 0},
-                 {.name = 149, .name_bytes = 11, .layers = 4, .layer_stride = 100, .offset = 64, .rank = 1}}};
+    } s = {.t = {{.name = 160, .name_bytes = 5, .layers = 0, .rank = 2, .offset = 0},
+                 {.name = 165, .name_bytes = 11, .layers = 4, .layer_stride = 100, .offset = 64, .rank = 1}}};
     char why[256];
     uint32_t n;
     EXPECT(setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why) && n == 2);
@@ -129,11 +129,15 @@ static void tensors(void) {
     s.t[1].layer_stride = 1000;
     EXPECT(!setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
     s.t[1].layer_stride = 100;
+    s.t[0].screen_offset = 1001;
+    EXPECT(!setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
+    s.t[0].screen_offset = 1000;
+    EXPECT(setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
     s.t[1].name_bytes = 12;
     EXPECT(!setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
-    s.t[0].name = 143;
+    s.t[0].name = 159;
     EXPECT(!setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
-    s.t[0].name = 72 * 1000;
+    s.t[0].name = 80 * 1000;
     EXPECT(!setun_tensors_check(&s, sizeof s, 1000, &n, why, sizeof why));
 }
 
