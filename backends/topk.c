@@ -11,11 +11,8 @@
  *
  * gives t << 32 | last: element i is kept if its key is above t, or is t and i <= last.  Reads x up to a multiple
  * of 32.
- *
- * Short blocks are not searched: the rank of each element is the number of those that come before it, counted without
- * a branch.
  */
-#include "backends/vec.h"
+#include "backends/topk.h"
 
 enum {
     LANES = 64,   /* halves that are counted together */
@@ -48,11 +45,18 @@ static LLVMValueRef iota(struct cg *c, unsigned n) {
 
 static LLVMValueRef to_i32(struct cg *c, LLVMValueRef i64) { return LLVMBuildTrunc(c->b, i64, c->i32, ""); }
 
+/* Where masks have registers of their own, adding a 1 that is not known to be one keeps LLVM from making a vector of
+ * the mask: an addition under a mask is less. */
+LLVMValueRef topk_one(struct cg *c, LLVMValueRef n) {
+    if (!(c->level->needs & SETUN_F_V4)) return cg_i32(c, 1);
+    return cg_intrinsic(c, "llvm.umin", &c->i32, 1, (LLVMValueRef[]){n, cg_i32(c, 1)}, 2);
+}
+
 /* ---- one row: what the passes share ---- */
 
 /* A row of keys.  upper: upper halves with the top bit turned, so that signed comparisons order them. */
 struct row {
-    LLVMValueRef x, n, one; /* one: 1 as i32, see count_above */
+    LLVMValueRef x, n, one; /* one: see topk_one */
     LLVMValueRef upper, lower, from;
 };
 
@@ -126,8 +130,6 @@ static struct halves split_lower(struct cg *c, const struct row *r, LLVMValueRef
 
 /*
  * Number of halves above `below`, i32.  A lane counts at most IR_MAX_K / LANES; 4 lanes together fit 16 bits.
- * Where masks have registers of their own, adding a 1 that is not known to be one keeps LLVM from making a vector of
- * the mask: an addition under a mask is less.
  */
 static LLVMValueRef count_above(struct cg *c, const struct row *r, struct halves h, LLVMValueRef below) {
     LLVMTypeRef type = half_type(c, LANES), sum = LLVMVectorType(c->i32, LANES / 4);
@@ -239,8 +241,7 @@ static void build(struct cg *c, const char *name, LLVMTypeRef type) {
     r.from = half_at(c, r.lower, size);
     LLVMValueRef k = to_i32(c, LLVMGetParam(fn, 2)), n = to_i32(c, r.n), window = cg_i32(c, WINDOW);
     LLVMValueRef last = LLVMBuildSub(c->b, n, cg_i32(c, 1), "");
-    r.one = cg_i32(c, 1);
-    if (c->level->needs & SETUN_F_V4) r.one = cg_intrinsic(c, "llvm.umin", &c->i32, 1, (LLVMValueRef[]){n, r.one}, 2);
+    r.one = topk_one(c, n);
     LLVMValueRef high = LLVMBuildAdd(c->b, split_upper(c, &r), cg_i32(c, 1), "");
     LLVMValueRef far = LLVMBuildICmp(c->b, LLVMIntSGT, high, window, "");
     LLVMValueRef guess = LLVMBuildSelect(c->b, far, LLVMBuildSub(c->b, high, window, ""),
@@ -263,12 +264,6 @@ LLVMValueRef topk_function(struct cg *c, LLVMTypeRef *type) {
     return LLVMGetNamedFunction(c->module, full);
 }
 
-static LLVMValueRef find(struct cg *c, LLVMValueRef x, uint64_t n, uint64_t k, LLVMValueRef room) {
-    LLVMTypeRef type;
-    LLVMValueRef fn = topk_function(c, &type);
-    return LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){x, cg_i64(c, n), cg_i64(c, k), room}, 4, "");
-}
-
 uint64_t topk_room(uint64_t n) {
     uint64_t size = (n + LANES - 1) / LANES * LANES + PACK;
     return 2 * 2 * size + 4 * (size / PACK);
@@ -276,99 +271,24 @@ uint64_t topk_room(uint64_t n) {
 
 /* ---- what is kept ---- */
 
-struct chosen {
-    LLVMValueRef t, last; /* i32 splats */
-};
-
-static struct chosen chosen_of(struct cg *c, LLVMValueRef found) {
+struct topk_chosen topk_choose(struct cg *c, LLVMValueRef x, uint64_t n, uint64_t k, LLVMValueRef room) {
+    LLVMTypeRef type;
+    LLVMValueRef fn = topk_function(c, &type);
+    LLVMValueRef found = LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){x, cg_i64(c, n), cg_i64(c, k), room}, 4, "");
     LLVMValueRef t = to_i32(c, LLVMBuildLShr(c->b, found, cg_i64(c, 32), ""));
-    return (struct chosen){cg_splat(c, t, CG_VL), cg_splat(c, to_i32(c, found), CG_VL)};
+    return (struct topk_chosen){cg_splat(c, t, CG_VL), cg_splat(c, to_i32(c, found), CG_VL)};
 }
 
 static LLVMValueRef key_of(struct cg *c, LLVMValueRef x) {
     return LLVMBuildAnd(c->b, LLVMBuildBitCast(c->b, x, c->vi, ""), cg_splat(c, cg_i32(c, 0x7fffffff), CG_VL), "");
 }
 
-LLVMValueRef topk_keep(struct cg *c, LLVMValueRef t, LLVMValueRef last, LLVMValueRef x, LLVMValueRef index) {
+LLVMValueRef topk_keep(struct cg *c, struct topk_chosen s, LLVMValueRef x, LLVMValueRef index) {
     LLVMValueRef key = key_of(c, x), i = LLVMBuildAdd(c->b, cg_splat(c, to_i32(c, index), CG_VL), iota(c, CG_VL), "");
-    LLVMValueRef equal = LLVMBuildAnd(c->b, LLVMBuildICmp(c->b, LLVMIntEQ, key, t, ""),
-                                      LLVMBuildICmp(c->b, LLVMIntSLE, i, last, ""), "");
-    LLVMValueRef keep = LLVMBuildOr(c->b, LLVMBuildICmp(c->b, LLVMIntSGT, key, t, ""), equal, "");
+    LLVMValueRef equal = LLVMBuildAnd(c->b, LLVMBuildICmp(c->b, LLVMIntEQ, key, s.t, ""),
+                                      LLVMBuildICmp(c->b, LLVMIntSLE, i, s.last, ""), "");
+    LLVMValueRef keep = LLVMBuildOr(c->b, LLVMBuildICmp(c->b, LLVMIntSGT, key, s.t, ""), equal, "");
     return LLVMBuildSelect(c->b, keep, x, LLVMConstNull(c->vf), "");
-}
-
-/* ---- blocks, in place ---- */
-
-/* The vector at p with lanes from `n` on as they were: they belong to the next block. */
-static void store_first(struct cg *c, LLVMValueRef kept, LLVMValueRef old, LLVMValueRef p, uint64_t n) {
-    LLVMValueRef lane[CG_VL];
-    for (unsigned i = 0; i < CG_VL; i++) lane[i] = LLVMConstInt(c->i1, i < n, false);
-    if (n < CG_VL) kept = LLVMBuildSelect(c->b, LLVMConstVector(lane, CG_VL), kept, old, "");
-    cg_store(c, kept, p, 4);
-}
-
-enum { RANKED = 64 }; /* longest block whose elements are all compared with each other */
-
-/*
- * rank of i = number of j with key j above key i, or equal and j < i.  Keys get the sign bit, so that signed
- * comparisons order them and there is room to add 1: above-or-equal is above after 1 is added on the left.
- */
-static void rank_block(struct cg *c, LLVMValueRef y, uint64_t n, uint64_t keep) {
-    enum { MOST = RANKED / CG_VL };
-    unsigned n_v = (unsigned)((n + CG_VL - 1) / CG_VL);
-    LLVMValueRef x[MOST], key[MOST], rank[MOST], sign = cg_splat(c, cg_i32(c, INT32_MIN), CG_VL), lane[CG_VL];
-    LLVMValueRef one = cg_splat(c, cg_i32(c, 1), CG_VL);
-    for (unsigned v = 0; v < n_v; v++) {
-        x[v] = cg_load(c, c->vf, cg_at_const(c, y, 4 * CG_VL * v), 4);
-        key[v] = LLVMBuildOr(c->b, LLVMBuildBitCast(c->b, x[v], c->vi, ""), sign, "");
-        rank[v] = LLVMConstNull(c->vi);
-    }
-    for (uint64_t j = 0; j < n; j++) {
-        LLVMValueRef other = cg_splat(c, cg_load(c, c->i32, cg_at_const(c, y, 4 * j), 4), CG_VL);
-        other = LLVMBuildOr(c->b, other, sign, "");
-        for (unsigned v = 0; v < n_v; v++) {
-            for (unsigned i = 0; i < CG_VL; i++) lane[i] = cg_i32(c, v * CG_VL + i > j);
-            LLVMValueRef left = LLVMBuildAdd(c->b, other, LLVMConstVector(lane, CG_VL), "");
-            LLVMValueRef before = LLVMBuildICmp(c->b, LLVMIntSGT, left, key[v], "");
-            rank[v] = LLVMBuildSelect(c->b, before, LLVMBuildAdd(c->b, rank[v], one, ""), rank[v], "");
-        }
-    }
-    for (unsigned v = 0; v < n_v; v++) {
-        LLVMValueRef in = LLVMBuildICmp(c->b, LLVMIntSLT, rank[v], cg_splat(c, cg_i32(c, (int64_t)keep), CG_VL), "");
-        LLVMValueRef kept = LLVMBuildSelect(c->b, in, x[v], LLVMConstNull(c->vf), "");
-        store_first(c, kept, x[v], cg_at_const(c, y, 4 * CG_VL * v), n - CG_VL * v);
-    }
-}
-
-/* Whole vectors of the block, then the one that reaches into the next. */
-static void search_block(struct cg *c, LLVMValueRef y, uint64_t n, uint64_t keep, LLVMValueRef room) {
-    uint64_t whole = n / CG_VL * CG_VL;
-    struct chosen s = chosen_of(c, find(c, y, n, keep, room));
-    struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, CG_VL), "keep");
-    LLVMValueRef p = cg_at(c, y, LLVMBuildShl(c->b, l.i, cg_i64(c, 2), ""));
-    cg_store(c, topk_keep(c, s.t, s.last, cg_load(c, c->vf, p, 4), l.i), p, 4);
-    cg_loop_end(c, &l);
-    if (whole == n) return;
-    p = cg_at_const(c, y, 4 * whole);
-    LLVMValueRef x = cg_load(c, c->vf, p, 4);
-    store_first(c, topk_keep(c, s.t, s.last, x, cg_i64(c, whole)), x, p, n - whole);
-}
-
-static void one_block(struct cg *c, LLVMValueRef y, uint64_t n, uint64_t keep, LLVMValueRef room) {
-    if (n <= RANKED)
-        rank_block(c, y, n, keep);
-    else
-        search_block(c, y, n, keep, room);
-}
-
-void topk_blocks(struct cg *c, LLVMValueRef y, uint64_t n, uint64_t k, uint64_t m, LLVMValueRef room) {
-    uint64_t rest = n % m;
-    struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, n - rest), cg_i64(c, m), "block");
-    one_block(c, cg_at(c, y, LLVMBuildShl(c->b, l.i, cg_i64(c, 2), "")), m, k, room);
-    cg_loop_end(c, &l);
-    if (rest) one_block(c, cg_at_const(c, y, 4 * (n - rest)), rest, (k * rest + m - 1) / m, room);
 }
 
 /* ---- the op ---- */
@@ -392,7 +312,7 @@ void rows_topk(struct vec *v, const struct ir_op *op) {
         choose_in_blocks(v, op, n, room);
         return;
     }
-    struct chosen s = chosen_of(v->k->c, find(v->k->c, vec_memory(v, op->in[0]), n, k, room));
+    struct topk_chosen s = topk_choose(v->k->c, vec_memory(v, op->in[0]), n, k, room);
     struct vec_slot *slot = vec_slot(v, op->out[0]);
     slot->once = s.t;
     slot->base = s.last;

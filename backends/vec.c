@@ -1,5 +1,5 @@
 /* vec.c -- values of a region for one row, 16 elements at a time; see vec.h. */
-#include "backends/vec.h"
+#include "backends/topk.h"
 
 #include "base/check.h"
 
@@ -124,7 +124,7 @@ static LLVMValueRef compute(struct vec *v, const struct vec_slot *s, const struc
     case IR_OP_reshape: return x;
     case IR_OP_rmsnorm: return norm(v, s, op, x, p);
     case IR_OP_l2norm: return LLVMBuildFDiv(b, x, s->once, "");
-    case IR_OP_topk: return topk_keep(c, s->once, s->base, x, p.abs);
+    case IR_OP_topk: return topk_keep(c, (struct topk_chosen){s->once, s->base}, x, p.abs);
     case IR_OP_dequant: return dequant(v, s, x, p);
     case IR_OP_rescale: return LLVMBuildFMul(b, x, s->once, "");
     case IR_OP_bias: return LLVMBuildFAdd(b, x, weight_at(v, s->base, p.abs), "");

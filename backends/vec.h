@@ -86,15 +86,8 @@ void rows_norm(struct vec *v, const struct ir_op *op);
 /* What rmsnorm multiplies by: the stored gain, or it and a constant. */
 LLVMValueRef rows_gain(struct cg *c, const struct ir_op *op, LLVMValueRef stored);
 void rows_quant(struct vec *v, const struct ir_op *op);
-/* topk.c: notes once and base, what topk_keep needs; blocks are chosen in memory at once. */
+/* Notes the choice in once and base; blocks are chosen in memory at once. */
 void rows_topk(struct vec *v, const struct ir_op *op);
-/* Elements index .. index + 15 (i64) of the row, +0 where the choice (t, last: i32 splats) does not keep them. */
-LLVMValueRef topk_keep(struct cg *c, LLVMValueRef t, LLVMValueRef last, LLVMValueRef x, LLVMValueRef index);
-/* The function drawn in topk.c, which chooses among n floats; room: topk_room(n) bytes. */
-LLVMValueRef topk_function(struct cg *c, LLVMTypeRef *type);
-uint64_t topk_room(uint64_t n);
-/* Blocks of m of the n floats at y, in place; 63 floats behind them may be read. */
-void topk_blocks(struct cg *c, LLVMValueRef y, uint64_t n, uint64_t k, uint64_t m, LLVMValueRef room);
 void rope_emit(struct vec *v, const struct ir_op *op);
 void cache_write(struct vec *v, const struct ir_op *op);
 

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "backends/vec.h"
+#include "backends/topk.h"
 #include "backends/x86/x86.h"
 #include "base/check.h"
 #include "base/file.h"
