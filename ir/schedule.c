@@ -53,7 +53,7 @@ struct core_choice schedule_choose(const struct schedule *s, const struct ir_mod
     bool from_memory = streams(m), groups = w->scale == IR_SCALE_GROUP;
     double density = density_of(m, w);
     struct core_choice best = cost(s, IR_CORE_i2, density, from_memory);
-    if (groups) best.why = "scales of groups";
+    if (groups) best.why = "scales of groups need it";
     if (s->only < IR_N_CORES && (!groups || ir_cores[s->only].groups)) {
         best = cost(s, s->only, density, from_memory);
         best.why = "asked for";

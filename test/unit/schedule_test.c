@@ -58,7 +58,7 @@ int main(void) {
     EXPECT(core_of(&s, large, "s.a") == IR_CORE_tl1);
     struct ir_module *groups = module_of(a, 32, "group 128", "");
     EXPECT(core_of(&s, groups, "s.a") == IR_CORE_tl1 && core_of(&s, groups, "s.b") == IR_CORE_i2);
-    EXPECT_STR(schedule_choose(&s, groups, ir_weight_find(groups, "s.b")).why, "scales of groups");
+    EXPECT_STR(schedule_choose(&s, groups, ir_weight_find(groups, "s.b")).why, "scales of groups need it");
     arena_free(a);
     return expect_end();
 }
