@@ -1,10 +1,16 @@
 /*
  * columns_list.c -- the list of a row's active channels: eight codes at a time, without branches.
  *
- *   i64 n | pad to 64 bytes | i32 channel[...] | i8 code[...]
+ *   i64 n, chunks | pad to 64 bytes | i32 channel[...] | i8 code[...] | the same once more, as found
  *
  * A mask with a byte of ones for each code that is not zero picks codes and channel numbers out of eight (PEXT); all
  * eight are stored, and the next ones are stored behind those that count.
+ *
+ * Then entries are reordered: found in order, they would be cut into COLUMNS_CHUNK equal runs, and a chunk takes the
+ * next one of each run.  So columns that are read together lie far apart, and each run is walked through page by
+ * page; the prefetchers of the machine, which follow 32 pages, bring in less that nobody reads.  Measured on Sapphire
+ * Rapids, columns of 640 bytes, share 0.4, reading alone: 15.1 instead of 10.5 GB/s with one thread, 20.4 instead
+ * of 16.2 with two, each on half of a column.
  */
 #include "backends/columns_list.h"
 
@@ -13,12 +19,16 @@ enum {
     AT_ONCE = 8, /* codes that the loop takes */
 };
 
-/* Room behind the last: what is read ahead, and what the loop stores too much. */
-static uint64_t entries(uint64_t K) { return (K + 2 * COLUMNS_AHEAD + 63) / 64 * 64; }
+/* Room behind the last: what makes a chunk whole, what is read ahead, and what the loop stores too much. */
+static uint64_t entries(uint64_t K) { return (K + 2 * COLUMNS_CHUNK + AT_ONCE + 63) / 64 * 64; }
 
-uint64_t columns_list_bytes(uint64_t K) { return HEAD + 5 * entries(K); }
+uint64_t columns_list_bytes(uint64_t K) { return HEAD + 10 * entries(K); }
 
 LLVMValueRef columns_list_length(struct cg *c, LLVMValueRef list) { return cg_load(c, c->i64, list, 8); }
+
+LLVMValueRef columns_list_chunks(struct cg *c, LLVMValueRef list) {
+    return cg_load(c, c->i64, cg_at_const(c, list, 8), 8);
+}
 
 LLVMValueRef columns_list_channels(struct cg *c, LLVMValueRef list) { return cg_at_const(c, list, HEAD); }
 
@@ -59,14 +69,34 @@ static LLVMValueRef append(struct list *l, LLVMValueRef k, LLVMValueRef eight, L
     return LLVMBuildAdd(c->b, n, LLVMBuildLShr(c->b, bits, cg_i64(c, 3), ""), "");
 }
 
-/* Entries behind the n active ones: they read column 0 and add nothing. */
+/* A chunk of entries from n on: they read column 0 and add nothing. */
 static void fill_up(struct list *l, LLVMValueRef n) {
     struct cg *c = l->c;
     LLVMTypeRef words = LLVMVectorType(c->i32, AT_ONCE);
-    LLVMValueRef channel = cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), ""));
-    for (unsigned i = 0; i < COLUMNS_AHEAD + COLUMNS_GROUP; i += AT_ONCE)
+    LLVMValueRef channel = cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), "")),
+                 value = cg_at(c, l->values, n);
+    for (unsigned i = 0; i < COLUMNS_CHUNK; i += AT_ONCE) {
         cg_store(c, LLVMConstNull(words), cg_at_const(c, channel, 4 * i), 4);
-    cg_store(c, cg_i64(c, 0), cg_at(c, l->values, n), 1);
+        cg_store(c, cg_i64(c, 0), cg_at_const(c, value, i), 1);
+    }
+}
+
+/* Entry r * chunks + i of what was found becomes entry COLUMNS_CHUNK * i + r. */
+static void reorder(struct list *to, const struct list *found, LLVMValueRef chunks) {
+    struct cg *c = to->c;
+    struct cg_loop run, l;
+    cg_loop_begin(c, &run, cg_i64(c, 0), cg_i64(c, COLUMNS_CHUNK), cg_i64(c, 1), "run");
+    LLVMValueRef first = LLVMBuildMul(c->b, run.i, chunks, "");
+    cg_loop_begin(c, &l, cg_i64(c, 0), chunks, cg_i64(c, 1), "entry");
+    LLVMValueRef from = LLVMBuildAdd(c->b, first, l.i, "");
+    LLVMValueRef at = LLVMBuildAdd(c->b, LLVMBuildMul(c->b, l.i, cg_i64(c, COLUMNS_CHUNK), ""), run.i, "");
+    LLVMValueRef four = cg_i64(c, 2);
+    LLVMValueRef channel = cg_load(c, c->i32, cg_at(c, found->channels, LLVMBuildShl(c->b, from, four, "")), 4);
+    cg_store(c, channel, cg_at(c, to->channels, LLVMBuildShl(c->b, at, four, "")), 4);
+    cg_store(c, cg_load(c, c->i8, cg_at(c, found->values, from), 1), cg_at(c, to->values, at), 1);
+    cg_loop_end(c, &l);
+    cg_loop_end(c, &run);
+    fill_up(to, LLVMBuildMul(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), ""));
 }
 
 /* Which of eight channels are on, a byte each. */
@@ -118,19 +148,26 @@ static LLVMValueRef append_all(struct list *list, on_fn *on) {
 }
 
 void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx) {
+    uint64_t again = 5 * entries(K);
     struct list l = {.c = c,
                      .K = K,
                      .codes = codes,
                      .channels = columns_list_channels(c, to),
                      .values = columns_list_codes(c, to, K)};
+    struct list found = l;
     struct cg_if forced;
-    l.share = cg_ctx(c, ctx, c->i32, offsetof(struct setun_step, active));
-    cg_if_begin(c, &forced, LLVMBuildICmp(c->b, LLVMIntNE, l.share, cg_i32(c, 0), ""));
-    LLVMValueRef drawn = append_all(&l, on_by_number);
+    found.channels = cg_at_const(c, l.channels, again), found.values = cg_at_const(c, l.values, again);
+    found.share = cg_ctx(c, ctx, c->i32, offsetof(struct setun_step, active));
+    cg_if_begin(c, &forced, LLVMBuildICmp(c->b, LLVMIntNE, found.share, cg_i32(c, 0), ""));
+    LLVMValueRef drawn = append_all(&found, on_by_number);
     cg_else(c, &forced);
-    LLVMValueRef found = append_all(&l, on_by_code);
+    LLVMValueRef active = append_all(&found, on_by_code);
     cg_if_end(c, &forced);
-    LLVMValueRef n = cg_phi(c, &forced, drawn, found);
+    LLVMValueRef n = cg_phi(c, &forced, drawn, active);
+    LLVMValueRef chunks = LLVMBuildAdd(c->b, n, cg_i64(c, COLUMNS_CHUNK - 1), "");
+    chunks = LLVMBuildUDiv(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), "");
     cg_store(c, n, to, 8);
-    fill_up(&l, n);
+    cg_store(c, chunks, cg_at_const(c, to, 8), 8);
+    fill_up(&found, n);
+    reorder(&l, &found, chunks);
 }

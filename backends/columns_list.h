@@ -1,8 +1,8 @@
 /*
  * columns_list.h -- which channels of a row of codes the core `columns` reads.
  *
- * Entries are the channels whose code is not zero, ascending, with their codes.  Behind the last one there are
- * COLUMNS_AHEAD more and what makes the last group of four whole: channel 0 with code 0.
+ * Entries are the channels whose code is not zero, with their codes, in chunks of COLUMNS_CHUNK whose channels lie far
+ * apart.  What makes the last chunks whole is channel 0 with code 0, and so is a chunk behind the last one.
  */
 #ifndef SETUN_BACKENDS_COLUMNS_LIST_H
 #define SETUN_BACKENDS_COLUMNS_LIST_H
@@ -11,7 +11,7 @@
 
 enum {
     COLUMNS_GROUP = 4,  /* channels that a step of the dot instruction takes */
-    COLUMNS_AHEAD = 32, /* entries behind the last that may be read */
+    COLUMNS_CHUNK = 32, /* channels that are read together, line by line */
 };
 
 uint64_t columns_list_bytes(uint64_t K);
@@ -19,7 +19,8 @@ uint64_t columns_list_bytes(uint64_t K);
  * ask for a share of the channels instead. */
 void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
 
-LLVMValueRef columns_list_length(struct cg *c, LLVMValueRef list);            /* i64 */
+LLVMValueRef columns_list_length(struct cg *c, LLVMValueRef list);            /* i64: channels that are not zero */
+LLVMValueRef columns_list_chunks(struct cg *c, LLVMValueRef list);            /* i64 */
 LLVMValueRef columns_list_channels(struct cg *c, LLVMValueRef list);          /* of i32 */
 LLVMValueRef columns_list_codes(struct cg *c, LLVMValueRef list, uint64_t K); /* of i8 */
 

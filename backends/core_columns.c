@@ -4,7 +4,7 @@
  * A column is a run of lines of 64 bytes, each for 256 output rows (codec/columns.c).  Each thread makes a list of
  * the active channels for itself, once a kernel (columns_list.c).
  *
- *   for chunk of CHUNK active channels
+ *   for chunk of COLUMNS_CHUNK active channels
  *       for line of the run
  *           acc[tile][plane] = sums of the line
  *           for group of 4 channels:   A, B, C, D = their lines; interleave bytes, then pairs: 4 tiles of 64 rows
@@ -22,8 +22,8 @@
 
 enum {
     TILES = COLUMNS_ROWS / IR_TILE,
-    CHUNK = COLUMNS_AHEAD, /* channels between two visits of the sums in memory */
-    UNPACK_AHEAD = 16,     /* steps */
+    AHEAD = 16,        /* one row: entries whose line is on its way into L2 */
+    UNPACK_AHEAD = 16, /* many rows: steps */
 };
 
 /* ---- the layout ---- */
@@ -71,13 +71,13 @@ static LLVMValueRef column(struct run *r, LLVMValueRef base, LLVMValueRef entry,
     return cg_at(c, base, LLVMBuildMul(c->b, k, cg_i64(c, r->column), ""));
 }
 
-/* The chunk after this one: into L2, the same line; the line after this one: into L1. */
+/* What half a chunk needs next of this line, the next chunk's among it: into L2; the line after this one: into L1. */
 static void ahead(struct run *r, const struct part *p, LLVMValueRef entry) {
     struct cg *c = r->c;
-    LLVMValueRef chunk = LLVMBuildAdd(c->b, entry, cg_i64(c, CHUNK), "");
+    LLVMValueRef later = LLVMBuildAdd(c->b, entry, cg_i64(c, AHEAD), "");
     LLVMValueRef soon = LLVMBuildAdd(c->b, entry, p->entries, "");
     for (unsigned i = 0; i < COLUMNS_GROUP; i++) {
-        cg_prefetch(c, column(r, p->at, chunk, i), 1);
+        cg_prefetch(c, column(r, p->at, later, i), 1);
         cg_prefetch(c, column(r, p->next, soon, i), 0);
     }
 }
@@ -143,7 +143,7 @@ static void line(struct run *r, LLVMValueRef i, LLVMValueRef from, LLVMValueRef 
     LLVMValueRef last = LLVMBuildICmp(c->b, LLVMIntEQ, next, r->n_lines, "");
     struct part p = {.at = line_of(r, i)};
     p.next = line_of(r, LLVMBuildSelect(c->b, last, cg_i64(c, 0), next, ""));
-    p.entries = LLVMBuildSelect(c->b, last, cg_i64(c, CHUNK), cg_i64(c, 0), "");
+    p.entries = LLVMBuildSelect(c->b, last, cg_i64(c, COLUMNS_CHUNK), cg_i64(c, 0), "");
     for (p.half = 0; p.half < r->halves; p.half++)
         for (p.tile = 0; p.tile < TILES; p.tile += r->tiles) {
             p.prefetch = r->prefetch && !p.half && !p.tile;
@@ -178,13 +178,13 @@ static void finish(struct run *r, LLVMValueRef sums, LLVMValueRef code_sum) {
         }
 }
 
-/* Every chunk of the list's n entries. */
+/* Every chunk of the list. */
 static void chunks(struct run *r, LLVMValueRef n) {
     struct cg *c = r->c;
+    LLVMValueRef entries = cg_i64(c, COLUMNS_CHUNK);
     struct cg_loop chunk, l;
-    cg_loop_begin(c, &chunk, cg_i64(c, 0), n, cg_i64(c, CHUNK), "chunk");
-    LLVMValueRef end = LLVMBuildNSWAdd(c->b, chunk.i, cg_i64(c, CHUNK), "");
-    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntSGT, end, n, ""), n, end, "");
+    cg_loop_begin(c, &chunk, cg_i64(c, 0), LLVMBuildMul(c->b, n, entries, ""), entries, "chunk");
+    LLVMValueRef end = LLVMBuildNSWAdd(c->b, chunk.i, entries, "");
     cg_loop_begin(c, &l, cg_i64(c, 0), r->n_lines, cg_i64(c, 1), "line");
     line(r, l.i, chunk.i, end);
     cg_loop_end(c, &l);
@@ -216,7 +216,7 @@ static void count_skipped(struct cg *c, const struct mm_shape *s, const struct m
 static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {
     const struct mm_target *t = c->level->mm;
     unsigned flush = mm_flush(t, &t->stream), wide = t->bytes == COLUMNS_LINE;
-    if (flush && flush < CHUNK / COLUMNS_GROUP) BUG("level '%s' widens too often", c->level->name);
+    if (flush && flush < COLUMNS_CHUNK / COLUMNS_GROUP) BUG("level '%s' widens too often", c->level->name);
     struct run r = {.c = c,
                     .t = t,
                     .column = columns_bytes(s->n),
@@ -228,9 +228,8 @@ static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args
                     .prefetch = mm_streams(c)};
     run_lines(&r, a);
     each_line(&r, clear, NULL);
-    LLVMValueRef n = columns_list_length(c, a->prepared);
-    count_skipped(c, s, a, n);
-    chunks(&r, n);
+    count_skipped(c, s, a, columns_list_length(c, a->prepared));
+    chunks(&r, columns_list_chunks(c, a->prepared));
     each_line(&r, finish, mm_code_sum(c, a->codes, s->K));
 }
 
