@@ -115,6 +115,8 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
                      ULL(p->file_bytes - behind), ULL(p->head->data.offset), ULL(p->head->data.bytes));
     setun_out_printf(out, "ternary: %llu bytes a token\n", ULL(m->ternary_bytes));
     print_memory(out, m);
+    setun_out_printf(out, "threads: %u chosen here, of %u cores, %u CPUs\n", setun_default_threads(m->ternary_bytes),
+                     setun_cores(), setun_cpus());
     setun_out_printf(out, "id: %016llx\nheader hash: %016llx\nweights hash: %016llx\n", ULL(p->head->id),
                      ULL(p->head->header_hash), ULL(p->head->data_hash));
     print_tokenizer(out, app);

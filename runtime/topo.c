@@ -122,7 +122,7 @@ uint32_t setun_cores(void) {
 uint32_t setun_threads(uint32_t asked) {
     uint32_t cpus = setun_cpus();
     if (asked <= cpus) return asked;
-    setun_say("note: %u threads instead of %u, one for each CPU that may be used", cpus, asked);
+    setun_say("note: %u thread%s instead of %u, one for each CPU that may be used", cpus, cpus > 1 ? "s" : "", asked);
     return cpus;
 }
 
