@@ -46,6 +46,10 @@ void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes) {
     for (uint64_t at = 0; at < bytes; at += LINE) cg_prefetch(a->k->c, cg_at_const(a->k->c, p, at), 0);
 }
 
+void attend_fetch_scale(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j) {
+    if (s->elem == IR_CACHE_I8) cg_prefetch(a->k->c, cache_scale(a->k, s, zero, j), 0);
+}
+
 uint64_t attend_out_stride(const struct attend *a) { return 4 * ((uint64_t)a->d + 2 * IR_LANES); }
 
 /* ---- a chunk ---- */

@@ -47,6 +47,8 @@ LLVMValueRef attend_scale(const struct attend *a, const struct ir_state *s, LLVM
  * neither harms. */
 enum { ATTEND_AHEAD = 32 };
 void attend_fetch(const struct attend *a, LLVMValueRef p, uint64_t bytes);
+/* The same for the scale of position j, if there is one. */
+void attend_fetch_scale(const struct attend *a, const struct ir_state *s, LLVMValueRef zero, LLVMValueRef j);
 
 /* ---- a chunk of one row ---- */
 

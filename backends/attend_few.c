@@ -96,6 +96,7 @@ static void some_values(const struct few *f, LLVMValueRef chunk, LLVMValueRef fi
     LLVMValueRef later = cache_position(a->k, a->value, a->values, add(a, l.i, n64(f, ATTEND_AHEAD)));
     LLVMValueRef scale = attend_scale(a, a->value, a->values, l.i);
     attend_fetch(a, cg_at_const(c, later, from * bytes), n * CG_VL * bytes);
+    if (from == 0) attend_fetch_scale(a, a->value, a->values, add(a, l.i, n64(f, ATTEND_AHEAD)));
     for (unsigned i = 0; i < n; i++)
         v[i] = cache_load(c, a->value, cg_at_const(c, row, (from + CG_VL * i) * bytes), CG_VL, scale);
     for (unsigned h = 0; h < a->block; h++) {

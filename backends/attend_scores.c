@@ -115,6 +115,7 @@ static void partial_sums(const struct attend *a, LLVMValueRef j, uint64_t first,
     if (first == 0) {
         LLVMValueRef later = cache_position(a->k, a->key, a->keys, add(a, j, add(a, l.i, i64(a, ATTEND_AHEAD))));
         attend_fetch(a, later, a->at_once * ir_state_position_bytes(a->key));
+        attend_fetch_scale(a, a->key, a->keys, add(a, j, add(a, l.i, i64(a, ATTEND_AHEAD))));
     }
     score_lanes(a, &key, first, n, acc);
     LLVMValueRef to = cg_at(c, a->partial, mul(a, l.i, 4 * CG_VL / a->at_once));
