@@ -188,7 +188,7 @@ bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, u
     struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
     struct ir_weights w = ir_weights_random(a, seed);
     struct pass_ctx fusing = {.diag = d, .arena = a, .head = HEAD_SCREENED};
-    struct backend_options opt = {.levels = "portable", .pic = true};
+    struct backend_options opt = {.levels = "portable", .pic = true, .source = "random.sir"};
     struct data_plan plan;
     struct mapped data = {0};
     const char *dir = tmp_dir(d);
