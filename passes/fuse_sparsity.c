@@ -27,6 +27,7 @@ struct zeros {
 };
 
 static const struct zeros dense = {1, NULL};
+static const double least = 1.0 / IR_MAX_K; /* a relu halves no further: one of the longest row */
 
 /* What is known of the values of a function, by their number. */
 struct sparsity {
@@ -55,7 +56,7 @@ static struct zeros zeros_made(const struct sparsity *s, const struct ir_op *op)
     switch ((int)op->code) {
     case IR_OP_topk: return sparser(x, (struct zeros){kept(op), "topk"});
     case IR_OP_relu:
-    case IR_OP_relu2: return (struct zeros){x.density / 2, "relu"};
+    case IR_OP_relu2: return (struct zeros){x.density > least ? x.density / 2 : x.density, "relu"};
     case IR_OP_mul: return sparser(x, zeros_of(s, op->in[1]));
     case IR_OP_div: /* by something */
     case IR_OP_mulc:
