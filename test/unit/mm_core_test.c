@@ -240,6 +240,33 @@ static int check(const struct jit *j, struct problem *p, uint32_t features) {
     return bad;
 }
 
+/* setun_step.active: a quarter of the channels is read, although all codes are zero. */
+static int check_forced(const struct jit *j, struct problem *p, const char *level) {
+    struct mm_shape s = shape_of(mm_cores[IR_CORE_columns], p, 0);
+    struct setun_step ctx = {.active = 1u << 30};
+    prepare_fn *prepare;
+    mm_fn *mm;
+    *(void **)&prepare = jit_symbol(j, arena_printf(j->arena, "mm_prepare_columns_k%d.%s", (int)p->K, level));
+    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, &s), level));
+    memset(p->acc, 0x55, sizeof p->acc);
+    prepare(p->codes, p->prepared, &ctx);
+    mm(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE, p->scratch, &ctx,
+       p->prepared, NULL);
+    double read = 1 - (double)ctx.skipped_bytes / (double)p->bytes;
+    for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
+        if (p->acc[n]) return printf("%s K %d: zero codes give %d\n", level, (int)p->K, p->acc[n]), 1;
+    if (p->K < 1000 || (read > .2 && read < .3)) return 0;
+    return printf("%s K %d: %g of the columns are read, not a quarter\n", level, (int)p->K, read), 1;
+}
+
+static int check_all_forced(const struct jit *j, struct problem *p, uint32_t features) {
+    int bad = problem_pack(p, mm_cores[IR_CORE_columns]);
+    for (unsigned l = 0; l < x86_n_levels; l++)
+        if (runs(l, features)) bad += check_forced(j, p, x86_levels[l].name);
+    free_guarded(p->matrix, p->bytes);
+    return bad;
+}
+
 /* All are emitted, whatever runs here. */
 static void emit_level(struct cg *c) {
     LLVMTypeRef type;
@@ -290,6 +317,7 @@ int main(void) {
         for (size_t d = 0; d < COUNT_OF(densities) && depths[i] < 3000; d++) {
             problem_make(&p, depths[i], RANDOM, densities[d], 2, tiles_of(depths[i]));
             bad += check(&j, &p, features);
+            if (densities[d] == 0) bad += check_all_forced(&j, &p, features);
             problem_free(&p);
         }
     }
