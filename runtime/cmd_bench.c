@@ -2,7 +2,7 @@
  * cmd_bench.c -- `bench`: tokens a second, and how much of the machine's read bandwidth the weights take.
  *
  * For each thread count and test: a step to warm up, then the test as often as asked, with a pass of the bandwidth
- * meter before, between and behind.  Sampling is not part of it.
+ * meter before, between and behind.  Sampling is not part of it, but of a screened head the logits that it would take.
  */
 #include <math.h>
 #include <stdio.h>
@@ -44,7 +44,10 @@ int setun_bench_once(struct setun_bench_run *r, const struct setun_bench_test *t
     if (code == EXIT_OK && t->prompt > 0)
         code = setun_feed_tokens(&f, r->tokens, t->prompt, r->depth, false, NULL, NULL);
     for (uint32_t at = t->prompt; at < t->prompt + t->predict && code == EXIT_OK; at++) {
+        uint32_t id;
         code = setun_feed_tokens(&f, r->tokens + at, 1, r->depth + at, false, NULL, NULL);
+        if (code == EXIT_OK && r->native.e.screened)
+            code = setun_pick(&r->native.e, &r->sampler, r->tokens, at + 1, r->depth + at, &r->picks, &id);
     }
     *seconds = setun_now() - begin;
     r->skipped = (double)(s->skipped_bytes - skipped);
@@ -224,6 +227,7 @@ static int with_threads(struct bench *b, const struct setun_level *level, uint32
                                     .context = b->most + b->run.depth};
     int code = b->app->o.kernels ? EXIT_OK : setun_meter_threads(&b->meter, threads);
     if (code == EXIT_OK) code = setun_native_open(&b->run.native, &c);
+    b->run.native.e.screen = b->run.native.e.can_screen && !b->app->o.full_head && b->run.sampler.most > 0;
     if (code == EXIT_OK) fill_caches(&b->run);
     if (code == EXIT_OK) b->run.native.team->step.active = active_of(b->app->o.active);
     for (uint32_t i = 0; i < b->n_tests && code == EXIT_OK && !b->table.out.failed; i++) {
@@ -270,6 +274,10 @@ static int make_room(struct bench *b) {
     for (uint32_t i = 0; i < b->most; i++) b->tokens[i] = (uint32_t)((i * 2654435761ull + 1) % m->vocab);
     b->run = (struct setun_bench_run){.model = m, .tokens = b->tokens, .reps = o->reps, .depth = o->bench_depth};
     b->run.chunk = o->chunk && o->chunk < m->max_rows ? o->chunk : m->max_rows;
+    static const struct setun_sampling sampling = {
+        .temp = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1};
+    if (m->screen_bytes > 0 && !setun_sampler_open(&b->run.sampler, &sampling, m->vocab))
+        return setun_fail(EXIT_MEMORY, "out of memory");
     return setun_watch_open(&b->run.watch, m);
 }
 
@@ -299,6 +307,7 @@ static int open_bench(struct bench *b) {
 
 static void close_bench(struct bench *b) {
     setun_watch_close(&b->run.watch);
+    setun_sampler_close(&b->run.sampler);
     setun_energy_close(&b->energy);
     setun_meter_close(&b->meter);
     free(b->samples);
@@ -318,6 +327,10 @@ int setun_bench(struct setun_app *app, const struct setun_level *level) {
     close_bench(&b);
     int closed = setun_table_close(&b.table, code == EXIT_OK);
     if (code == EXIT_OK && closed == EXIT_OK) {
+        const struct setun_picks *p = &b.run.picks;
+        if (p->screened > 0 && b.run.picks.whole == 0)
+            setun_say("head: screened, %.1f of %u logits computed a token", (double)p->candidates / (double)p->screened,
+                      app->model->vocab);
         if (app->o.active > 0 && skipped == 0) setun_say("note: no columns were skipped");
         setun_say("model %s, level %s", app->model->name, level->name);
         if (app->model->ternary_bytes < cache) {

@@ -59,10 +59,11 @@ static void say_speed(const struct setun_session *s, size_t prompt_n, const stru
                  s->generated, s->steps > 0 && seconds > 0 ? s->steps / seconds : 0, 1e3 * (s->first - t->begin));
     }
     setun_say("%s", speed);
-    if (s->screened > 0) {
-        uint64_t few = s->screened - s->whole;
-        setun_say("head: %.1f of %u logits computed a token%s", few > 0 ? (double)s->candidates / (double)few : 0,
-                  s->e->vocab, s->whole > 0 ? ", all of them for some tokens" : "");
+    const struct setun_picks *p = &s->picks;
+    if (p->screened > 0) {
+        uint64_t few = p->screened - p->whole;
+        setun_say("head: %.1f of %u logits computed a token%s", few > 0 ? (double)p->candidates / (double)few : 0,
+                  s->e->vocab, p->whole > 0 ? ", all of them for some tokens" : "");
     }
 }
 

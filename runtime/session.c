@@ -65,27 +65,6 @@ static bool is_end(const struct setun_session *s, uint32_t id) {
     return setun_tok_is_eos(s->t, id);
 }
 
-/* The next token, from logits or, where the last step left intervals, from those of the tokens that they leave. */
-static int next_token(struct setun_session *s, uint32_t *id) {
-    struct setun_engine *e = s->e;
-    if (e->screened) {
-        uint32_t n = setun_sample_candidates(&s->sampler, &e->intervals, s->ids, s->n, s->n - 1);
-        bool few = n <= s->sampler.most;
-        int code = few ? e->some(e, s->sampler.id, n, s->sampler.exact) : e->all(e);
-        if (code != EXIT_OK) return code;
-        s->screened++;
-        s->whole += !few;
-        s->candidates += few ? n : 0;
-        if (few) {
-            *id = setun_sample_among(&s->sampler, n, s->ids, s->n, s->n - 1);
-            return EXIT_OK;
-        }
-    }
-    const float *logits = e->out + (uint64_t)(e->n_live - 1) * e->stride;
-    *id = setun_sample(&s->sampler, logits, s->ids, s->n, s->n - 1);
-    return EXIT_OK;
-}
-
 int setun_session_generate(struct setun_session *s, uint32_t limit) {
     const struct setun_engine *e = s->e;
     s->generated = s->steps = 0;
@@ -93,7 +72,7 @@ int setun_session_generate(struct setun_session *s, uint32_t limit) {
     int code = EXIT_OK;
     while (s->generated < limit) {
         uint32_t id = 0;
-        code = next_token(s, &id);
+        code = setun_pick(s->e, &s->sampler, s->ids, s->n, s->n - 1, &s->picks, &id);
         if (code != EXIT_OK) break;
         bool end = is_end(s, id);
         if (!end || s->o->ids) setun_printer_token(&s->printer, id);

@@ -8,6 +8,7 @@
 #define SETUN_RUNTIME_SESSION_H
 
 #include "runtime/cmd.h"
+#include "runtime/pick.h"
 #include "runtime/printer.h"
 #include "runtime/sampler.h"
 
@@ -31,10 +32,8 @@ struct setun_session {
     /* of the last text */
     uint32_t generated, steps; /* tokens, and how many of them were fed */
     enum setun_ending ending;
-    /* Of all texts: tokens drawn by way of intervals, of them those that needed all logits, and candidates of the rest.
-     */
-    uint64_t screened, whole, candidates;
-    double first, end; /* when its first token came, and when it was over */
+    struct setun_picks picks; /* of all texts */
+    double first, end;        /* when its first token came, and when it was over */
 };
 
 /* room: tokens of the sequence at the most; more than context + 1 is never needed.  logits: where every logits go, or

@@ -8,6 +8,7 @@
 #define SETUN_RUNTIME_BENCH_H
 
 #include "runtime/cmd.h"
+#include "runtime/pick.h"
 
 /* ---- the machine's read bandwidth (meter.c) ---- */
 
@@ -107,8 +108,10 @@ struct setun_bench_run {
     struct setun_native native;
     struct setun_watch watch;
     const uint32_t *tokens;
-    uint32_t chunk, reps, depth; /* chunk: rows of a step of the prompt; depth: positions in front of it */
-    double skipped;              /* bytes that the last setun_bench_once did not read */
+    uint32_t chunk, reps, depth;  /* chunk: rows of a step of the prompt; depth: positions in front of it */
+    struct setun_sampler sampler; /* of a screened head: which logits the defaults of `run` would take */
+    struct setun_picks picks;
+    double skipped; /* bytes that the last setun_bench_once did not read */
 };
 
 /* "pp512", "tg128", "pp512+tg128", "tg128 @ 4096" */

@@ -48,7 +48,9 @@ void setun_watch_off(struct setun_native *n) { setun_native_watch(n, NULL, NULL)
 double setun_watch_kernel(const struct setun_watch *w, const struct setun_model *m, uint32_t kernel, double positions) {
     const struct setun_kernel *k = &m->kernels[kernel];
     if (k->window > 0 && positions > k->window) positions = k->window;
-    return w->at[kernel].runs * ((double)k->bytes + (double)k->cache_block_bytes / SETUN_BLOCK * positions);
+    bool screened = w->step && w->step->screen && m->screen_bytes > 0 && kernel == m->head_kernel;
+    uint64_t bytes = screened ? m->screen_bytes : k->bytes;
+    return w->at[kernel].runs * ((double)bytes + (double)k->cache_block_bytes / SETUN_BLOCK * positions);
 }
 
 double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions) {
