@@ -75,6 +75,10 @@ struct mm_core {
     uint64_t (*prepare_bytes)(uint64_t K);
     void (*prepare)(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
 
+    /* Many rows, from memory: where the line lies that is asked for while step `from` of the tile at hand is computed,
+     * one line a step, `stride` bytes from each to the next.  NULL: the next tile, as it lies. */
+    LLVMValueRef (*ahead)(struct cg *c, const struct mm_shape *s, LLVMValueRef matrix, LLVMValueRef tile,
+                          LLVMValueRef from, uint64_t *stride);
     unsigned panel_steps; /* steps of four k that unpack_panel writes together */
     const struct mm_planes *(*panel)(const struct mm_target *t);
     void (*unpack_panel)(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p);

@@ -22,8 +22,7 @@
 
 enum {
     TILES = COLUMNS_ROWS / IR_TILE,
-    AHEAD = 16,        /* one row: entries whose line is on its way into L2 */
-    UNPACK_AHEAD = 16, /* many rows: steps */
+    AHEAD = 16, /* one row: entries whose line is on its way into L2 */
 };
 
 /* ---- the layout ---- */
@@ -268,11 +267,7 @@ static void unpack_tile(struct cg *c, const struct unpacking *u, unsigned tile) 
     cg_loop_begin(c, &l, cg_i64(c, 0), u->p->steps, cg_i64(c, 1), "unpack");
     LLVMValueRef to = cg_at(c, u->p->to, LLVMBuildMul(c->b, l.i, cg_i64(c, MM_PLANES * t->bytes), ""));
     LLVMValueRef step = LLVMBuildNSWAdd(c->b, u->p->from, l.i, ""), line[COLUMNS_GROUP], field[MM_PLANES];
-    for (unsigned i = 0; i < COLUMNS_GROUP; i++) {
-        line[i] = step_line(c, u->s, u->line, step, i);
-        if (mm_streams(c) && !tile) /* the tiles after it find the line in cache */
-            cg_prefetch(c, cg_at_const(c, line[i], UNPACK_AHEAD * COLUMNS_GROUP * columns_bytes(u->s->n)), 1);
-    }
+    for (unsigned i = 0; i < COLUMNS_GROUP; i++) line[i] = step_line(c, u->s, u->line, step, i);
     for (unsigned v = 0; v < mm_vectors(t); v++) {
         mm_split(c, panel(t), step_of(c, line, v, tile), field);
         for (unsigned i = 0; i < MM_PLANES; i++)
@@ -295,6 +290,18 @@ static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm
     }
 }
 
+/* A line has four tiles: each asks for a quarter of the channels of the next line. */
+static LLVMValueRef next_line(struct cg *c, const struct mm_shape *s, LLVMValueRef matrix, LLVMValueRef tile,
+                              LLVMValueRef from, uint64_t *stride) {
+    LLVMValueRef next = LLVMBuildAdd(c->b, LLVMBuildUDiv(c->b, tile, cg_i64(c, TILES), ""), cg_i64(c, 1), "");
+    LLVMValueRef quarter = LLVMBuildURem(c->b, tile, cg_i64(c, TILES), "");
+    LLVMValueRef k = LLVMBuildMul(c->b, quarter, cg_i64(c, (s->K + COLUMNS_GROUP - 1) / COLUMNS_GROUP), "");
+    *stride = columns_bytes(s->n);
+    LLVMValueRef at = LLVMBuildMul(c->b, LLVMBuildAdd(c->b, k, from, ""), cg_i64(c, *stride), "");
+    return cg_at(c, cg_at(c, matrix, LLVMBuildMul(c->b, next, cg_i64(c, COLUMNS_LINE), "")), at);
+}
+_Static_assert((int)TILES == (int)COLUMNS_GROUP, "a step of a tile is a line of the next");
+
 const struct mm_core mm_core_columns = {
     .name = "columns",
     .layout = SETUN_LAYOUT_COLUMNS,
@@ -306,6 +313,7 @@ const struct mm_core mm_core_columns = {
     .whole_share = COLUMNS_ROWS,
     .prepare_bytes = columns_list_bytes,
     .prepare = columns_list_emit,
+    .ahead = next_line,
     .panel_steps = 1,
     .panel = panel,
     .unpack_panel = unpack_panel,

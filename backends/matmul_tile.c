@@ -201,6 +201,7 @@ struct tile {
     LLVMValueRef acc, acc_stride;            /* its sums: in the result, or in scratch if columns are grouped */
     LLVMValueRef row;                        /* in each_row */
     LLVMValueRef y, alpha, first;            /* columns grouped: results, scales and columns of the group */
+    uint64_t fetch_stride;                   /* bytes between lines */
     LLVMValueRef fetch, fetch_lines;         /* what is read next; lines of it that a group of rows asks for, or NULL */
     bool whole;                              /* a group is a panel, and needs no sums in memory */
 };
@@ -291,11 +292,17 @@ static uint64_t step_bytes(const struct tile *t) {
  */
 static void next_fetch(struct tile *t, LLVMValueRef from) {
     struct cg *c = t->c;
+    const struct mm_core *core = t->shape->core;
     if (!t->fetch_lines) return;
+    t->fetch_stride = 64;
+    if (core->ahead) {
+        t->fetch = core->ahead(c, t->shape, t->a.matrix, t->tile, from, &t->fetch_stride);
+        return;
+    }
     LLVMValueRef next = LLVMBuildNSWAdd(c->b, t->tile, cg_i64(c, 1), "");
-    LLVMValueRef at = LLVMBuildMul(c->b, next, cg_i64(c, t->shape->core->bytes(IR_TILE, t->shape->K)), "");
-    t->fetch =
-        cg_at(c, t->a.matrix, LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, from, cg_i64(c, step_bytes(t)), ""), ""));
+    LLVMValueRef at = LLVMBuildMul(c->b, next, cg_i64(c, core->bytes(IR_TILE, t->shape->K)), "");
+    at = LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, from, cg_i64(c, step_bytes(t)), ""), "");
+    t->fetch = cg_at(c, t->a.matrix, at);
 }
 
 /* Lines [part * n, (part + 1) * n) of what is read next, into the second level cache.  All at once they would keep the
@@ -306,7 +313,7 @@ static void fetch(struct tile *t, LLVMValueRef part) {
     if (!t->fetch_lines) return;
     LLVMValueRef from = LLVMBuildMul(c->b, part, t->fetch_lines, "");
     cg_loop_begin(c, &l, from, LLVMBuildNSWAdd(c->b, from, t->fetch_lines, ""), cg_i64(c, 1), "fetch");
-    cg_prefetch(c, cg_at(c, t->fetch, LLVMBuildShl(c->b, l.i, cg_i64(c, 6), "")), 1);
+    cg_prefetch(c, cg_at(c, t->fetch, LLVMBuildMul(c->b, l.i, cg_i64(c, t->fetch_stride), "")), 1);
     cg_loop_end(c, &l);
 }
 
@@ -402,8 +409,9 @@ LLVMValueRef mm_tile_function(struct cg *c, const struct mm_shape *s) {
     t.groups = LLVMBuildUDiv(c->b, up, rows, "");
     t.group_rows = LLVMBuildUDiv(c->b, t.a.n_rows, t.groups, "");
     t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
-    if (mm_streams(c) && !s->core->one_piece) {
-        LLVMValueRef lines = cg_i64(c, (MM_PANEL * step_bytes(&t) + 63) / 64 - 1);
+    if (mm_streams(c) && (s->core->ahead || !s->core->one_piece)) {
+        uint64_t bytes = s->core->ahead ? 64 : step_bytes(&t); /* of a step */
+        LLVMValueRef lines = cg_i64(c, (MM_PANEL * bytes + 63) / 64 - 1);
         t.fetch_lines = LLVMBuildAdd(c->b, LLVMBuildUDiv(c->b, lines, t.groups, ""), cg_i64(c, 1), "");
     }
     struct cg_loop l;
