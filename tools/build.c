@@ -192,9 +192,21 @@ static const char *source_name(struct arena *a, const struct model_args *args, c
     return slash ? slash + 1 : args->model;
 }
 
+/* Heads that are screened: what a token reads of them. */
+static void print_heads(struct buf *text, const struct ir_module *m) {
+    for (size_t i = 0; i < m->funcs.n; i++)
+        for (const struct ir_op *op = ir_first(m->funcs.at[i]); op; op = ir_next((struct ir_op *)op)) {
+            if (op->code != IR_OP_dot || !ir_attr_get(op, IR_ATTR_screen)) continue;
+            const struct ir_weight *w = op->weight;
+            buf_printf(text, "%-16s %6u x %-6u screen   %8.2f MB a token, int8 rows first, then few of them exactly\n",
+                       w->name, w->dim[0], w->dim[1], (double)w->dim[0] * w->dim[1] / 1e6);
+        }
+}
+
 static void print_schedule(struct command_ctx *cx, const struct schedule *s, const struct ir_module *m) {
     struct buf text = {0};
     schedule_print(&text, cx->arena, s, m);
+    print_heads(&text, m);
     fputs(text.at, stderr);
     buf_free(&text);
 }
