@@ -5,7 +5,7 @@
  * four codes as 2-bit fields, the top two bits are the fifth; the 51 byte values from 0xc0 on are looked up in tables
  * of their own.  Field p of all four bytes of a lane meets the columns 20 s + 4 p .. + 3.
  *
- *   for tile, for part of 16 rows
+ *   for tile, for part of 16 rows (two at a time where registers have 64 bytes)
  *       acc[place][vector] = 0
  *       for step (unrolled):   w = load; rare = w >= 0xc0
  *                              four = rare ? four_rare[w] : fields[w];  fifth = rare ? fifth_rare[w] : w & 0xc0
@@ -71,85 +71,103 @@ static struct decoded decode(struct cg *c, LLVMValueRef w, bool plain_fifth) {
 
 /* ---- one row ---- */
 
+enum { MOST_TOGETHER = 2 };
+
 struct stream {
     struct cg *c;
     const struct mm_target *t;
     const struct mm_planes *planes;
-    LLVMValueRef at, codes; /* the vector of step 0 */
-    uint64_t unroll;
+    LLVMValueRef at, codes; /* the vector of step 0 of the first part */
+    unsigned together;      /* parts that go through the steps together, part_bytes apart */
+    uint64_t part_bytes, unroll;
     bool prefetch;
 };
 
-static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef acc[PLACES]) {
+/* acc: PLACES of each part. */
+static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
     struct cg *c = s->c;
     LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), "");
-    LLVMValueRef p = cg_at(c, s->at, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
+    LLVMValueRef first = cg_at(c, s->at, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
     LLVMValueRef x = cg_at(c, s->codes, LLVMBuildMul(c->b, at, cg_i64(c, COLS), ""));
-    struct decoded d = decode(c, cg_load(c, mm_byte_type(c), p, s->t->bytes), s->t->widen != NULL);
-    LLVMValueRef field[PLACES];
-    mm_split(c, s->planes, d.four, field);
-    field[4] = d.fifth;
-    for (unsigned i = 0; i < PLACES; i++)
-        acc[i] = s->t->dot(c, acc[i], field[i], mm_codes(c, cg_at_const(c, x, 4 * i)));
-    if (s->prefetch) mm_prefetch(c, p);
+    for (unsigned g = 0; g < s->together; g++, acc += PLACES) {
+        LLVMValueRef p = cg_at_const(c, first, g * s->part_bytes);
+        struct decoded d = decode(c, cg_load(c, mm_byte_type(c), p, s->t->bytes), s->t->widen != NULL);
+        LLVMValueRef field[PLACES];
+        mm_split(c, s->planes, d.four, field);
+        field[4] = d.fifth;
+        for (unsigned i = 0; i < PLACES; i++)
+            acc[i] = s->t->dot(c, acc[i], field[i], mm_codes(c, cg_at_const(c, x, 4 * i)));
+        if (s->prefetch) mm_prefetch(c, p);
+    }
 }
 
 /* Steps [from, from + n) into fresh accumulators, widened and added to sum.  n is a constant. */
-static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMValueRef sum[PLACES]) {
+static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMValueRef *sum) {
     struct cg *c = s->c;
     uint64_t rest = n % s->unroll;
-    LLVMValueRef acc[PLACES], to = LLVMBuildNSWAdd(c->b, from, cg_i64(c, n - rest), "");
+    unsigned sums = PLACES * s->together;
+    LLVMValueRef acc[PLACES * MOST_TOGETHER], to = LLVMBuildNSWAdd(c->b, from, cg_i64(c, n - rest), "");
     struct cg_loop l; /* slot i carries accumulator i */
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->unroll), "step");
-    for (unsigned i = 0; i < PLACES; i++) acc[i] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
+    for (unsigned i = 0; i < sums; i++) acc[i] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
     for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, acc);
-    for (unsigned i = 0; i < PLACES; i++) cg_next(&l, i, acc[i]);
+    for (unsigned i = 0; i < sums; i++) cg_next(&l, i, acc[i]);
     cg_loop_end(c, &l);
-    for (unsigned i = 0; i < PLACES; i++) acc[i] = cg_result(&l, i);
+    for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, i);
     for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, acc);
-    for (unsigned i = 0; i < PLACES; i++)
+    for (unsigned i = 0; i < sums; i++)
         sum[i] = LLVMBuildAdd(c->b, sum[i], s->t->widen ? s->t->widen(c, acc[i]) : acc[i], "");
 }
 
-/* All steps of a part, in blocks that narrow accumulators hold. */
-static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef sum[PLACES]) {
+/* All steps of the parts, in blocks that narrow accumulators hold. */
+static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
     struct cg *c = s->c;
     uint64_t block = mm_flush(s->t, s->planes), done = block ? steps / block * block : 0;
-    for (unsigned i = 0; i < PLACES; i++) sum[i] = LLVMConstNull(mm_sum_type(c));
+    unsigned sums = PLACES * s->together;
+    for (unsigned i = 0; i < sums; i++) sum[i] = LLVMConstNull(mm_sum_type(c));
     if (done) {
         struct cg_loop l; /* slot i carries sum i */
         cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, done), cg_i64(c, block), "block");
-        for (unsigned i = 0; i < PLACES; i++) sum[i] = l.phi[cg_carry(c, &l, sum[i])];
+        for (unsigned i = 0; i < sums; i++) sum[i] = l.phi[cg_carry(c, &l, sum[i])];
         stream_block(s, l.i, block, sum);
-        for (unsigned i = 0; i < PLACES; i++) cg_next(&l, i, sum[i]);
+        for (unsigned i = 0; i < sums; i++) cg_next(&l, i, sum[i]);
         cg_loop_end(c, &l);
-        for (unsigned i = 0; i < PLACES; i++) sum[i] = cg_result(&l, i);
+        for (unsigned i = 0; i < sums; i++) sum[i] = cg_result(&l, i);
     }
     if (done < steps) stream_block(s, cg_i64(c, done), steps - done, sum);
 }
 
-/* A vector of results, at out. */
+/* A vector of results of each part, at out. */
 static void stream_lanes(struct stream *s, uint64_t K, LLVMValueRef out) {
     struct cg *c = s->c;
-    LLVMValueRef sum[PLACES], all;
-    stream_sums(s, steps_of(K), sum);
-    all = LLVMBuildSub(c->b, sum[0], mm_code_sum(c, s->codes, K), "");
-    for (unsigned i = 1; i < PLACES; i++) {
-        unsigned post = i < MM_PLANES ? s->planes->post[i] : s->t->widen ? 0 : 6;
-        LLVMValueRef by = cg_splat(c, cg_i32(c, post), s->t->bytes / 4);
-        all = LLVMBuildAdd(c->b, all, LLVMBuildAShr(c->b, sum[i], by, ""), "");
+    LLVMValueRef sums[PLACES * MOST_TOGETHER], *sum = sums, all;
+    stream_sums(s, steps_of(K), sums);
+    for (unsigned g = 0; g < s->together; g++, sum += PLACES) {
+        all = LLVMBuildSub(c->b, sum[0], mm_code_sum(c, s->codes, K), "");
+        for (unsigned i = 1; i < PLACES; i++) {
+            unsigned post = i < MM_PLANES ? s->planes->post[i] : s->t->widen ? 0 : 6;
+            LLVMValueRef by = cg_splat(c, cg_i32(c, post), s->t->bytes / 4);
+            all = LLVMBuildAdd(c->b, all, LLVMBuildAShr(c->b, sum[i], by, ""), "");
+        }
+        cg_store(c, all, cg_at_const(c, out, (uint64_t)g * 4 * MM_LANES), 4);
     }
-    cg_store(c, all, out, 4);
+}
+
+/* Registers of 64 bytes have room for two parts, and memory brings in two runs faster than one: by a twentieth on
+ * Sapphire Rapids; four are slower again. */
+static unsigned together(const struct mm_target *t) {
+    return mm_vectors(t) == 1 && t->lookup64_is_one ? MOST_TOGETHER : 1;
 }
 
 static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_args *a) {
     const struct mm_target *t = c->level->mm;
     uint64_t part = steps_of(shape->K) * MM_STEP; /* bytes; parts of tiles lie one after another */
-    struct stream s = {.c = c, .t = t, .codes = a->codes, .unroll = mm_vectors(t) == 1 ? 2 : 1};
+    struct stream s = {.c = c, .t = t, .codes = a->codes, .together = together(t), .part_bytes = part};
+    s.unroll = mm_vectors(t) == 1 && s.together == 1 ? 2 : 1;
     s.planes = t->widen ? &nibbles : &scaled;
     struct cg_loop l;
     LLVMValueRef two = cg_i64(c, 2), n = LLVMBuildShl(c->b, a->n_tiles, two, "");
-    cg_loop_begin(c, &l, cg_i64(c, 0), n, cg_i64(c, 1), "part");
+    cg_loop_begin(c, &l, cg_i64(c, 0), n, cg_i64(c, s.together), "part");
     LLVMValueRef at = LLVMBuildAdd(c->b, LLVMBuildShl(c->b, a->first, two, ""), l.i, "");
     LLVMValueRef from = cg_at(c, a->matrix, LLVMBuildMul(c->b, at, cg_i64(c, part), ""));
     LLVMValueRef out = cg_at(c, a->acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 6), ""));

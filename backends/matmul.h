@@ -43,6 +43,7 @@ struct mm_target {
     LLVMValueRef (*lookup32)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
     /* Byte i: table[index[i] & 63]. */
     LLVMValueRef (*lookup64)(struct cg *c, const uint8_t table[64], LLVMValueRef index);
+    bool lookup64_is_one; /* an instruction, which leaves registers free */
     /* With widen: acc (i32) + sums of two products of 16 bits. */
     LLVMValueRef (*pair)(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b);
 };

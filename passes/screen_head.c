@@ -23,6 +23,7 @@ enum { LEAST_BYTES = 8 << 20, LEAST_ROWS = 3 };
 static struct ir_op *dot_of(struct ir_func *f, const struct ir_val *v) {
     if (ir_uses(f, v) != 1) return NULL;
     if (v->def && v->def->code == IR_OP_kernel) {
+        if (v->def->n_out != 1) return NULL; /* a head among other dots has no second form */
         v = v->def->body->last->in[v->index];
         if (ir_uses(f, v) != 1) return NULL;
     }

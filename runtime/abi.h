@@ -138,8 +138,8 @@ struct setun_model {
 
 /*
  * What a screened step leaves where the logits of three rows would be: of token i, a lower and an upper end, low[i] <=
- * logit <= high[i]; of SETUN_SCREEN_UNIT tokens, the largest of each.  All of them are infinite where a logit might not
- * be finite.  docs/numerics.md, "The screen".
+ * logit <= high[i]; of SETUN_SCREEN_UNIT tokens, the largest of each.  Ends are infinite where a logit might not be
+ * finite.  docs/numerics.md, "The screen".
  */
 enum { SETUN_SCREEN_UNIT = 64 };
 struct setun_screen {

@@ -123,13 +123,15 @@ struct reads {
 };
 
 /* Weights are read once a step, and what the caches hold of earlier positions too; columns of weights that the last
- * repetition skipped are not.  The watch has seen a step of one row. */
+ * repetition skipped are not, and of a prompt only the last step has a live row.  The watch has seen a step of one. */
 static struct reads reads_of(const struct bench *b, const struct setun_bench_test *t) {
     const struct setun_model *m = b->run.model;
     double tokens = (double)t->prompt + t->predict, steps = setun_bench_steps(&b->run, t) / tokens;
     double skipped = b->run.skipped / tokens;
-    double bytes = setun_watch_bytes(&b->run.watch, m, setun_bench_depth(&b->run, t));
-    return (struct reads){.ternary = steps * (double)m->ternary_bytes - skipped, .all = steps * bytes - skipped};
+    double depth = setun_bench_depth(&b->run, t), without = steps - (t->predict + (t->prompt > 0)) / tokens;
+    double bytes = steps * setun_watch_bytes(&b->run.watch, m, depth);
+    bytes -= without * setun_watch_live_bytes(&b->run.watch, m, depth);
+    return (struct reads){.ternary = steps * (double)m->ternary_bytes - skipped, .all = bytes - skipped};
 }
 
 static void add_row(struct bench *b, const struct setun_bench_test *t) {
@@ -268,6 +270,8 @@ static int list_tests(struct bench *b) {
 static int make_room(struct bench *b) {
     const struct setun_opts *o = &b->app->o;
     const struct setun_model *m = b->app->model;
+    if ((uint64_t)b->most * sizeof *b->tokens > setun_memory_available())
+        return setun_fail(EXIT_MEMORY, "%u tokens need more memory than there is", b->most);
     b->tokens = calloc(b->most, sizeof *b->tokens);
     b->samples = calloc((size_t)(S_METER + 1) * o->reps + 1, sizeof *b->samples);
     if (!b->tokens || !b->samples) return setun_fail(EXIT_MEMORY, "out of memory");

@@ -156,7 +156,8 @@ static int some(struct setun_engine *e, const uint32_t *ids, uint32_t count, flo
 static void open_screen(struct setun_native *n) {
     struct setun_engine *e = &n->e;
     uint8_t *at = (uint8_t *)n->memory + n->model->logits_offset;
-    uint64_t stride = n->model->logits_stride, units = ((uint64_t)e->vocab + SETUN_SCREEN_UNIT - 1) / SETUN_SCREEN_UNIT;
+    uint64_t stride = n->model->logits_stride,
+             units = ((uint64_t)n->model->out_elems + SETUN_SCREEN_UNIT - 1) / SETUN_SCREEN_UNIT;
     e->can_screen = n->level->all && n->level->some && !n->trace;
     if (!e->can_screen) return;
     float *unit = (float *)(at + 2 * stride);

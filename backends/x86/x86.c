@@ -81,7 +81,7 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
 
 #define DOT4    .dot = dot4
 #define DOT2    .dot = dot2, .widen = sum2, .pair = pair2
-#define LOOK64  .lookup64 = look64
+#define LOOK64  .lookup64 = look64, .lookup64_is_one = true
 #define LOOK16  .lookup64 = look16_64
 #define V4_VNNI (SETUN_F_V3 | SETUN_F_V4 | SETUN_F_AVX512VNNI)
 

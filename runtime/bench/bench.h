@@ -75,9 +75,10 @@ double setun_median(double *values, uint32_t n); /* sorts; NaN if there are none
 /* Time, runs and bytes of weights not read of each kernel, added up while it is attached to an engine. */
 struct setun_kernel_time {
     double seconds, skipped;
-    uint32_t runs;
+    uint32_t runs, reads; /* reads: runs that had rows; without live rows what is computed of them reads nothing */
 };
 struct setun_watch {
+    const struct setun_model *model;
     struct setun_kernel_time *at; /* one a kernel of the model */
     uint32_t n;
     const struct setun_step *step; /* of the engine */
@@ -92,7 +93,8 @@ void setun_watch_off(struct setun_native *n);
 /* Bytes that a kernel's runs read where nothing is skipped: of weights, and of caches, of which `positions` were seen
  * each time. */
 double setun_watch_kernel(const struct setun_watch *w, const struct setun_model *m, uint32_t kernel, double positions);
-/* The same of all kernels. */
+/* The same of all kernels; and of those only that compute live rows. */
+double setun_watch_live_bytes(const struct setun_watch *w, const struct setun_model *m, double positions);
 double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions);
 void setun_watch_close(struct setun_watch *w);
 

@@ -12,7 +12,7 @@
 #include "runtime/team.h"
 
 int setun_watch_open(struct setun_watch *w, const struct setun_model *m) {
-    *w = (struct setun_watch){.n = m->n_kernels};
+    *w = (struct setun_watch){.model = m, .n = m->n_kernels};
     w->at = calloc(w->n > 0 ? w->n : 1, sizeof *w->at);
     return w->at ? EXIT_OK : setun_fail(EXIT_MEMORY, "out of memory");
 }
@@ -24,6 +24,10 @@ void setun_watch_close(struct setun_watch *w) {
 
 void setun_watch_clear(struct setun_watch *w) { memset(w->at, 0, w->n * sizeof *w->at); }
 
+static bool of_live_rows(const struct setun_model *m, uint32_t kernel) {
+    return m->kernels[kernel].n_values > 0 && m->kernels[kernel].values[0].live;
+}
+
 static void on_kernel(void *arg, uint32_t kernel, uint32_t layer) {
     struct setun_watch *w = arg;
     (void)layer;
@@ -33,6 +37,7 @@ static void on_kernel(void *arg, uint32_t kernel, uint32_t layer) {
         w->at[kernel].seconds += now - w->last;
         w->at[kernel].skipped += (double)(skipped - w->last_skipped);
         w->at[kernel].runs++;
+        w->at[kernel].reads += !of_live_rows(w->model, kernel) || w->step->n_live > 0;
     }
     w->last = now;
     w->last_skipped = skipped;
@@ -50,12 +55,19 @@ double setun_watch_kernel(const struct setun_watch *w, const struct setun_model 
     if (k->window > 0 && positions > k->window) positions = k->window;
     bool screened = w->step && w->step->screen && m->screen_bytes > 0 && kernel == m->head_kernel;
     uint64_t bytes = screened ? m->screen_bytes : k->bytes;
-    return w->at[kernel].runs * ((double)bytes + (double)k->cache_block_bytes / SETUN_BLOCK * positions);
+    return w->at[kernel].reads * ((double)bytes + (double)k->cache_block_bytes / SETUN_BLOCK * positions);
 }
 
 double setun_watch_bytes(const struct setun_watch *w, const struct setun_model *m, double positions) {
     double bytes = 0;
     for (uint32_t i = 0; i < w->n; i++) bytes += setun_watch_kernel(w, m, i, positions);
+    return bytes;
+}
+
+double setun_watch_live_bytes(const struct setun_watch *w, const struct setun_model *m, double positions) {
+    double bytes = 0;
+    for (uint32_t i = 0; i < w->n; i++)
+        if (of_live_rows(m, i)) bytes += setun_watch_kernel(w, m, i, positions);
     return bytes;
 }
 

@@ -58,7 +58,7 @@ static void cell(struct setun_table *t, const struct setun_column *c, const stru
     char number[64];
     if (v->text) {
         text(t, v->text);
-    } else if (isnan(v->number)) {
+    } else if (!isfinite(v->number)) {
         if (form_of(t) == JSON) setun_out_printf(&t->out, "null");
     } else {
         snprintf(number, sizeof number, c->format, v->number);
@@ -91,6 +91,7 @@ int setun_table_close(struct setun_table *t, bool keep) {
 
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y); /* last: an order also with them */
     return x < y ? -1 : x > y;
 }
 

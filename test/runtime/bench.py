@@ -40,12 +40,14 @@ def forms(paths):
 
 
 def bytes_of(prompt, predict, skipped=SKIPPED):
-    """What a token reads: the head once a step, and what earlier positions keep."""
+    """What a token reads, of all and of ternary weights (each step has them): all are the head's here, and of a prompt only
+    the last step has a live row; and what earlier positions keep."""
     starts = range(0, prompt, ROWS)
     steps = len(starts) + predict
     kept = sum(starts) + sum(prompt + i for i in range(predict))
-    weights = steps * WEIGHTS - skipped * (predict + (prompt % ROWS == 1))
-    return (weights + kept * STATE) / (prompt + predict), weights / (prompt + predict)
+    skips = skipped * (predict + (prompt % ROWS == 1))
+    heads = (predict + (prompt > 0)) * WEIGHTS - skips
+    return (heads + kept * STATE) / (prompt + predict), (steps * WEIGHTS - skips) / (prompt + predict)
 
 
 def table(paths):
@@ -77,7 +79,7 @@ def kernels(paths):
         steps = -(-step["prompt"] // ROWS) + step["predict"]
         every *= (step["prompt"] + step["predict"]) / steps
         expect(f"bytes {body['bytes']}, of a step {every}",
-               head["bytes"] == (WEIGHTS - SKIPPED if step["predict"] else WEIGHTS) and
+               head["bytes"] == (WEIGHTS - SKIPPED if step["predict"] else WEIGHTS / steps) and
                abs(step["bytes"] - every) <= 0.51 and abs(body["bytes"] + head["bytes"] - every) <= 0.51)
         expect("runs", body["runs"] == head["runs"] == step["runs"] == 1)
 
