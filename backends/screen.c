@@ -174,6 +174,29 @@ static LLVMValueRef four_codes(struct screen *s, unsigned plane, LLVMValueRef at
     return LLVMBuildBitCast(c->b, cg_splat(c, cg_load(c, c->i64, p, 8), 4), LLVMVectorType(c->i16, 16), "");
 }
 
+/* Memory brings in two runs faster than one, so a tile's two halves, of `half` steps, are read side by side.  From a
+ * step of one to what it reads `ahead` bytes later: beyond its end that is in the same half of the next tile. */
+static LLVMValueRef ahead_of(struct screen *s, LLVMValueRef step, uint64_t half, uint64_t ahead) {
+    struct cg *c = s->c;
+    LLVMValueRef over = cg_i64(c, ahead + screen_tile_bytes(s->K) - half * MM_STEP);
+    LLVMValueRef end = LLVMBuildNSWAdd(c->b, step, cg_i64(c, ahead / MM_STEP), "");
+    LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, half), "");
+    return LLVMBuildSelect(c->b, inside, cg_i64(c, ahead), over, "");
+}
+
+/* Step `at` of both halves, or, without halves, of the tile. */
+static void fetch(struct screen *s, LLVMValueRef tile, LLVMValueRef at, uint64_t half) {
+    struct cg *c = s->c;
+    if (c->plan->bytes <= CACHED) return;
+    LLVMValueRef p = cg_at(c, tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
+    LLVMValueRef l2 = half ? ahead_of(s, at, half, AHEAD_L2) : cg_i64(c, AHEAD_L2);
+    LLVMValueRef l1 = half ? ahead_of(s, at, half, AHEAD_L1) : cg_i64(c, AHEAD_L1);
+    for (unsigned h = 0; h < (half ? 2 : 1); h++) {
+        cg_prefetch(c, cg_at(c, cg_at_const(c, p, h * half * MM_STEP), l2), 1);
+        cg_prefetch(c, cg_at(c, cg_at_const(c, p, h * half * MM_STEP), l1), 0);
+    }
+}
+
 static void one_step(struct screen *s, LLVMValueRef tile, LLVMValueRef at, LLVMValueRef *acc) {
     struct cg *c = s->c;
     const struct mm_target *t = c->level->mm;
@@ -193,9 +216,6 @@ static void one_step(struct screen *s, LLVMValueRef tile, LLVMValueRef at, LLVMV
             *to = s->pairs ? t->pair(c, *to, w, x[i]) : t->dot(c, *to, w, x[i]);
         }
     }
-    if (c->plan->bytes <= CACHED) return;
-    cg_prefetch(c, cg_at_const(c, p, AHEAD_L2), 1);
-    cg_prefetch(c, cg_at_const(c, p, AHEAD_L1), 0);
 }
 
 static LLVMValueRef picked(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned n, unsigned from, unsigned by) {
@@ -222,17 +242,26 @@ static LLVMValueRef by_row(struct screen *s, const LLVMValueRef *acc) {
 static void tile_sums(struct screen *s, LLVMValueRef tile, LLVMValueRef sum[PLANES]) {
     struct cg *c = s->c;
     unsigned n = PLANES * vectors(s), chains = s->pairs ? 1 : CHAINS;
-    uint64_t steps = (s->K + 3) / 4, whole = steps / UNROLL * UNROLL;
+    uint64_t steps = (s->K + 3) / 4, half = chains == 2 ? steps / 2 : 0, run = half ? half : steps;
+    uint64_t body = half ? UNROLL / 2 : UNROLL, whole = run / body * body;
     LLVMValueRef acc[CHAINS * PLANES * MAX_VECTORS];
     struct cg_loop l;
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, UNROLL), "step");
+    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, body), "step");
     for (unsigned a = 0; a < chains * n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(sum_type(s)))];
-    for (unsigned u = 0; u < UNROLL; u++)
-        one_step(s, tile, LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, u), ""), acc + u % chains * n);
+    for (unsigned u = 0; u < body; u++) {
+        LLVMValueRef at = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, u), "");
+        one_step(s, tile, at, acc);
+        if (half) one_step(s, tile, LLVMBuildNSWAdd(c->b, at, cg_i64(c, half), ""), acc + n);
+        fetch(s, tile, at, half);
+    }
     for (unsigned a = 0; a < chains * n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < chains * n; a++) acc[a] = cg_result(&l, a);
-    for (uint64_t u = whole; u < steps; u++) one_step(s, tile, cg_i64(c, u), acc);
+    for (uint64_t u = whole; u < run; u++) {
+        one_step(s, tile, cg_i64(c, u), acc);
+        if (half) one_step(s, tile, cg_i64(c, u + half), acc + n);
+    }
+    if (half && steps % 2) one_step(s, tile, cg_i64(c, steps - 1), acc);
     for (unsigned a = 0; a < n && chains == 2; a++) acc[a] = LLVMBuildAdd(c->b, acc[a], acc[n + a], "");
     for (unsigned p = 0; p < PLANES; p++) {
         LLVMValueRef off = LLVMBuildShl(c->b, s->sum[p], cg_i32(c, 7), "");
