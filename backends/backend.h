@@ -40,7 +40,8 @@ bool data_write(struct diag *d, const struct ir_module *m, const struct data_pla
 
 /* A source of weights over a data section in memory: what an executable carries, for verify.  The caller has checked
  * that n is plan->bytes; plan and data must outlive it. */
-struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, const uint8_t *data, uint64_t n);
+struct ir_weights data_weights(struct diag *d, const char *path, struct arena *a, const struct data_plan *plan,
+                               const uint8_t *data, uint64_t n);
 
 /* Emits the object: step functions of every level, and the symbol setun_model.  m has been through
  * select-core and plan-memory. */

@@ -356,6 +356,8 @@ bool data_write(struct diag *d, const struct ir_module *m, const struct data_pla
 /* ---- reading back ---- */
 
 struct source {
+    struct diag *d;
+    const char *path;
     const struct data_plan *plan;
     const uint8_t *data;
 };
@@ -369,7 +371,9 @@ static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, ui
     const struct source *s = self;
     const struct mm_core *core = mm_core_of_layout(s->plan->tensor[w->id].layout);
     core->unpack(place_of(s, w, layer), row, n, ir_weight_rows(w), ir_weight_cols(w), out);
-    return true;
+    uint8_t wrong = 0; /* the bytes may be a stranger's: what unpack makes of others is no trit, or some trit */
+    for (uint64_t i = 0; i < n * ir_weight_cols(w); i++) wrong |= (uint8_t)(out[i] + 1) > 2;
+    return !wrong || diag_in(s->d, s->path, DIAG_NOT_EXECUTABLE, "its weights are damaged");
 }
 
 static bool read_scales(void *self, const struct ir_weight *w, uint32_t layer, float *out) {
@@ -413,9 +417,10 @@ static bool read_raw(void *self, const struct ir_weight *w, uint32_t layer, uint
     return true;
 }
 
-struct ir_weights data_weights(struct arena *a, const struct data_plan *plan, const uint8_t *data, uint64_t n) {
+struct ir_weights data_weights(struct diag *d, const char *path, struct arena *a, const struct data_plan *plan,
+                               const uint8_t *data, uint64_t n) {
     if (n < plan->bytes) BUG("the data section has %llu bytes", (unsigned long long)n);
     struct source *s = arena_one(a, struct source);
-    *s = (struct source){.plan = plan, .data = data};
+    *s = (struct source){.d = d, .path = path, .plan = plan, .data = data};
     return (struct ir_weights){.self = s, .trits = read_trits, .scales = read_scales, .raw = read_raw};
 }

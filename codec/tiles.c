@@ -34,7 +34,7 @@ void tiles_unpack(const struct tile_layout *l, const uint8_t *tile, uint64_t row
             int8_t part[TILE_COLS_MAX];
             unsigned at;
             const char *why;
-            l->get(tile + s * l->bytes, (unsigned)r, part, &at, &why);
+            if (!l->get(tile + s * l->bytes, (unsigned)r, part, &at, &why)) memset(part, 2, sizeof part);
             memcpy(trits + s * l->cols, part, cols_at(l, K, s));
         }
 }

@@ -24,7 +24,7 @@ struct tile_layout {
 uint64_t tiles_bytes(const struct tile_layout *l, uint64_t K); /* of a tile */
 /* rows <= 64. */
 void tiles_pack(const struct tile_layout *l, const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *tile);
-/* Of a tile that tiles_pack wrote, rows [row, row + n). */
+/* Rows [row, row + n) of a tile; steps with bits that tiles_pack never writes give 2s, which are no trits. */
 void tiles_unpack(const struct tile_layout *l, const uint8_t *tile, uint64_t row, uint64_t n, uint64_t K,
                   int8_t *trits);
 

@@ -42,6 +42,6 @@ bool exe_weights(struct command_ctx *cx, const struct exe_file *e, const struct 
     const struct setun_span *data = &e->pack->data;
     data_plan_make(cx->arena, m, plan);
     if (plan->bytes != data->bytes) return bad_exe(cx, e, "its weights do not fit its IR");
-    *w = data_weights(cx->arena, plan, (const uint8_t *)e->pack + data->offset, data->bytes);
+    *w = data_weights(cx->diag, e->path, cx->arena, plan, (const uint8_t *)e->pack + data->offset, data->bytes);
     return true;
 }

@@ -113,7 +113,7 @@ static void check_raw(const struct fixture *f, const struct ir_weights *back, co
 }
 
 static void check_back(const struct fixture *f) {
-    struct ir_weights back = data_weights(f->arena, &f->plan, f->data.at, f->data.n);
+    struct ir_weights back = data_weights(f->diag, "t", f->arena, &f->plan, f->data.at, f->data.n);
     for (size_t i = 0; i < f->m->weights.n; i++) {
         const struct ir_weight *w = f->m->weights.at[i];
         for (uint32_t layer = 0; layer < (w->layers ? w->layers : 1); layer++)
