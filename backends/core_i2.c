@@ -4,7 +4,7 @@
  * A tile is a stream of MM_STEP bytes a step (codec/i2_64.c), read once from memory; nothing is kept but one
  * accumulator a plane and vector.
  *
- *   for tile
+ *   for tile, its two halves side by side if it comes from memory
  *       acc[chain][plane][vector] = 0
  *       for step of K/4 (unrolled):   w = load tile; x = 4 codes in every lane
  *                                     acc[plane] = dot(acc[plane], field(w, plane), x)
