@@ -57,11 +57,13 @@ struct mm_core {
     const char *name;
 
     enum setun_layout layout;
-    bool one_piece; /* the matrix is packed as a whole; otherwise tile by tile, equal tiles one after another */
+    /* Tiles of 64 rows, all of a size, one after another: mm_pack and the like do the rest. */
+    uint64_t (*tile_bytes)(uint64_t K);
+    void (*pack_tile)(const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *tile); /* rows <= 64 */
+    void (*unpack_tile)(const uint8_t *tile, uint64_t row, uint64_t n, uint64_t K, int8_t *trits);
+    /* Or, tile_bytes being NULL, a matrix in one piece, as mm_bytes_of, mm_pack and mm_unpack say. */
     uint64_t (*bytes)(uint64_t rows, uint64_t K);
-    /* Rows [row, row + n) of a matrix of `rows`; row is a multiple of 64, and so is n or it reaches the end. */
     void (*pack)(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *matrix);
-    /* Any rows of a matrix that pack wrote. */
     void (*unpack)(const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits);
 
     /* One row of codes: the body of a function with arguments a. */
@@ -89,6 +91,16 @@ extern const struct mm_core *const mm_cores[IR_N_CORES];
 const struct mm_core *mm_core_of_layout(enum setun_layout layout);
 /* The matrix of a matmul or gmatmul. */
 struct mm_shape mm_shape_of(const struct ir_op *op);
+
+/* ---- layouts ---- */
+static inline bool mm_one_piece(const struct mm_core *core) { return !core->tile_bytes; }
+uint64_t mm_bytes_of(const struct mm_core *core, uint64_t rows, uint64_t K); /* of the trits of a matrix */
+/* Rows [row, row + n) of a matrix of `rows`; row is a multiple of 64, and so is n or it reaches the end. */
+void mm_pack(const struct mm_core *core, const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K,
+             uint8_t *matrix);
+/* Any rows of a matrix.  What mm_pack never wrote gives some trits, or numbers that are none. */
+void mm_unpack(const struct mm_core *core, const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K,
+               int8_t *trits);
 
 /* Bytes of the matrix, with the scales of groups: what one token reads of it. */
 uint64_t mm_bytes(const struct mm_shape *s);

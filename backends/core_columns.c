@@ -305,7 +305,6 @@ _Static_assert((int)TILES == (int)COLUMNS_GROUP, "a step of a tile is a line of 
 const struct mm_core mm_core_columns = {
     .name = "columns",
     .layout = SETUN_LAYOUT_COLUMNS,
-    .one_piece = true,
     .bytes = bytes,
     .pack = columns_pack,
     .unpack = columns_unpack,

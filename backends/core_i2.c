@@ -17,25 +17,6 @@
 #include "backends/matmul.h"
 #include "codec/i2_64.h"
 
-/* ---- the layout ---- */
-
-static uint64_t bytes(uint64_t rows, uint64_t K) { return (rows + IR_TILE - 1) / IR_TILE * i2_64_tile_bytes(K); }
-
-static void pack(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *matrix) {
-    (void)rows;
-    for (uint64_t r = 0; r < n; r += IR_TILE)
-        i2_64_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, matrix + bytes(row + r, K));
-}
-
-static void unpack(const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits) {
-    (void)rows;
-    for (uint64_t done = 0; done < n;) {
-        uint64_t first = (row + done) % IR_TILE, most = IR_TILE - first, some = n - done < most ? n - done : most;
-        i2_64_unpack_tile(matrix + (row + done) / IR_TILE * i2_64_tile_bytes(K), first, some, K, trits + done * K);
-        done += some;
-    }
-}
-
 /* ---- one row ---- */
 
 enum { MAX_SETS = 2 * MM_PLANES * 2 }; /* chains x planes x vectors */
@@ -46,30 +27,11 @@ struct stream {
     LLVMValueRef tile, codes;
     unsigned vectors, sets; /* accumulators of a chain: planes x vectors */
     unsigned unroll;
-    uint64_t half; /* steps of half a tile, if its halves are read side by side: step 2 i is i of one, 2 i + 1 of the
-                      other */
+    /* Steps of half a tile, if its halves are read side by side: then step 2 i is step i of one, 2 i + 1 of the other.
+     */
+    uint64_t half;
     bool prefetch;
 };
-
-/* Memory brings in two runs faster than one.  From step `at` of a half to what is read `ahead` bytes later: beyond the
- * half's end that is in the same half of the next tile. */
-static LLVMValueRef ahead_of(struct stream *s, LLVMValueRef at, uint64_t ahead) {
-    struct cg *c = s->c;
-    LLVMValueRef end = LLVMBuildNSWAdd(c->b, at, cg_i64(c, ahead / MM_STEP), "");
-    LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, s->half), "");
-    return LLVMBuildSelect(c->b, inside, cg_i64(c, ahead), cg_i64(c, ahead + s->half * MM_STEP), "");
-}
-
-static void fetch(struct stream *s, LLVMValueRef at, LLVMValueRef p) {
-    struct cg *c = s->c;
-    if (!s->prefetch) return;
-    if (!s->half) {
-        mm_prefetch(c, p);
-        return;
-    }
-    cg_prefetch(c, cg_at(c, p, ahead_of(s, at, MM_AHEAD_L2)), 1);
-    cg_prefetch(c, cg_at(c, p, ahead_of(s, at, MM_AHEAD_L1)), 0);
-}
 
 /* Step number `step` + u, into the accumulators of one chain. */
 static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
@@ -88,7 +50,8 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
         for (unsigned i = 0; i < MM_PLANES; i++)
             acc[v * MM_PLANES + i] = s->t->dot(c, acc[v * MM_PLANES + i], field[i], x);
     }
-    fetch(s, in_half, p);
+    if (s->prefetch && s->half) mm_prefetch_run(c, p, in_half, s->half, s->half * MM_STEP);
+    if (s->prefetch && !s->half) mm_prefetch(c, p);
 }
 
 /* Steps [from, from + n) into fresh accumulators, widened and added to sum[vector][plane].  n is a constant. */
@@ -214,9 +177,9 @@ static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm
 const struct mm_core mm_core_i2 = {
     .name = "i2",
     .layout = SETUN_LAYOUT_I2_64,
-    .bytes = bytes,
-    .pack = pack,
-    .unpack = unpack,
+    .tile_bytes = i2_64_tile_bytes,
+    .pack_tile = i2_64_pack_tile,
+    .unpack_tile = i2_64_unpack_tile,
     .one_row = one_row,
     .panel_steps = 1,
     .panel = panel,

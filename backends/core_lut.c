@@ -284,38 +284,17 @@ static void one_row(struct cg *c, const struct tile_layout *tile, uint64_t K, co
 
 /* ---- the table ---- */
 
-static uint64_t matrix_bytes(const struct tile_layout *l, uint64_t rows, uint64_t K) {
-    return (rows + IR_TILE - 1) / IR_TILE * tiles_bytes(l, K);
-}
-
-static void pack_rows(const struct tile_layout *l, const int8_t *trits, uint64_t row, uint64_t n, uint64_t K,
-                      uint8_t *matrix) {
-    for (uint64_t r = 0; r < n; r += IR_TILE)
-        tiles_pack(l, trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, matrix + matrix_bytes(l, row + r, K));
-}
-
-static void unpack_rows(const struct tile_layout *l, const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t K,
-                        int8_t *trits) {
-    for (uint64_t done = 0; done < n;) {
-        uint64_t first = (row + done) % IR_TILE, most = IR_TILE - first, some = n - done < most ? n - done : most;
-        tiles_unpack(l, matrix + (row + done) / IR_TILE * tiles_bytes(l, K), first, some, K, trits + done * K);
-        done += some;
-    }
-}
-
 static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_bytes, unsigned trits, uint64_t K) {
     return (K + tile->cols - 1) / tile->cols * (tile->cols / trits) * entry_bytes;
 }
 
 #define LUT(id, NUMBER, tile_, granule_, trits_, table_bytes_)                                                         \
-    static uint64_t id##_bytes(uint64_t rows, uint64_t K) { return matrix_bytes(&tile_, rows, K); }                    \
-    static void id##_pack(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *m) {      \
-        (void)rows;                                                                                                    \
-        pack_rows(&tile_, trits, row, n, K, m);                                                                        \
+    static uint64_t id##_tile_bytes(uint64_t K) { return tiles_bytes(&tile_, K); }                                     \
+    static void id##_pack_tile(const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *to) {                          \
+        tiles_pack(&tile_, trits, rows, K, to);                                                                        \
     }                                                                                                                  \
-    static void id##_unpack(const uint8_t *m, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits) {    \
-        (void)rows;                                                                                                    \
-        unpack_rows(&tile_, m, row, n, K, trits);                                                                      \
+    static void id##_unpack_tile(const uint8_t *from, uint64_t row, uint64_t n, uint64_t K, int8_t *trits) {           \
+        tiles_unpack(&tile_, from, row, n, K, trits);                                                                  \
     }                                                                                                                  \
     static void id##_one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {                        \
         one_row(c, &tile_, s->K, a);                                                                                   \
@@ -331,9 +310,9 @@ static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_byte
     }                                                                                                                  \
     const struct mm_core mm_core_##id = {.name = #id,                                                                  \
                                          .layout = SETUN_LAYOUT_##NUMBER,                                              \
-                                         .bytes = id##_bytes,                                                          \
-                                         .pack = id##_pack,                                                            \
-                                         .unpack = id##_unpack,                                                        \
+                                         .tile_bytes = id##_tile_bytes,                                                \
+                                         .pack_tile = id##_pack_tile,                                                  \
+                                         .unpack_tile = id##_unpack_tile,                                              \
                                          .one_row = id##_one_row,                                                      \
                                          .prepare_bytes = id##_prepare_bytes,                                          \
                                          .prepare = id##_prepare,                                                      \

@@ -20,25 +20,6 @@
 
 enum { PLACES = 5, PARTS = MM_PLANES, COLS = T5_64_STEP, RARE = 0xc0 };
 
-/* ---- the layout ---- */
-
-static uint64_t bytes(uint64_t rows, uint64_t K) { return (rows + IR_TILE - 1) / IR_TILE * t5_64_tile_bytes(K); }
-
-static void pack(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *matrix) {
-    (void)rows;
-    for (uint64_t r = 0; r < n; r += IR_TILE)
-        t5_64_pack_tile(trits + r * K, n - r < IR_TILE ? n - r : IR_TILE, K, matrix + bytes(row + r, K));
-}
-
-static void unpack(const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits) {
-    (void)rows;
-    for (uint64_t done = 0; done < n;) {
-        uint64_t first = (row + done) % IR_TILE, most = IR_TILE - first, some = n - done < most ? n - done : most;
-        t5_64_unpack_tile(matrix + (row + done) / IR_TILE * t5_64_tile_bytes(K), first, some, K, trits + done * K);
-        done += some;
-    }
-}
-
 static uint64_t steps_of(uint64_t K) { return (K + COLS - 1) / COLS; }
 
 /* ---- decoding a vector of bytes ---- */
@@ -83,23 +64,12 @@ struct stream {
     bool prefetch;
 };
 
-/* Bytes from a step to what is read `ahead` bytes later: beyond the end of its part that is in the next pair of parts.
- */
-static LLVMValueRef ahead_of(struct stream *s, LLVMValueRef step, uint64_t ahead) {
-    struct cg *c = s->c;
-    LLVMValueRef stays = cg_i64(c, ahead), over = cg_i64(c, ahead + (s->together - 1) * s->part_bytes);
-    LLVMValueRef end = LLVMBuildNSWAdd(c->b, step, cg_i64(c, ahead / MM_STEP), "");
-    LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, s->part_bytes / MM_STEP), "");
-    return LLVMBuildSelect(c->b, inside, stays, over, "");
-}
-
 /* acc: PLACES of each part. */
 static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
     struct cg *c = s->c;
     LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), "");
     LLVMValueRef first = cg_at(c, s->at, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
-    LLVMValueRef x = cg_at(c, s->codes, LLVMBuildMul(c->b, at, cg_i64(c, COLS), "")), l2 = NULL, l1 = NULL;
-    if (s->prefetch) l2 = ahead_of(s, at, MM_AHEAD_L2), l1 = ahead_of(s, at, MM_AHEAD_L1);
+    LLVMValueRef x = cg_at(c, s->codes, LLVMBuildMul(c->b, at, cg_i64(c, COLS), ""));
     for (unsigned g = 0; g < s->together; g++, acc += PLACES) {
         LLVMValueRef p = cg_at_const(c, first, g * s->part_bytes);
         struct decoded d = decode(c, cg_load(c, mm_byte_type(c), p, s->t->bytes), s->t->widen != NULL);
@@ -108,9 +78,7 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
         field[4] = d.fifth;
         for (unsigned i = 0; i < PLACES; i++)
             acc[i] = s->t->dot(c, acc[i], field[i], mm_codes(c, cg_at_const(c, x, 4 * i)));
-        if (!s->prefetch) continue;
-        cg_prefetch(c, cg_at(c, p, l2), 1);
-        cg_prefetch(c, cg_at(c, p, l1), 0);
+        if (s->prefetch) mm_prefetch_run(c, p, at, s->part_bytes / MM_STEP, (s->together - 1) * s->part_bytes);
     }
 }
 
@@ -230,9 +198,9 @@ static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm
 const struct mm_core mm_core_t5 = {
     .name = "t5",
     .layout = SETUN_LAYOUT_T5_64,
-    .bytes = bytes,
-    .pack = pack,
-    .unpack = unpack,
+    .tile_bytes = t5_64_tile_bytes,
+    .pack_tile = t5_64_pack_tile,
+    .unpack_tile = t5_64_unpack_tile,
     .one_row = one_row,
     .panel_steps = PLACES,
     .panel = panel,

@@ -63,7 +63,7 @@ static uint64_t tile_rows(const struct setun_tensor *t) { return up(rows_of(t), 
 static uint64_t body_bytes(const struct setun_tensor *t) {
     if (t->layout == SETUN_LAYOUT_RAW) return rows_of(t) * raw_row_bytes(t);
     if (t->layout == SETUN_LAYOUT_F32) return up(4 * rows_of(t) * cols_of(t), 4 * IR_LANES);
-    return mm_core_of_layout(t->layout)->bytes(rows_of(t), cols_of(t));
+    return mm_bytes_of(mm_core_of_layout(t->layout), rows_of(t), cols_of(t));
 }
 
 static uint64_t scale_bytes(const struct setun_tensor *t) {
@@ -207,14 +207,14 @@ static bool write_trits(struct writer *w, const struct ir_weight *weight, const 
         uint64_t n = rows - row < step ? rows - row : step;
         int8_t *trits = (int8_t *)w->in;
         if (!w->from->trits(w->from->self, weight, layer, row, n, trits)) return false;
-        if (core->one_piece) {
-            core->pack(trits, row, n, rows, K, w->packed);
+        if (mm_one_piece(core)) {
+            mm_pack(core, trits, row, n, rows, K, w->packed);
         } else {
-            core->pack(trits, 0, n, n, K, w->packed);
-            if (!put(w, w->packed, core->bytes(n, K))) return false;
+            mm_pack(core, trits, 0, n, n, K, w->packed);
+            if (!put(w, w->packed, mm_bytes_of(core, n, K))) return false;
         }
     }
-    return !core->one_piece || put(w, w->packed, core->bytes(rows, K));
+    return !mm_one_piece(core) || put(w, w->packed, mm_bytes_of(core, rows, K));
 }
 
 /* The scales of 64 rows for one group of columns; rows beyond the matrix: 0. */
@@ -318,7 +318,7 @@ static bool is_trits(const struct setun_tensor *t) {
 static uint64_t trits_bytes(const struct setun_tensor *t) {
     const struct mm_core *core = mm_core_of_layout(t->layout);
     uint64_t rows = tiles_a_time(t) * IR_TILE, in = rows * cols_of(t);
-    uint64_t packed = core->bytes(core->one_piece ? rows_of(t) : rows, cols_of(t));
+    uint64_t packed = mm_bytes_of(core, mm_one_piece(core) ? rows_of(t) : rows, cols_of(t));
     return in > packed ? in : packed;
 }
 
@@ -370,7 +370,7 @@ static const uint8_t *place_of(const struct source *s, const struct ir_weight *w
 static bool read_trits(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, int8_t *out) {
     const struct source *s = self;
     const struct mm_core *core = mm_core_of_layout(s->plan->tensor[w->id].layout);
-    core->unpack(place_of(s, w, layer), row, n, ir_weight_rows(w), ir_weight_cols(w), out);
+    mm_unpack(core, place_of(s, w, layer), row, n, ir_weight_rows(w), ir_weight_cols(w), out);
     uint8_t wrong = 0; /* the bytes may be a stranger's: what unpack makes of others is no trit, or some trit */
     for (uint64_t i = 0; i < n * ir_weight_cols(w); i++) wrong |= (uint8_t)(out[i] + 1) > 2;
     return !wrong || diag_in(s->d, s->path, DIAG_NOT_EXECUTABLE, "its weights are damaged");

@@ -75,6 +75,16 @@ void mm_prefetch(struct cg *c, LLVMValueRef p) {
     cg_prefetch(c, cg_at_const(c, p, MM_AHEAD_L1), 0);
 }
 
+void mm_prefetch_run(struct cg *c, LLVMValueRef p, LLVMValueRef at, uint64_t steps, uint64_t over) {
+    static const unsigned ahead[] = {MM_AHEAD_L1, MM_AHEAD_L2}; /* by level of cache */
+    for (unsigned level = COUNT_OF(ahead); level-- > 0;) {
+        LLVMValueRef end = LLVMBuildNSWAdd(c->b, at, cg_i64(c, ahead[level] / MM_STEP), "");
+        LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, steps), "");
+        LLVMValueRef by = LLVMBuildSelect(c->b, inside, cg_i64(c, ahead[level]), cg_i64(c, ahead[level] + over), "");
+        cg_prefetch(c, cg_at(c, p, by), level);
+    }
+}
+
 /* ---- groups of columns ---- */
 
 /* In whole registers, through the dot instruction; each of at most 8 of them takes two products a lane, so that narrow
@@ -134,7 +144,7 @@ void mm_add_group(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_P
 const char *mm_name(struct cg *c, const char *form, const struct mm_shape *s) {
     struct buf b = {0};
     buf_printf(&b, "%s_%s_k%llu", form, s->core->name, (unsigned long long)s->K);
-    if (s->core->one_piece) buf_printf(&b, "_n%llu", (unsigned long long)s->n);
+    if (mm_one_piece(s->core)) buf_printf(&b, "_n%llu", (unsigned long long)s->n);
     if (s->group) buf_printf(&b, "_g%llu", (unsigned long long)s->group);
     const char *name = arena_strdup(c->arena, b.at);
     buf_free(&b);

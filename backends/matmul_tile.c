@@ -285,7 +285,7 @@ static void group(struct tile *t, LLVMValueRef n, LLVMValueRef *arg) {
 /* Bytes of a tile for a step of four k, rounded up. */
 static uint64_t step_bytes(const struct tile *t) {
     uint64_t steps = (t->shape->K + 3) / 4;
-    return (t->shape->core->bytes(IR_TILE, t->shape->K) + steps - 1) / steps;
+    return (t->shape->core->tile_bytes(t->shape->K) + steps - 1) / steps;
 }
 
 /* The next tile is asked for while this one's panels serve their rows, as far into it as step `from` is into this one.
@@ -300,7 +300,7 @@ static void next_fetch(struct tile *t, LLVMValueRef from) {
         return;
     }
     LLVMValueRef next = LLVMBuildNSWAdd(c->b, t->tile, cg_i64(c, 1), "");
-    LLVMValueRef at = LLVMBuildMul(c->b, next, cg_i64(c, core->bytes(IR_TILE, t->shape->K)), "");
+    LLVMValueRef at = LLVMBuildMul(c->b, next, cg_i64(c, core->tile_bytes(t->shape->K)), "");
     at = LLVMBuildAdd(c->b, at, LLVMBuildMul(c->b, from, cg_i64(c, step_bytes(t)), ""), "");
     t->fetch = cg_at(c, t->a.matrix, at);
 }
@@ -409,7 +409,7 @@ LLVMValueRef mm_tile_function(struct cg *c, const struct mm_shape *s) {
     t.groups = LLVMBuildUDiv(c->b, up, rows, "");
     t.group_rows = LLVMBuildUDiv(c->b, t.a.n_rows, t.groups, "");
     t.larger = LLVMBuildURem(c->b, t.a.n_rows, t.groups, "");
-    if (mm_streams(c) && (s->core->ahead || !s->core->one_piece)) {
+    if (mm_streams(c) && (s->core->ahead || !mm_one_piece(s->core))) {
         uint64_t bytes = s->core->ahead ? 64 : step_bytes(&t); /* of a step */
         LLVMValueRef lines = cg_i64(c, (MM_PANEL * bytes + 63) / 64 - 1);
         t.fetch_lines = LLVMBuildAdd(c->b, LLVMBuildUDiv(c->b, lines, t.groups, ""), cg_i64(c, 1), "");

@@ -1,8 +1,8 @@
 /*
  * rows.c -- what is computed row by row: the rows of a stage are split among threads; a thread computes whole rows.
  * A prologue's only row is computed by every thread.
- * The reductions over a row (norm, quantiser) are here, the choice of a row's largest in topk.c, everything element-wise
- * in vec.c.
+ * The reductions over a row (norm, quantiser) are here, the choice of a row's largest in topk.c, everything
+ * element-wise in vec.c.
  */
 #include "backends/vec.h"
 #include "runtime/contract.h"

@@ -9,6 +9,7 @@
  *       for tile of the unit
  *           acc[plane][chain] = 0
  *           for step of K/4 (unrolled):  w = load tile; acc[plane] = dot(acc[plane], w, codes of the plane)
+ *                                        a chain for each half of the tile, side by side; with pairs, one for all
  *           interval from sums and parameters in f64, 16 lanes; stored
  *       largest ends of the unit, stored
  *
@@ -23,7 +24,6 @@
 #include "codec/screen.h"
 
 enum { ROWS = SCREEN_ROWS, UNROLL = 4, CHAINS = 2, PLANES = 2, MAX_VECTORS = 4, CACHED = 2 << 20 };
-enum { AHEAD_L2 = 8192, AHEAD_L1 = 1024 }; /* as in matmul.c */
 
 const struct ir_op *screen_dot(const struct ir_op *kernel) {
     const struct ir_op *dot = NULL;
@@ -174,27 +174,15 @@ static LLVMValueRef four_codes(struct screen *s, unsigned plane, LLVMValueRef at
     return LLVMBuildBitCast(c->b, cg_splat(c, cg_load(c, c->i64, p, 8), 4), LLVMVectorType(c->i16, 16), "");
 }
 
-/* Memory brings in two runs faster than one, so a tile's two halves, of `half` steps, are read side by side.  From a
- * step of one to what it reads `ahead` bytes later: beyond its end that is in the same half of the next tile. */
-static LLVMValueRef ahead_of(struct screen *s, LLVMValueRef step, uint64_t half, uint64_t ahead) {
-    struct cg *c = s->c;
-    LLVMValueRef over = cg_i64(c, ahead + screen_tile_bytes(s->K) - half * MM_STEP);
-    LLVMValueRef end = LLVMBuildNSWAdd(c->b, step, cg_i64(c, ahead / MM_STEP), "");
-    LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, half), "");
-    return LLVMBuildSelect(c->b, inside, cg_i64(c, ahead), over, "");
-}
-
-/* Step `at` of both halves, or, without halves, of the tile. */
+/* Asks ahead for what step `at` of each run goes on with; the tile is read in halves of `half` steps, or, if that is 0,
+ * as one run of the matrix. */
 static void fetch(struct screen *s, LLVMValueRef tile, LLVMValueRef at, uint64_t half) {
     struct cg *c = s->c;
     if (c->plan->bytes <= CACHED) return;
     LLVMValueRef p = cg_at(c, tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
-    LLVMValueRef l2 = half ? ahead_of(s, at, half, AHEAD_L2) : cg_i64(c, AHEAD_L2);
-    LLVMValueRef l1 = half ? ahead_of(s, at, half, AHEAD_L1) : cg_i64(c, AHEAD_L1);
-    for (unsigned h = 0; h < (half ? 2 : 1); h++) {
-        cg_prefetch(c, cg_at(c, cg_at_const(c, p, h * half * MM_STEP), l2), 1);
-        cg_prefetch(c, cg_at(c, cg_at_const(c, p, h * half * MM_STEP), l1), 0);
-    }
+    if (!half) mm_prefetch(c, p);
+    for (unsigned h = 0; half && h < 2; h++)
+        mm_prefetch_run(c, cg_at_const(c, p, h * half * MM_STEP), at, half, screen_tile_bytes(s->K) - half * MM_STEP);
 }
 
 static void one_step(struct screen *s, LLVMValueRef tile, LLVMValueRef at, LLVMValueRef *acc) {

@@ -151,7 +151,7 @@ static void emit(struct cg *c, struct one_core *k, const char *name, uint64_t ro
     enum ir_core core = ir_core_named(name);
     if (core == IR_N_CORES) return;
     k->shape = (struct mm_shape){.core = mm_cores[core], .n = rows, .K = K};
-    k->bytes = k->shape.core->bytes(rows, K);
+    k->bytes = mm_bytes_of(k->shape.core, rows, K);
     k->mm_name = exported(c, mm_function(c, &k->shape, &type));
     if (k->shape.core->prepare) k->prepare_name = exported(c, mm_prepare_function(c, &k->shape, &type));
 }

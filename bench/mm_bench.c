@@ -60,9 +60,9 @@ __attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_
     return all[0] ^ all[1] ^ all[2] ^ all[3];
 }
 
-/* Of tiles, if they lie one after another; one_piece layouts are read as if. */
+/* Of tiles, if they lie one after another; layouts in one piece are read as if. */
 static uint64_t bytes_of(const struct mm_shape *s, int64_t tiles) {
-    return s->core->bytes(s->n, s->K) * (uint64_t)tiles / (s->n / IR_TILE);
+    return mm_bytes_of(s->core, s->n, s->K) * (uint64_t)tiles / (s->n / IR_TILE);
 }
 
 static void *one(void *self) {
@@ -240,14 +240,14 @@ int main(int argc, char **argv) {
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
     c.level = level_named(argc > 2 ? argv[2] : NULL);
     struct mm_shape s = {.core = core_named(argc > 1 ? argv[1] : "i2"), .n = IR_TILE, .K = K};
-    uint64_t tile = s.core->bytes(IR_TILE * WINDOW, K) / WINDOW;
+    uint64_t tile = mm_bytes_of(s.core, IR_TILE * WINDOW, K) / WINDOW;
     int64_t n_tiles = (int64_t)((argc > 3 ? strtoull(argv[3], NULL, 10) : 500) * 1000000 / tile) / WINDOW * WINDOW;
     s.n = (uint64_t)n_tiles * IR_TILE;
     s.group = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
     prepare_fn *prepare = NULL;
     peak_fn *peak;
     mm_fn *mm = build(&c, &s, &prepare, &peak);
-    uint64_t bytes = s.core->bytes(s.n, K);
+    uint64_t bytes = mm_bytes_of(s.core, s.n, K);
     uint8_t *matrix = take(bytes);
     int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
     float *alpha = s.group ? take((size_t)n_tiles * mm_alpha_bytes(K, s.group)) : NULL;

@@ -79,7 +79,7 @@ struct sema_node {
     const char *word;                   /* pairing, mask, name of an emitted value */
     int64_t window;
     int64_t keep, block; /* topk: elements kept, of all or of each block; block 0: of all */
-    const char *name; /* of the `let` that binds it, or NULL */
+    const char *name;    /* of the `let` that binds it, or NULL */
     struct loc loc;
     struct sema_node *next;
     bool live;            /* lower.c: something needs it */

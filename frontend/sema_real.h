@@ -1,8 +1,8 @@
 /*
  * sema_real.h -- constants of the model text, exact enough to be rounded once: 200 bits (docs/numerics.md).
  *
- * A real is immutable and lies in an arena.  NULL is "not known"; every function passes it on.  What is made of decimals
- * by + - * / is known as a quotient too, as long as its parts fit 63 bits: shares of a length are exact.
+ * A real is immutable and lies in an arena.  NULL is "not known"; every function passes it on.  What is made of
+ * decimals by + - * / is known as a quotient too, as long as its parts fit 63 bits: shares of a length are exact.
  */
 #ifndef SETUN_FRONTEND_SEMA_REAL_H
 #define SETUN_FRONTEND_SEMA_REAL_H

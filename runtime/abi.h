@@ -198,15 +198,8 @@ struct setun_footer {
 
 /* Layouts of a tensor in the data section. */
 enum setun_layout {
-    SETUN_LAYOUT_RAW, /* rows as stored, each padded to 64 bytes */
-    SETUN_LAYOUT_F32, /* one vector of floats, padded to 128 bytes */
-    /* Ternary, drawn in docs/formats.md; scales behind them as F32, or of groups tile by tile. */
-    SETUN_LAYOUT_I2_64,   /* 2-bit tiles of 64 rows */
-    SETUN_LAYOUT_T5_64,   /* five trits a byte */
-    SETUN_LAYOUT_COLUMNS, /* 2 bits, input-major */
-    SETUN_LAYOUT_TL1_64,  /* tiles of indices of tables */
-    SETUN_LAYOUT_TL2_64,
-    SETUN_LAYOUT_WIDE_64,
+#define LAYOUT(id, name) SETUN_LAYOUT_##id,
+#include "runtime/layouts.def"
     SETUN_N_LAYOUTS
 };
 

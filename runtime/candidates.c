@@ -48,22 +48,15 @@ static float largest(const float *x, uint32_t n) {
 
 static void penalise(struct setun_sampler *s, struct setun_screen *at, const uint32_t *history, uint64_t n) {
     float p = s->set.repeat_penalty;
-    uint64_t last = s->set.repeat_last < n ? s->set.repeat_last : n;
-    const uint32_t *recent = history + (n - last);
-    for (uint64_t i = 0; i < last; i++) {
-        uint32_t id = recent[i];
-        uint8_t bit = (uint8_t)(1u << (id & 7));
-        if (id >= s->vocab || (s->seen[id >> 3] & bit)) continue;
-        s->seen[id >> 3] |= bit;
+    struct setun_recent r = setun_recent_begin(s, history, n);
+    for (uint32_t id; setun_recent_next(s, &r, &id);) {
         at->low[id] = setun_penalised(at->low[id], p);
         at->high[id] = setun_penalised(at->high[id], p);
         struct unit u = unit_of(s, id / UNIT);
         at->unit_low[id / UNIT] = largest(at->low + u.from, u.to - u.from);
         at->unit_high[id / UNIT] = largest(at->high + u.from, u.to - u.from);
     }
-    for (uint64_t i = 0; i < last; i++) {
-        if (recent[i] < s->vocab) s->seen[recent[i] >> 3] = 0;
-    }
+    setun_recent_end(s, &r);
 }
 
 /* ---- limits: a token whose high end is below is out ---- */

@@ -150,8 +150,10 @@ static void print_shape(struct setun_out *out, const struct setun_tensor *t) {
 }
 
 static int tensors(struct setun_out *out, const struct setun_app *app) {
-    static const char *const layout[SETUN_N_LAYOUTS] = {"raw",     "f32",    "i2_64",  "t5_64",
-                                                        "columns", "tl1_64", "tl2_64", "wide_64"};
+    static const char *const layout[] = {
+#define LAYOUT(id, name) name,
+#include "runtime/layouts.def"
+    };
     static const char *const store[] = {"ternary", "f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k"};
     char why[256];
     uint32_t n;

@@ -128,7 +128,8 @@ int setun_weights_copy_open(struct setun_weights_copy *c, const struct setun_map
     if (bytes > available)
         return setun_fail(EXIT_MEMORY, "a copy of the weights needs %.0f MiB of memory, %.0f MiB are available",
                           (double)bytes / (1 << 20), (double)available / (1 << 20));
-    uint64_t room = (bytes + PAGE + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; /* behind the last tensor, loads find a page */
+    uint64_t room =
+        (bytes + PAGE + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; /* behind the last tensor, loads find a page */
     void *at = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return setun_fail(EXIT_MEMORY, "a copy of the weights cannot be had: %s", strerror(errno));
     *c = (struct setun_weights_copy){.at = at, .bytes = room};

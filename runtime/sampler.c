@@ -77,20 +77,10 @@ static void sort_keys(uint64_t *key, uint64_t *swap, uint32_t n) {
 /* ---- the steps of the contract, in order ---- */
 
 static void penalise(struct setun_sampler *s, const uint32_t *history, uint64_t n) {
-    float p = s->set.repeat_penalty;
-    uint64_t last = s->set.repeat_last < n ? s->set.repeat_last : n;
-    const uint32_t *recent = history + (n - last);
-    for (uint64_t i = 0; i < last; i++) {
-        uint32_t id = recent[i];
-        uint8_t bit = (uint8_t)(1u << (id & 7));
-        if (id >= s->vocab || (s->seen[id >> 3] & bit)) continue;
-        s->seen[id >> 3] |= bit;
-        float l = s->logit[id];
-        s->logit[id] = l > 0 ? l / p : l * p;
-    }
-    for (uint64_t i = 0; i < last; i++) {
-        if (recent[i] < s->vocab) s->seen[recent[i] >> 3] = 0;
-    }
+    struct setun_recent r = setun_recent_begin(s, history, n);
+    for (uint32_t id; setun_recent_next(s, &r, &id);)
+        s->logit[id] = setun_penalised(s->logit[id], s->set.repeat_penalty);
+    setun_recent_end(s, &r);
 }
 
 static uint32_t greedy(const float *logit, uint32_t n) {

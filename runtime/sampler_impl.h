@@ -32,6 +32,34 @@ static inline bool setun_penalty(const struct setun_sampling *set) {
     return set->repeat_penalty != 1.0f && set->repeat_last > 0;
 }
 
+/* The tokens that the penalty is for: the last ones, each once.  Between begin and end, next gives them one by one. */
+struct setun_recent {
+    const uint32_t *ids;
+    uint64_t n, at;
+};
+static inline struct setun_recent setun_recent_begin(const struct setun_sampler *s, const uint32_t *history,
+                                                     uint64_t n) {
+    uint64_t last = s->set.repeat_last < n ? s->set.repeat_last : n;
+    return (struct setun_recent){.ids = history + (n - last), .n = last};
+}
+
+static inline bool setun_recent_next(struct setun_sampler *s, struct setun_recent *r, uint32_t *id) {
+    while (r->at < r->n) {
+        *id = r->ids[r->at++];
+        uint8_t bit = (uint8_t)(1u << (*id & 7));
+        if (*id >= s->vocab || (s->seen[*id >> 3] & bit)) continue;
+        s->seen[*id >> 3] |= bit;
+        return true;
+    }
+    return false;
+}
+
+static inline void setun_recent_end(struct setun_sampler *s, const struct setun_recent *r) {
+    for (uint64_t i = 0; i < r->n; i++) {
+        if (r->ids[i] < s->vocab) s->seen[r->ids[i] >> 3] = 0;
+    }
+}
+
 static inline float setun_penalised(float l, float p) { return l > 0 ? l / p : l * p; }
 
 /* Uniform noise of one token at one position: 23 bits. */

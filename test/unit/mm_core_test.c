@@ -101,14 +101,14 @@ static void problem_free(struct problem *p) { free(p->trits), free(p->codes); }
 
 /* The matrix as the core wants it, and back. */
 static int problem_pack(struct problem *p, const struct mm_core *core) {
-    uint64_t rows = p->n_tiles * IR_TILE, bytes = core->bytes(rows, p->K);
+    uint64_t rows = p->n_tiles * IR_TILE, bytes = mm_bytes_of(core, rows, p->K);
     int8_t *back = take(rows * p->K);
     p->matrix = take_guarded(bytes), p->bytes = bytes;
     memset(p->matrix, 0xaa, bytes);
-    core->pack(p->trits, 0, IR_TILE, rows, p->K, p->matrix);
-    if (rows > IR_TILE) core->pack(p->trits + IR_TILE * p->K, IR_TILE, rows - IR_TILE, rows, p->K, p->matrix);
-    core->unpack(p->matrix, 0, 7, rows, p->K, back);
-    core->unpack(p->matrix, 7, rows - 7, rows, p->K, back + 7 * p->K);
+    mm_pack(core, p->trits, 0, IR_TILE, rows, p->K, p->matrix);
+    if (rows > IR_TILE) mm_pack(core, p->trits + IR_TILE * p->K, IR_TILE, rows - IR_TILE, rows, p->K, p->matrix);
+    mm_unpack(core, p->matrix, 0, 7, rows, p->K, back);
+    mm_unpack(core, p->matrix, 7, rows - 7, rows, p->K, back + 7 * p->K);
     int bad = memcmp(back, p->trits, rows * p->K) != 0;
     if (bad) printf("%s K %d: unpack is not what was packed\n", core->name, (int)p->K);
     free(back);
