@@ -17,13 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "backends/core.h"
-#include "backends/x86/x86.h"
-
-typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
-                   int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
-                   const uint8_t *prepared, const float *alpha);
-typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
+#include "bench/cores.h"
 
 enum { PASSES = 11, MAX_THREADS = 2 };
 static const char *const names[] = {"i2", "t5", "columns"};
@@ -90,22 +84,7 @@ static double pass(struct work *w, int threads, const struct one_core *core, int
     return most;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *v) {
-    qsort(v, PASSES, sizeof *v, by_size);
-    return v[PASSES / 2];
-}
-
-static void *take(size_t n) {
-    void *p = aligned_alloc(64, (n + 63) & ~(size_t)63);
-    if (!p) exit(6);
-    memset(p, 0x55, n); /* of all layouts a matrix, and no core looks at what it is */
-    return p;
-}
+static double median(double *v) { return bench_median(v, PASSES); }
 
 static void draw_codes(int8_t *codes, uint64_t n, uint64_t stride, uint64_t K, double density) {
     uint64_t state = 1;
@@ -132,36 +111,19 @@ static void compare(struct work *w, const struct one_core *core, int threads, in
     printf("\n");
 }
 
-static const struct cg_level *level_named(const char *name) {
-    uint32_t have = x86_host_features();
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (!name || !strcmp(name, x86_levels[i].name)))
-            return &x86_levels[i];
-    fprintf(stderr, "this machine runs no such level\n");
-    exit(9);
-}
-
-static const char *exported(struct cg *c, LLVMValueRef fn) {
-    LLVMSetLinkage(fn, LLVMExternalLinkage);
-    return arena_strdup(c->arena, LLVMGetValueName(fn)); /* the module goes into the object */
-}
-
 static void emit(struct cg *c, struct one_core *k, const char *name, uint64_t rows, uint64_t K) {
     LLVMTypeRef type;
     enum ir_core core = ir_core_named(name);
     if (core == IR_N_CORES) return;
     k->shape = (struct mm_shape){.core = mm_cores[core], .n = rows, .K = K};
     k->bytes = mm_bytes_of(k->shape.core, rows, K);
-    k->mm_name = exported(c, mm_function(c, &k->shape, &type));
-    if (k->shape.core->prepare) k->prepare_name = exported(c, mm_prepare_function(c, &k->shape, &type));
+    k->mm_name = bench_export(c, mm_function(c, &k->shape, &type));
+    if (k->shape.core->prepare) k->prepare_name = bench_export(c, mm_prepare_function(c, &k->shape, &type));
 }
 
 static void load(struct cg *c, struct one_core *core) {
-    const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir);
-    const char *so = arena_printf(c->arena, "%s/mm.so", dir);
-    if (!cg_write_object(c, o) || system(arena_printf(c->arena, "cc -shared -o %s %s", so, o))) exit(1);
-    void *lib = dlopen(so, RTLD_NOW);
-    for (int i = 0; i < N_CORES && lib; i++) {
+    void *lib = bench_load(c);
+    for (int i = 0; i < N_CORES; i++) {
         if (core[i].mm_name) *(void **)&core[i].mm = dlsym(lib, core[i].mm_name);
         if (core[i].prepare_name) *(void **)&core[i].prepare = dlsym(lib, core[i].prepare_name);
     }
@@ -177,14 +139,14 @@ int main(int argc, char **argv) {
     uint64_t rows = argc > 3 ? strtoull(argv[3], NULL, 10) : 2560, K = argc > 4 ? strtoull(argv[4], NULL, 10) : 6912;
     uint64_t stride = (K + 63) / 64 * 64 + 64, tiles = (rows + IR_TILE - 1) / IR_TILE, prepared = 64;
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "density_bench");
-    c.level = level_named(argc > 1 ? argv[1] : NULL);
+    c.level = bench_level(argc > 1 ? argv[1] : NULL);
     for (int i = 0; i < N_CORES; i++) emit(&c, &core[i], names[i], rows, K);
     load(&c, core);
     uint64_t n = megabytes * 1000000 / core[0].bytes + 1;
-    int8_t *codes = take(n * stride);
+    int8_t *codes = bench_take(n * stride);
     for (int i = 0; i < N_CORES; i++) {
         if (!core[i].mm) continue;
-        core[i].copies = take(n * core[i].bytes + 4096);
+        core[i].copies = bench_take(n * core[i].bytes + 4096);
         if (core[i].prepare && core[i].shape.core->prepare_bytes(K) > prepared)
             prepared = core[i].shape.core->prepare_bytes(K);
     }
@@ -192,9 +154,9 @@ int main(int argc, char **argv) {
         w[i] = (struct work){.n_copies = n,
                              .stride = stride,
                              .codes = codes,
-                             .acc = take(4 * (tiles + 4) * IR_TILE),
-                             .scratch = take(mm_scratch_bytes(&core[0].shape, 2)),
-                             .prepared = take(prepared)};
+                             .acc = bench_take(4 * (tiles + 4) * IR_TILE),
+                             .scratch = bench_take(mm_scratch_bytes(&core[0].shape, 2)),
+                             .prepared = bench_take(prepared)};
     for (int i = 0; i < MAX_THREADS; i++) w[i].ctx = (struct setun_step){.weights = NULL};
     printf("%s, %d copies of %d x %d\n", c.level->name, (int)n, (int)rows, (int)K);
     for (int threads = 1; threads <= MAX_THREADS; threads++)

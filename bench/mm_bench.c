@@ -16,14 +16,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "backends/core.h"
-#include "backends/x86/x86.h"
+#include "bench/cores.h"
 #include "bench/peak.h"
-
-typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
-                   int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
-                   const uint8_t *prepared, const float *alpha);
-typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
+#include "runtime/stream.h"
 
 enum { K = 2560, STRIDE = K + 64, PASSES = 15, MAX_ROWS = 512, MAX_THREADS = 2, WINDOW = 16 /* tiles of a block */ };
 
@@ -41,24 +36,8 @@ struct work {
     int32_t *acc;
     uint8_t *scratch;
     const float *alpha; /* NULL: no groups, and the core does not look at it */
-    uint64_t sink;
     struct setun_step ctx;
 };
-
-typedef uint64_t wide __attribute__((vector_size(32)));
-
-__attribute__((target("avx2"))) static uint64_t read_all(const uint8_t *p, size_t n) {
-    wide s[4] = {{0}};
-    for (const wide *w = (const wide *)p, *end = (const wide *)(p + n); w < end; w += 4) {
-        for (int i = 0; i < 4; i++) s[i] ^= w[i];
-        for (int i = 0; i < 4; i += 2) { /* as the core does, or the core reads faster than this */
-            __builtin_prefetch((const uint8_t *)(w + i) + 8192, 0, 2);
-            __builtin_prefetch((const uint8_t *)(w + i) + 1024, 0, 3);
-        }
-    }
-    wide all = s[0] ^ s[1] ^ s[2] ^ s[3];
-    return all[0] ^ all[1] ^ all[2] ^ all[3];
-}
 
 /* Of tiles, if they lie one after another; layouts in one piece are read as if. */
 static uint64_t bytes_of(const struct mm_shape *s, int64_t tiles) {
@@ -73,7 +52,7 @@ static void *one(void *self) {
         return NULL;
     }
     if (!w->mm) {
-        w->sink = read_all(w->matrix + bytes_of(s, w->first), bytes_of(s, w->n_tiles) & ~(uint64_t)127);
+        (void)setun_read_memory(w->matrix + bytes_of(s, w->first), bytes_of(s, w->n_tiles));
         return NULL;
     }
     if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared, &w->ctx);
@@ -106,22 +85,7 @@ static double pass(struct work *w, int threads, mm_fn *mm, int64_t rows) {
     return now(threads) - t;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *v) {
-    qsort(v, PASSES, sizeof *v, by_size);
-    return v[PASSES / 2];
-}
-
-static void *take(size_t n) {
-    void *p = aligned_alloc(64, n);
-    if (!p) exit(6);
-    memset(p, 0x55, n); /* code 1 everywhere: trit 0 */
-    return p;
-}
+static double median(double *v) { return bench_median(v, PASSES); }
 
 static void split(struct work *w, int threads, int64_t n_tiles) {
     for (int i = 0; i < threads; i++) {
@@ -193,15 +157,6 @@ static void many_rows_alone(struct work *w, mm_fn *mm, const struct cg_level *le
            macs / peak * 1e-9, macs / run * 1e-9, peak / run);
 }
 
-static const struct cg_level *level_named(const char *name) {
-    uint32_t have = x86_host_features();
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (!name || !strcmp(name, x86_levels[i].name)))
-            return &x86_levels[i];
-    fprintf(stderr, "this machine runs no such level\n");
-    exit(9);
-}
-
 static const struct mm_core *core_named(const char *name) {
     enum ir_core core = ir_core_named(name);
     if (core != IR_N_CORES) return mm_cores[core];
@@ -210,24 +165,19 @@ static const struct mm_core *core_named(const char *name) {
 }
 
 static void *symbol(void *lib, const char *name) {
-    void *p = lib ? dlsym(lib, name) : NULL;
+    void *p = dlsym(lib, name);
     if (!p) exit(1);
     return p;
 }
 
 static mm_fn *build(struct cg *c, const struct mm_shape *s, prepare_fn **prepare, peak_fn **peak) {
-    const char *dir = tmp_dir(c->diag), *o = arena_printf(c->arena, "%s/mm.o", dir), *names[2] = {NULL};
-    const char *so = arena_printf(c->arena, "%s/mm.so", dir);
+    const char *names[2] = {NULL};
     LLVMTypeRef type;
     const char *peak_name = peak_emit(c);
     LLVMValueRef fn[2] = {mm_function(c, s, &type), s->core->prepare ? mm_prepare_function(c, s, &type) : NULL};
-    for (int i = 0; i < 2 && fn[i]; i++) {
-        LLVMSetLinkage(fn[i], LLVMExternalLinkage);
-        names[i] = arena_strdup(c->arena, LLVMGetValueName(fn[i])); /* the module goes into the object */
-    }
-    if (!cg_write_object(c, o) || system(arena_printf(c->arena, "cc -shared -o %s %s", so, o))) exit(1);
+    for (int i = 0; i < 2 && fn[i]; i++) names[i] = bench_export(c, fn[i]);
     mm_fn *mm;
-    void *lib = dlopen(so, RTLD_NOW);
+    void *lib = bench_load(c);
     *(void **)&mm = symbol(lib, names[0]);
     *(void **)peak = symbol(lib, peak_name);
     if (names[1]) *(void **)prepare = symbol(lib, names[1]);
@@ -238,7 +188,7 @@ int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct cg c;
     cg_open(&c, diag_new(a, stderr), a, &(struct backend_options){.pic = true}, "mm_bench");
-    c.level = level_named(argc > 2 ? argv[2] : NULL);
+    c.level = bench_level(argc > 2 ? argv[2] : NULL);
     struct mm_shape s = {.core = core_named(argc > 1 ? argv[1] : "i2"), .n = IR_TILE, .K = K};
     uint64_t tile = mm_bytes_of(s.core, IR_TILE * WINDOW, K) / WINDOW;
     int64_t n_tiles = (int64_t)((argc > 3 ? strtoull(argv[3], NULL, 10) : 500) * 1000000 / tile) / WINDOW * WINDOW;
@@ -248,16 +198,16 @@ int main(int argc, char **argv) {
     peak_fn *peak;
     mm_fn *mm = build(&c, &s, &prepare, &peak);
     uint64_t bytes = mm_bytes_of(s.core, s.n, K);
-    uint8_t *matrix = take(bytes);
-    int8_t *codes = take((size_t)MAX_ROWS * STRIDE);
-    float *alpha = s.group ? take((size_t)n_tiles * mm_alpha_bytes(K, s.group)) : NULL;
+    uint8_t *matrix = bench_take(bytes);
+    int8_t *codes = bench_take((size_t)MAX_ROWS * STRIDE);
+    float *alpha = s.group ? bench_take((size_t)n_tiles * mm_alpha_bytes(K, s.group)) : NULL;
     struct work w[MAX_THREADS] = {{.n_rows = 1}};
     for (int i = 0; i < MAX_THREADS; i++) {
         w[i] = (struct work){
             .shape = &s, .matrix = matrix, .codes = codes, .prepare = prepare, .peak = peak, .alpha = alpha};
-        w[i].acc = take(s.core->whole_share ? 4 * s.n + 4096 : (size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
-        w[i].scratch = take(PEAK_BYTES + mm_scratch_bytes(&s, MAX_ROWS));
-        w[i].prepared = take(prepare ? s.core->prepare_bytes(K) : 64);
+        w[i].acc = bench_take(s.core->whole_share ? 4 * s.n + 4096 : (size_t)4 * MAX_ROWS * WINDOW * IR_TILE);
+        w[i].scratch = bench_take(PEAK_BYTES + mm_scratch_bytes(&s, MAX_ROWS));
+        w[i].prepared = bench_take(prepare ? s.core->prepare_bytes(K) : 64);
     }
     printf("%s, %s, K %d, %.0f MB\n", s.core->name, c.level->name, K, (double)bytes * 1e-6);
     cached(w, mm);

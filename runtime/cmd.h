@@ -65,7 +65,4 @@ void setun_feed_close(struct setun_feed *f);
 int setun_feed_tokens(struct setun_feed *f, const uint32_t *tokens, uint32_t n, uint32_t pos, bool all_live,
                       setun_row_fn *fn, void *arg);
 
-/* Reads n bytes (a multiple of 64, aligned to 64) as fast as it can. */
-void setun_read_memory(const uint8_t *at, uint64_t n);
-
 #endif

@@ -227,8 +227,9 @@ static int with_threads(struct bench *b, const struct setun_level *level, uint32
                                     .copy = b->app->o.copy_weights ? &b->app->pack : NULL,
                                     .threads = threads,
                                     .context = b->most + b->run.depth};
-    int code = b->app->o.kernels ? EXIT_OK : setun_meter_threads(&b->meter, threads);
-    if (code == EXIT_OK) code = setun_native_open(&b->run.native, &c);
+    int code = setun_native_open(&b->run.native, &c);
+    if (code == EXIT_OK && !b->app->o.kernels)
+        code = setun_meter_threads(&b->meter, b->run.native.team->step.weights, threads);
     b->run.native.e.screen = b->run.native.e.can_screen && !b->app->o.full_head && b->run.sampler.most > 0;
     if (code == EXIT_OK) fill_caches(&b->run);
     if (code == EXIT_OK) b->run.native.team->step.active = active_of(b->app->o.active);
@@ -304,7 +305,7 @@ static int open_bench(struct bench *b) {
     if (o->kernels) return setun_table_open(&b->table, o->format, setun_kernel_columns, setun_kernel_n_columns);
     setun_energy_open(&b->energy, getenv("SETUN_POWERCAP"));
     if (b->energy.n == 0) setun_say("note: no J/token, because the kernel shows no energy counters that may be read");
-    code = setun_meter_open(&b->meter, &b->app->pack);
+    code = setun_meter_open(&b->meter, b->app->pack.head->data.bytes);
     if (code != EXIT_OK) return code;
     return setun_table_open(&b->table, o->format, columns, b->energy.n > 0 ? N_COLUMNS : JOULES);
 }
@@ -331,10 +332,7 @@ int setun_bench(struct setun_app *app, const struct setun_level *level) {
     close_bench(&b);
     int closed = setun_table_close(&b.table, code == EXIT_OK);
     if (code == EXIT_OK && closed == EXIT_OK) {
-        const struct setun_picks *p = &b.run.picks;
-        if (p->screened > 0 && b.run.picks.whole == 0)
-            setun_say("head: screened, %.1f of %u logits computed a token", (double)p->candidates / (double)p->screened,
-                      app->model->vocab);
+        setun_picks_say(&b.run.picks, app->model->vocab);
         if (app->o.active > 0 && skipped == 0) setun_say("note: no columns were skipped");
         setun_say("model %s, level %s", app->model->name, level->name);
         if (app->model->ternary_bytes < cache) {

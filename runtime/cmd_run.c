@@ -59,12 +59,7 @@ static void say_speed(const struct setun_session *s, size_t prompt_n, const stru
                  s->generated, s->steps > 0 && seconds > 0 ? s->steps / seconds : 0, 1e3 * (s->first - t->begin));
     }
     setun_say("%s", speed);
-    const struct setun_picks *p = &s->picks;
-    if (p->screened > 0) {
-        uint64_t few = p->screened - p->whole;
-        setun_say("head: %.1f of %u logits computed a token%s", few > 0 ? (double)p->candidates / (double)few : 0,
-                  s->e->vocab, p->whole > 0 ? ", all of them for some tokens" : "");
-    }
+    setun_picks_say(&s->picks, s->e->vocab);
 }
 
 /* The files that a run writes. */

@@ -9,6 +9,9 @@
 struct setun_picks {
     uint64_t screened, whole, candidates;
 };
+/* One line about them, nothing if there were none: logits computed a token, mean of all of them. */
+void setun_picks_text(const struct setun_picks *p, uint32_t vocab, char *text, size_t size);
+void setun_picks_say(const struct setun_picks *p, uint32_t vocab);
 
 /* history: the n tokens so far, the last of which the step computed.  Returns an exit code. */
 int setun_pick(struct setun_engine *e, struct setun_sampler *s, const uint32_t *history, uint64_t n, uint32_t position,

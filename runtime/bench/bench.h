@@ -20,9 +20,10 @@ struct setun_meter {
     uint64_t cache; /* size of the last cache */
 };
 
-/* All return exit codes.  Threads are set, and may be set anew, before the first pass. */
-int setun_meter_open(struct setun_meter *m, const struct setun_mapped_pack *p);
-int setun_meter_threads(struct setun_meter *m, uint32_t threads);
+/* All return exit codes.  weights: their bytes.  Threads, and where those read the weights, are set, and may be set
+ * anew, before the first pass, which then finds all pages mapped. */
+int setun_meter_open(struct setun_meter *m, uint64_t weights);
+int setun_meter_threads(struct setun_meter *m, const uint8_t *weights, uint32_t threads);
 int setun_meter_pass(struct setun_meter *m, double *bytes_per_second);
 void setun_meter_close(struct setun_meter *m); /* also after a failed open, and on zeroes */
 

@@ -1,7 +1,7 @@
 /* links: setun_rt_main */
 /*
  * rt_pick_test -- the next token from intervals: few logits are computed if few can win, all if many can, and a logit
- * that is not finite ends the step, as it does where all are computed.
+ * that is not finite ends the step, as it does where all are computed.  And how many they were, in words.
  */
 #include <math.h>
 #include <string.h>
@@ -65,8 +65,21 @@ static int pick(float half, uint32_t *id) {
     return code;
 }
 
+static void check_text(void) {
+    char text[160];
+    setun_picks_text(&(struct setun_picks){0}, VOCAB, text, sizeof text);
+    EXPECT(strcmp(text, "") == 0);
+    setun_picks_text(&(struct setun_picks){.screened = 8, .candidates = 20}, VOCAB, text, sizeof text);
+    EXPECT(strcmp(text, "head: 2.5 of 256 logits computed a token") == 0);
+    setun_picks_text(&(struct setun_picks){.screened = 8, .whole = 2, .candidates = 20}, VOCAB, text, sizeof text);
+    EXPECT(strcmp(text, "head: 66.5 of 256 logits computed a token, all of them for 2 of 8 tokens") == 0);
+    setun_picks_text(&(struct setun_picks){.screened = 8, .whole = 8}, VOCAB, text, sizeof text);
+    EXPECT(strcmp(text, "head: 256.0 of 256 logits computed a token, all of them for 8 of 8 tokens") == 0);
+}
+
 int main(void) {
     uint32_t id = 0;
+    check_text();
     for (unsigned i = 0; i < VOCAB; i++) exact[i] = (float)(i * 37 % VOCAB);
     exact[100] = 1000;
     EXPECT(pick(0.25f, &id) == EXIT_OK && id == 100 && calls_of_some == 1 && calls_of_all == 0);
