@@ -23,11 +23,6 @@ static uint64_t up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
 /* ---- the plan ---- */
 
-static bool same_stack(const char *a, const char *b) {
-    size_t n = strcspn(a, ".");
-    return n == strcspn(b, ".") && !memcmp(a, b, n);
-}
-
 static bool rows_are_taken(const struct ir_module *m, const struct ir_weight *w) {
     bool used = false;
     for (size_t i = 0; i < m->funcs.n; i++)
@@ -99,11 +94,11 @@ static void place_tensor(struct data_plan *p, const struct ir_module *m, const s
 static void place_stack(struct data_plan *p, const struct ir_module *m, const struct ir_weight *first) {
     uint64_t start = p->bytes;
     for (size_t i = first->id; i < m->weights.n; i++)
-        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, first->name))
+        if (m->weights.at[i]->layers && ir_same_stack(m->weights.at[i]->name, first->name))
             place_tensor(p, m, m->weights.at[i]);
     uint64_t stride = p->bytes - start;
     for (size_t i = first->id; i < m->weights.n; i++)
-        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, first->name)) {
+        if (m->weights.at[i]->layers && ir_same_stack(m->weights.at[i]->name, first->name)) {
             if (m->weights.at[i]->layers != first->layers)
                 BUG("stack of '%s' has %u layers, '%s' %u", first->name, first->layers, m->weights.at[i]->name,
                     m->weights.at[i]->layers);
@@ -114,13 +109,13 @@ static void place_stack(struct data_plan *p, const struct ir_module *m, const st
 
 static bool first_of_weights(const struct ir_module *m, size_t at) {
     for (size_t i = 0; i < at; i++)
-        if (m->weights.at[i]->layers && same_stack(m->weights.at[i]->name, m->weights.at[at]->name)) return false;
+        if (m->weights.at[i]->layers && ir_same_stack(m->weights.at[i]->name, m->weights.at[at]->name)) return false;
     return m->weights.at[at]->layers > 0;
 }
 
 static bool first_of_states(const struct ir_module *m, size_t at) {
     for (size_t i = 0; i < at; i++)
-        if (m->states.at[i]->layers && same_stack(m->states.at[i]->name, m->states.at[at]->name)) return false;
+        if (m->states.at[i]->layers && ir_same_stack(m->states.at[i]->name, m->states.at[at]->name)) return false;
     return m->states.at[at]->layers > 0;
 }
 
@@ -136,11 +131,11 @@ static void place_states(struct data_plan *p, const struct ir_module *m) {
         if (!first_of_states(m, i)) continue;
         uint64_t start = p->state_block_bytes;
         for (size_t j = i; j < m->states.n; j++)
-            if (m->states.at[j]->layers && same_stack(m->states.at[i]->name, m->states.at[j]->name))
+            if (m->states.at[j]->layers && ir_same_stack(m->states.at[i]->name, m->states.at[j]->name))
                 place_state(p, m->states.at[j]);
         uint64_t stride = p->state_block_bytes - start;
         for (size_t j = i; j < m->states.n; j++)
-            if (m->states.at[j]->layers && same_stack(m->states.at[i]->name, m->states.at[j]->name))
+            if (m->states.at[j]->layers && ir_same_stack(m->states.at[i]->name, m->states.at[j]->name))
                 p->state_stride[j] = stride;
         p->state_block_bytes = start + stride * m->states.at[i]->layers;
     }
@@ -303,7 +298,7 @@ static bool write_all(struct writer *w) {
         if (!first_of_weights(m, i)) continue;
         for (uint32_t layer = 0; layer < m->weights.at[i]->layers; layer++)
             for (size_t j = i; j < m->weights.n; j++)
-                if (m->weights.at[j]->layers && same_stack(m->weights.at[i]->name, m->weights.at[j]->name) &&
+                if (m->weights.at[j]->layers && ir_same_stack(m->weights.at[i]->name, m->weights.at[j]->name) &&
                     !write_tensor(w, m->weights.at[j], layer))
                     return false;
     }

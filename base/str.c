@@ -64,6 +64,35 @@ const char *name_of_n(struct names *t, const char *s, size_t n) {
 
 const char *name_of(struct names *t, const char *s) { return name_of_n(t, s, strlen(s)); }
 
+/* ---- what names stand for ---- */
+
+struct name_entry {
+    const char *name; /* NULL: free */
+    void *what;
+};
+
+/* cap is a power of two, at least a quarter of it free. */
+static struct name_entry *find_entry(const struct name_map *t, const char *name) {
+    size_t i = (size_t)((uint64_t)(uintptr_t)name * 0x9E3779B97F4A7C15u >> 32) & (t->cap - 1);
+    while (t->at[i].name && t->at[i].name != name) i = (i + 1) & (t->cap - 1);
+    return &t->at[i];
+}
+
+void *name_map_find(const struct name_map *t, const char *name) { return t->cap ? find_entry(t, name)->what : NULL; }
+
+void name_map_set(struct arena *a, struct name_map *t, const char *name, void *what) {
+    if ((t->n + 1) * 4 > t->cap * 3) {
+        struct name_map old = *t;
+        t->cap = old.cap ? 2 * old.cap : 16;
+        t->at = arena_array(a, struct name_entry, t->cap);
+        for (size_t i = 0; i < old.cap; i++)
+            if (old.at[i].name) *find_entry(t, old.at[i].name) = old.at[i];
+    }
+    struct name_entry *e = find_entry(t, name);
+    t->n += !e->name;
+    *e = (struct name_entry){name, what};
+}
+
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed) {
     const unsigned char *b = p;
     uint64_t h = 0xcbf29ce484222325u ^ seed;

@@ -14,6 +14,14 @@ struct names *names_new(struct arena *a);
 const char *name_of(struct names *t, const char *s);
 const char *name_of_n(struct names *t, const char *s, size_t n);
 
+/* What names stand for: a table by the pointers of name_of, in an arena.  All zero: empty. */
+struct name_map {
+    struct name_entry *at;
+    size_t n, cap;
+};
+void *name_map_find(const struct name_map *t, const char *name); /* NULL: nothing */
+void name_map_set(struct arena *a, struct name_map *t, const char *name, void *what);
+
 /* Text that grows; always terminated.  Owned by malloc, released by buf_free. */
 struct buf {
     char *at;

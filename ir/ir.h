@@ -25,6 +25,11 @@ enum {
     IR_MAX_RANK = 4,
     IR_MAX_ATTRS = 8,
     IR_MAX_K = 65536, /* longest contracted axis: i32 sums stay exact (numerics: integers) */
+    /* What a module may have, so that no product of sizes passes 64 bits (rule V11). */
+    IR_MAX_CLASSES = 1024, /* weights; states */
+    IR_MAX_LAYERS = 65536,
+    IR_MAX_ROWS = 1024,     /* in one step */
+    IR_MAX_ELEMS_LOG2 = 40, /* of a weight in all layers; of a state in all layers and positions */
 };
 
 /* See ops.def. */
@@ -141,6 +146,8 @@ struct ir_op {
     struct ir_block *body; /* kernel */
     struct ir_block *block;
     struct ir_op *prev, *next;
+    uint32_t number; /* scratch of whoever walks the block */
+    uint8_t stage;   /* of a region's op, as ir_find_stages (kernel.h) left it */
     struct loc loc;
 };
 
@@ -152,6 +159,7 @@ struct ir_func {
     struct ir_block *body;  /* ends in ret (a layer) or emits, then ret (an entry) */
     uint64_t frame;         /* bytes of arena, given by plan-memory; 0: not planned */
     struct ir_module *module;
+    uint32_t number; /* scratch of whoever walks the module */
     struct loc loc;
 };
 
@@ -199,6 +207,8 @@ uint64_t ir_weight_groups(const struct ir_weight *w); /* of columns, each with a
 /* Can the last dim be cut into groups of w->group columns, a multiple of 4, with fewer than 2^31 scales in all? */
 bool ir_group_allowed(const struct ir_weight *w);
 uint64_t ir_weight_scales(const struct ir_weight *w); /* of one layer; 0: none */
+/* Do classes of these names belong to one stack?  Its name is what stands in front of the first '.'. */
+bool ir_same_stack(const char *a, const char *b);
 
 /* ---- building (ir/build.c) ---- */
 struct ir_module *ir_module_new(struct arena *a, struct names *names, const char *name);

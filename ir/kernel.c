@@ -35,39 +35,43 @@ bool ir_is_core(const struct ir_op *op) {
     return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul || op->code == IR_OP_dot || op->code == IR_OP_attend;
 }
 
-static bool has_core(const struct ir_block *b) {
-    for (const struct ir_op *op = b->first; op; op = op->next)
-        if (ir_is_core(op)) return true;
-    return false;
-}
+/* While stages are found, an op's number says what it needs and what needs it. */
+enum { NEEDS_CORE = 1, FEEDS_CORE = 2 };
 
-/* Does op, or an op of its block that it reads, hold a core? */
-static bool needs_core(const struct ir_op *op) {
+static void mark_needs(struct ir_op *op) {
     for (uint32_t i = 0; i < op->n_in; i++) {
         const struct ir_op *def = op->in[i]->def;
-        if (def && def->block == op->block && (ir_is_core(def) || needs_core(def))) return true;
+        if (def && def->block == op->block && (ir_is_core(def) || def->number & NEEDS_CORE)) op->number |= NEEDS_CORE;
     }
-    return false;
 }
 
-static bool feeds_core(const struct ir_op *op) {
-    for (const struct ir_op *user = op->next; user; user = user->next)
-        for (uint32_t i = 0; i < user->n_in; i++)
-            if (user->in[i]->def == op && (ir_is_core(user) || feeds_core(user))) return true;
-    return false;
+static void mark_feeds(const struct ir_op *user) {
+    if (!ir_is_core(user) && !(user->number & FEEDS_CORE)) return;
+    for (uint32_t i = 0; i < user->n_in; i++) {
+        struct ir_op *def = user->in[i]->def;
+        if (def && def->block == user->block) def->number |= FEEDS_CORE;
+    }
+}
+
+/* Operands stand above their readers: one walk down for what is needed, one up for what is fed. */
+void ir_find_stages(const struct ir_block *region) {
+    bool any = false;
+    for (struct ir_op *op = region->first; op; op = op->next) {
+        any |= ir_is_core(op);
+        op->number = 0;
+    }
+    for (struct ir_op *op = region->first; op; op = op->next) mark_needs(op);
+    for (struct ir_op *op = region->last; op; op = op->prev) mark_feeds(op);
+    for (struct ir_op *op = region->first; op; op = op->next)
+        op->stage = !any                       ? IR_STAGE_ROWS
+                    : ir_is_core(op)           ? IR_STAGE_CORE
+                    : op->number == FEEDS_CORE ? IR_STAGE_PROLOGUE
+                                               : IR_STAGE_EPILOGUE;
 }
 
 enum ir_stage ir_stage_of(const struct ir_op *op) {
-    if (!has_core(op->block)) return IR_STAGE_ROWS;
-    if (ir_is_core(op)) return IR_STAGE_CORE;
-    return !needs_core(op) && feeds_core(op) ? IR_STAGE_PROLOGUE : IR_STAGE_EPILOGUE;
-}
-
-/* ---- strands: union of cores and epilogue ops along values ---- */
-
-static uint32_t strand_root(const uint32_t *parent, uint32_t i) {
-    while (parent[i] != i) i = parent[i];
-    return i;
+    ir_find_stages(op->block);
+    return (enum ir_stage)op->stage;
 }
 
 uint64_t ir_group_of(const struct ir_op *op) {
@@ -79,46 +83,68 @@ uint64_t ir_group_of(const struct ir_op *op) {
 }
 
 uint64_t ir_group_both(uint64_t a, uint64_t b) {
-    uint64_t x = a, y = b;
+    uint64_t x = a, y = b, both;
     while (y) {
         uint64_t r = x % y;
         x = y;
         y = r;
     }
-    return a / x * b;
+    return ck_mul(&both, a / x, b) ? both : UINT64_MAX;
+}
+
+/* ---- strands: union of cores and epilogue ops along values ---- */
+
+static uint32_t strand_root(uint32_t *parent, uint32_t i) {
+    while (parent[i] != i) i = parent[i] = parent[parent[i]];
+    return i;
+}
+
+/* Ops of core and epilogue, in order; an op's number is its place there, from 1 on, or 0. */
+struct meeting {
+    VEC(struct ir_op *) ops;
+    uint32_t *parent; /* union-find over places */
+};
+
+static void find_meetings(struct arena *a, const struct ir_block *region, struct meeting *m) {
+    for (struct ir_op *op = region->first; op; op = op->next) {
+        op->number = 0;
+        if (op->code == IR_OP_yield || (op->stage != IR_STAGE_CORE && op->stage != IR_STAGE_EPILOGUE)) continue;
+        *vec_push(a, &m->ops) = op;
+        op->number = (uint32_t)m->ops.n;
+    }
+    m->parent = arena_array(a, uint32_t, m->ops.n);
+    for (uint32_t i = 0; i < m->ops.n; i++) {
+        const struct ir_op *op = m->ops.at[i];
+        m->parent[i] = i;
+        for (uint32_t k = 0; k < op->n_in; k++) {
+            const struct ir_op *def = op->in[k]->def;
+            if (!def || def->block != region || !def->number || def->number > i) continue;
+            m->parent[strand_root(m->parent, i)] = strand_root(m->parent, def->number - 1);
+        }
+    }
 }
 
 void ir_strands_of(struct arena *a, const struct ir_op *kernel, struct ir_strands *out) {
-    VEC(struct ir_op *) ops = {0};
+    struct meeting m = {0};
     memset(out, 0, sizeof *out);
-    for (struct ir_op *op = kernel->body->first; op; op = op->next) {
-        enum ir_stage s = ir_stage_of(op);
-        if (op->code != IR_OP_yield && (s == IR_STAGE_CORE || s == IR_STAGE_EPILOGUE)) *vec_push(a, &ops) = op;
-    }
-    uint32_t *parent = arena_array(a, uint32_t, ops.n + 1);
-    for (uint32_t i = 0; i < ops.n; i++) {
-        parent[i] = i;
-        for (uint32_t j = 0; j < ops.at[i]->n_in; j++)
-            for (uint32_t k = 0; k < i; k++)
-                if (ops.at[i]->in[j]->def == ops.at[k]) parent[strand_root(parent, i)] = strand_root(parent, k);
-    }
-    for (uint32_t i = 0; i < ops.n; i++) {
-        if (!ir_is_core(ops.at[i])) continue;
-        struct ir_strand *s = NULL;
-        for (size_t k = 0; k < out->at.n && !s; k++)
-            for (uint32_t j = 0; j < i; j++)
-                if (ops.at[j] == out->at.at[k].cores.at[0] && strand_root(parent, j) == strand_root(parent, i))
-                    s = &out->at.at[k];
-        if (!s) {
-            s = vec_push(a, &out->at);
-            *s = (struct ir_strand){.n = ir_type_elems(&ops.at[i]->out[0]->type), .group = 1};
-            for (uint32_t j = 0; j < ops.n; j++)
-                if (!ir_is_core(ops.at[j]) && strand_root(parent, j) == strand_root(parent, i)) {
-                    *vec_push(a, &s->ops) = ops.at[j];
-                    s->group = ir_group_both(s->group, ir_group_of(ops.at[j]));
-                }
+    ir_find_stages(kernel->body);
+    find_meetings(a, kernel->body, &m);
+    uint32_t *strand = arena_array(a, uint32_t, m.ops.n); /* by root, from 1 on */
+    for (uint32_t i = 0; i < m.ops.n; i++) {
+        uint32_t *of = &strand[strand_root(m.parent, i)];
+        if (!ir_is_core(m.ops.at[i])) continue;
+        if (!*of) {
+            *vec_push(a, &out->at) = (struct ir_strand){.n = ir_type_elems(&m.ops.at[i]->out[0]->type), .group = 1};
+            *of = (uint32_t)out->at.n;
         }
-        *vec_push(a, &s->cores) = ops.at[i];
+        *vec_push(a, &out->at.at[*of - 1].cores) = m.ops.at[i];
+    }
+    for (uint32_t i = 0; i < m.ops.n; i++) {
+        uint32_t of = strand[strand_root(m.parent, i)];
+        if (!of || ir_is_core(m.ops.at[i])) continue;
+        struct ir_strand *s = &out->at.at[of - 1];
+        *vec_push(a, &s->ops) = m.ops.at[i];
+        s->group = ir_group_both(s->group, ir_group_of(m.ops.at[i]));
     }
 }
 

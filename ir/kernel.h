@@ -43,7 +43,10 @@ enum ir_core ir_core_of(const struct ir_op *op);
 enum ir_core ir_weight_core(const struct ir_module *m, const struct ir_weight *w);
 
 bool ir_is_core(const struct ir_op *op);
-/* Stage of an op that lies directly in a kernel's region. */
+/* Leaves the stage of each op that lies directly in a region in it (op->stage), in time linear in the region.  They
+ * hold until the region changes. */
+void ir_find_stages(const struct ir_block *region);
+/* The same for one op, for those who ask once. */
 enum ir_stage ir_stage_of(const struct ir_op *op);
 
 /*

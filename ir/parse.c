@@ -14,13 +14,15 @@
 #include "ir/lex.h"
 #include "ir/weights.h"
 
-enum { MAX_RESULTS = 16, MAX_OPERANDS = 64, MAX_PARAMS = 60, MAX_NESTING = 4 };
+enum { MAX_RESULTS = 16, MAX_OPERANDS = 64, MAX_PARAMS = 60, MAX_FUNCS = 64, MAX_NESTING = 4 };
 
 struct parser {
     struct lexer l;
     struct ir_module *m;
-    struct ir_func *f; /* the function being read */
-    int depth;         /* of blocks that are open */
+    struct ir_func *f;                      /* the function being read */
+    struct name_map values;                 /* of it, as far as they can be read */
+    struct name_map weights, states, funcs; /* of the module */
+    int depth;                              /* of blocks that are open */
 };
 
 /* ---- types ---- */
@@ -46,7 +48,7 @@ static bool total_fits(struct lexer *l, uint32_t rank, const uint32_t *dim) {
     uint64_t n = 1;
     for (uint32_t i = 0; i < rank; i++)
         if (!ck_mul(&n, n, dim[i]) || n > UINT64_C(1) << 40)
-            return lex_expected(l, "fewer than 2^40 elements before this");
+            return lex_expected(l, "at most 2^40 elements before this");
     return true;
 }
 
@@ -90,6 +92,8 @@ static bool parse_module(struct parser *s) {
         if (!slot) return lex_expected(&s->l, "context, vocab or max_rows");
         lex_advance(&s->l);
         if (!lex_want(&s->l, "=") || !lex_want_u32(&s->l, slot)) return false;
+        if (s->m->max_rows < 1 || s->m->max_rows > IR_MAX_ROWS)
+            return lex_expected(&s->l, "1 to 1024 rows in a step before this");
     } while (lex_eat(&s->l, ","));
     return lex_want(&s->l, "}");
 }
@@ -109,8 +113,9 @@ static bool parse_weight(struct parser *s) {
     struct loc loc = s->l.t.loc;
     enum ir_rowsym none = IR_NO_ROWS;
     if (!lex_want_name(&s->l, T_REF, "@name", &name)) return false;
-    if (ir_weight_find(s->m, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "weight", name);
+    if (name_map_find(&s->weights, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "weight", name);
     struct ir_weight *w = ir_weight_add(s->m, name);
+    name_map_set(s->l.a, &s->weights, name, w);
     w->loc = loc;
     if (!lex_want(&s->l, ":")) return false;
     w->store = IR_STORE_TRIT;
@@ -134,10 +139,12 @@ static bool parse_state(struct parser *s) {
     struct loc loc = s->l.t.loc;
     struct ir_type t;
     if (!lex_want_name(&s->l, T_REF, "@name", &name)) return false;
-    if (ir_state_find(s->m, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "state", name);
+    if (name_map_find(&s->states, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "state", name);
     if (!lex_want(&s->l, ":") || !parse_type(&s->l, &t)) return false;
     if (!ir_is_cache(t.elem)) return lex_expected(&s->l, "a cache type before this");
+    if (t.rank == 0 || t.rows != IR_NO_ROWS) return lex_expected(&s->l, "a state of rank 1 or more before this");
     struct ir_state *c = ir_state_add(s->m, name);
+    name_map_set(s->l.a, &s->states, name, c);
     c->loc = loc;
     c->elem = t.elem;
     c->rank = t.rank;
@@ -147,40 +154,34 @@ static bool parse_state(struct parser *s) {
 
 /* ---- ops ---- */
 
-static struct ir_val *value_named(struct ir_func *f, const char *name) {
-    for (uint32_t i = 0; i < f->n_params; i++)
-        if (f->params[i]->name == name) return f->params[i];
-    for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
-        for (uint32_t i = 0; i < op->n_out; i++)
-            if (op->out[i]->name == name) return op->out[i];
-    return NULL;
-}
+/* A value is known from the op behind its own on: results of a kernel behind its region. */
+static void add_value(struct parser *s, struct ir_val *v) { name_map_set(s->l.a, &s->values, v->name, v); }
 
-/* Values being defined by ops around the current one are not usable yet; they are linked in after their region. */
 static bool parse_value(struct parser *s, struct ir_val **out) {
     const char *name;
     struct loc loc = s->l.t.loc;
     if (!lex_want_name(&s->l, T_VALUE, "%name", &name)) return false;
-    *out = value_named(s->f, name);
+    *out = name_map_find(&s->values, name);
     return *out || diag_at(s->l.d, loc, DIAG_IR_UNKNOWN, "value", name);
 }
 
 static bool parse_ref(struct parser *s, struct ir_op *op) {
     const char *name;
     struct loc loc = s->l.t.loc;
+    if (op->n_func == MAX_FUNCS) return lex_expected(&s->l, "fewer functions");
     if (!lex_want_name(&s->l, T_REF, "@name", &name)) return false;
     switch (ir_ops[op->code].ref) {
     case IR_REF_NONE: break;
     case IR_REF_WEIGHT:
         if (op->weight) break;
-        op->weight = ir_weight_find(s->m, name);
+        op->weight = name_map_find(&s->weights, name);
         return op->weight || diag_at(s->l.d, loc, DIAG_IR_UNKNOWN, "weight", name);
     case IR_REF_STATE:
         if (op->state) break;
-        op->state = ir_state_find(s->m, name);
+        op->state = name_map_find(&s->states, name);
         return op->state || diag_at(s->l.d, loc, DIAG_IR_UNKNOWN, "state", name);
     case IR_REF_FUNC: {
-        struct ir_func *f = ir_func_find(s->m, name);
+        struct ir_func *f = name_map_find(&s->funcs, name);
         if (!f || f == s->f) return diag_at(s->l.d, loc, DIAG_IR_UNKNOWN, "function above", name);
         struct ir_func **all = arena_array(s->l.a, struct ir_func *, op->n_func + 1);
         if (op->n_func) memcpy(all, op->func, op->n_func * sizeof *all);
@@ -324,12 +325,16 @@ static bool parse_operands(struct parser *s, struct ir_val *in[MAX_OPERANDS], ui
     return true;
 }
 
-static bool name_results(struct parser *s, struct ir_op *op, const struct results *r) {
-    for (uint32_t i = 0; i < r->n; i++) {
-        if (value_named(s->f, r->name[i])) return diag_at(s->l.d, r->loc[i], DIAG_IR_DUPLICATE, "value", r->name[i]);
-        op->out[i]->name = r->name[i];
-    }
+static bool names_are_new(struct parser *s, const struct results *r) {
+    for (uint32_t i = 0; i < r->n; i++)
+        if (name_map_find(&s->values, r->name[i]))
+            return diag_at(s->l.d, r->loc[i], DIAG_IR_DUPLICATE, "value", r->name[i]);
     return true;
+}
+
+static bool name_results(struct parser *s, struct ir_op *op, const struct results *r) {
+    for (uint32_t i = 0; i < r->n; i++) op->out[i]->name = r->name[i];
+    return names_are_new(s, r);
 }
 
 static bool parse_refs(struct parser *s, struct ir_op *op) {
@@ -348,25 +353,14 @@ static bool parse_attrs(struct lexer *l, struct ir_op *op) {
     return lex_want(l, "}");
 }
 
-static bool name_used_in(const struct ir_block *b, const char *name) {
-    for (const struct ir_op *op = b->first; op; op = op->next)
-        for (uint32_t i = 0; i < op->n_out; i++)
-            if (op->out[i]->name == name) return true;
-    return false;
-}
-
-/* The kernel is linked while its region is read, so that values in front of it are found from inside, but without its
- * results, so that these are not. */
+/* The kernel is linked while its region is read, but without its results, as nothing inside may read these. */
 static bool parse_region(struct parser *s, struct ir_block *b, struct ir_op *kernel, const struct results *r) {
     kernel->body = ir_block_new(s->f, kernel);
     kernel->n_out = 0;
     ir_append(b, kernel);
     bool ok = parse_block(s, kernel->body);
     kernel->n_out = r->n;
-    for (uint32_t i = 0; ok && i < r->n; i++)
-        if (name_used_in(kernel->body, r->name[i]))
-            ok = diag_at(s->l.d, r->loc[i], DIAG_IR_DUPLICATE, "value", r->name[i]);
-    return ok;
+    return ok && names_are_new(s, r);
 }
 
 static bool parse_op(struct parser *s, struct ir_block *b) {
@@ -383,6 +377,7 @@ static bool parse_op(struct parser *s, struct ir_block *b) {
         ir_append(b, op);
     else if (!parse_region(s, b, op, &r))
         return false;
+    for (uint32_t i = 0; i < op->n_out; i++) add_value(s, op->out[i]);
     return ir_infer(s->l.d, op);
 }
 
@@ -390,9 +385,11 @@ static bool parse_func(struct parser *s, bool entry) {
     const char *name;
     struct loc loc = s->l.t.loc;
     if (!lex_want_name(&s->l, T_REF, "@name", &name)) return false;
-    if (ir_func_find(s->m, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "function", name);
+    if (name_map_find(&s->funcs, name)) return diag_at(s->l.d, loc, DIAG_IR_DUPLICATE, "function", name);
     s->f = ir_func_add(s->m, name, entry);
     s->f->loc = loc;
+    name_map_set(s->l.a, &s->funcs, name, s->f);
+    s->values = (struct name_map){0};
     if (!lex_want(&s->l, "(")) return false;
     do {
         const char *param;
@@ -400,9 +397,9 @@ static bool parse_func(struct parser *s, bool entry) {
         struct loc at = s->l.t.loc;
         if (!lex_want_name(&s->l, T_VALUE, "a parameter", &param) || !lex_want(&s->l, ":") || !parse_type(&s->l, &t))
             return false;
-        if (value_named(s->f, param)) return diag_at(s->l.d, at, DIAG_IR_DUPLICATE, "value", param);
+        if (name_map_find(&s->values, param)) return diag_at(s->l.d, at, DIAG_IR_DUPLICATE, "value", param);
         if (s->f->n_params == MAX_PARAMS) return lex_expected(&s->l, "fewer parameters");
-        ir_param_add(s->f, param, t);
+        add_value(s, ir_param_add(s->f, param, t));
     } while (lex_eat(&s->l, ","));
     if (!lex_want(&s->l, ")")) return false;
     if (lex_eat(&s->l, "frame") && !lex_want_u64(&s->l, INT64_MAX, &s->f->frame)) return false;

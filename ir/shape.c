@@ -61,6 +61,8 @@ static bool shape_same(const struct shape *s) {
 static bool shape_embed(const struct shape *s) {
     const struct ir_weight *w = s->op->weight;
     if (!is_real(w) || w->rank != 2) return broken(s, "1", "the table is a real weight of rank 2");
+    uint32_t vocab = s->op->block->func->module->vocab;
+    if (w->dim[0] < vocab) return broken(s, "2", "the table has %u rows for %u tokens", w->dim[0], vocab);
     return check(s, 0, ir_type_make(IR_F32_E, in(s, 0)->rows, 1, &w->dim[1]));
 }
 
@@ -132,6 +134,7 @@ static bool shape_matmul(const struct shape *s) {
     if (!density_known(s->op)) return broken(s, "5", "density is above 0 and below 1, with its reason, topk or relu");
     if (ir_core_of(s->op) == IR_N_CORES)
         return broken(s, "6", "there is no core '%s'", ir_name_attr(s->op, IR_ATTR_core));
+    if (s->op->weight->scale == IR_SCALE_GROUP) return broken(s, "7", "scales of groups are part of a gmatmul's sum");
     return contract(s, IR_I32);
 }
 
@@ -266,7 +269,10 @@ static bool shape_kernel(const struct shape *s) {
 }
 
 static bool shape_emit(const struct shape *s) {
+    uint32_t vocab = s->op->block->func->module->vocab;
     if (in(s, 0)->rows != IR_L) return broken(s, "1", "live rows are emitted (L)");
+    if (vocab && !strcmp(ir_name_attr(s->op, IR_ATTR_name), "logits") && ir_type_elems(in(s, 0)) != vocab)
+        return broken(s, "2", "%s are not the logits of %u tokens", ir_type_text(s->a, in(s, 0)), vocab);
     return true;
 }
 static bool shape_yield(const struct shape *s) { return s->op->n_in > 0 || broken(s, "1", "a kernel has a result"); }

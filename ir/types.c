@@ -113,4 +113,9 @@ uint64_t ir_weight_scales(const struct ir_weight *w) {
     BUG("scale %d", (int)w->scale);
 }
 
+bool ir_same_stack(const char *a, const char *b) {
+    size_t n = strcspn(a, ".");
+    return n == strcspn(b, ".") && !memcmp(a, b, n);
+}
+
 const char *const ir_store_name[IR_N_STORES] = {"trit", "f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k"};

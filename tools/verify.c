@@ -159,9 +159,9 @@ static uint32_t greedy(const float *logits, uint32_t vocab) {
 
 static bool interpret(struct verify *v, const struct ir_func *entry, const struct ir_weights *w) {
     struct arena *a = v->cx->arena;
-    uint32_t vocab = v->m->vocab, chosen = 0, elems = (uint32_t)ir_type_elems(&v->answer->in[0]->type);
+    uint32_t vocab = v->m->vocab, chosen = 0;
     const char *emitted = ir_name_attr(v->answer, IR_ATTR_name);
-    float *out = arena_array(a, float, (size_t)v->m->max_rows *elems);
+    float *out = arena_array(a, float, v->m->max_rows *ir_type_elems(&v->answer->in[0]->type));
     struct ir_row *rows = arena_array(a, struct ir_row, v->m->max_rows);
     struct interp *it = interp_new(v->cx->diag, v->m, w, 1, positions(v));
     bool ok = it != NULL;
@@ -221,9 +221,13 @@ static int verify(struct verify *v, const char *tokens) {
     struct command_ctx *cx = v->cx;
     v->m = exe_module(cx, &v->exe);
     if (!v->m) return (int)diag_exit_code(cx->diag);
+    if (v->m->vocab == 0) {
+        diag_in(cx->diag, v->exe.path, DIAG_NOT_EXECUTABLE, "its IR has no vocabulary");
+        return (int)diag_exit_code(cx->diag);
+    }
     if (!tokens)
         default_tokens(v);
-    else if (v->m->vocab == 0 || !read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
+    else if (!read_ids(cx->arena, tokens, v->m->vocab - 1, &v->tokens, &v->n_tokens))
         return command_usage("verify", "--tokens takes ids below %u with commas, not '%s'", v->m->vocab, tokens);
     if (!compare_runs(v)) return (int)diag_exit_code(cx->diag);
     printf("equal: %" PRIu64 " values of %u steps, and the ", v->compared, v->steps);

@@ -26,7 +26,7 @@ struct job {
     struct diag *d;
     uint32_t N, K;
     const char *store;
-    float *x, *w; /* TABLE rows of activations, N rows of the head, widened */
+    float *x, *w; /* TABLE rows of activations and N that no token asks for, N rows of the head, widened */
     uint16_t *half;
     float *low, *high, *logits; /* of one token: what is expected */
     bool wild;
@@ -44,7 +44,7 @@ static float unit(void) { return (float)draw(1u << 24) / (1u << 23) - 1; }
 static bool raw(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, void *out) {
     const struct job *j = self;
     (void)layer;
-    if (w->dim[0] == TABLE)
+    if (w->id == 0)
         memcpy(out, j->x + row * j->K, 4 * n * j->K);
     else if (w->store == IR_STORE_F32)
         memcpy(out, j->w + row * j->K, 4 * n * j->K);
@@ -163,10 +163,10 @@ static void run_all(struct job *j, const struct setun_model *model, const uint8_
 static struct ir_module *module(struct job *j) {
     const char *text = arena_printf(
         j->a,
-        "module p {context = 64, vocab = %u, max_rows = 4}\nweight @table : f32[%d, %u]\nweight @head : %s[%u, %u]\n"
+        "module p {context = 64, vocab = %u, max_rows = 4}\nweight @table : f32[%u, %u]\nweight @head : %s[%u, %u]\n"
         "entry @generate(%%rows: rows[T]) {\n  %%x = embed %%rows, @table : f32[T, %u]\n  %%l = live %%x : f32[L, %u]\n"
         "  %%y = dot %%l, @head : f32[L, %u]\n  emit %%y {name = logits}\n  ret\n}\n",
-        j->N, TABLE, j->K, j->store, j->N, j->K, j->K, j->K, j->N);
+        j->N, TABLE + j->N, j->K, j->store, j->N, j->K, j->K, j->K, j->N);
     uint32_t file = diag_add_text(j->d, "screen", text, strlen(text));
     struct ir_module *m = ir_parse(j->d, j->a, names_new(j->a), file, text, strlen(text));
     struct pass_ctx cx = {.diag = j->d, .arena = j->a, .head = HEAD_SCREENED};
@@ -176,7 +176,7 @@ static struct ir_module *module(struct job *j) {
 static void one(uint32_t N, uint32_t K, const char *store, const char *levels) {
     struct job j = {.a = arena_new(), .N = N, .K = K, .store = store};
     j.d = diag_new(j.a, stderr);
-    j.x = arena_array(j.a, float, TABLE *K);
+    j.x = arena_array(j.a, float, (TABLE + N) * K);
     j.w = arena_array(j.a, float, N *K);
     j.half = arena_array(j.a, uint16_t, N *K);
     j.low = arena_array(j.a, float, N);

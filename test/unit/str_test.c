@@ -23,6 +23,26 @@ static void names(struct arena *a) {
     EXPECT(name_of_n(t, "", 0) == name_of(t, ""));
 }
 
+static void names_stand_for(struct arena *a) {
+    struct names *t = names_new(a);
+    struct name_map m = {0};
+    char s[16];
+    int number[1000];
+    EXPECT(name_map_find(&m, name_of(t, "n0")) == NULL);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(s, sizeof s, "n%d", i);
+        EXPECT(name_map_find(&m, name_of(t, s)) == NULL);
+        name_map_set(a, &m, name_of(t, s), &number[i]);
+    }
+    for (int i = 0; i < 1000; i += 2) {
+        snprintf(s, sizeof s, "n%d", i);
+        EXPECT(name_map_find(&m, name_of(t, s)) == &number[i]);
+        name_map_set(a, &m, name_of(t, s), &number[i + 1]);
+        EXPECT(name_map_find(&m, name_of(t, s)) == &number[i + 1]);
+    }
+    EXPECT(m.n == 1000 && name_map_find(&m, name_of(t, "n1000")) == NULL);
+}
+
 static void text(void) {
     struct buf b = {0};
     for (int i = 0; i < 1000; i++) buf_printf(&b, "%d,", i % 10);
@@ -77,6 +97,7 @@ static void nearest(void) {
 int main(void) {
     struct arena *a = arena_new();
     names(a);
+    names_stand_for(a);
     text();
     decimals();
     numbers_read(a);

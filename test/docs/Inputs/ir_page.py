@@ -38,7 +38,7 @@ with open(sys.argv[2], "w") as f:
 
 # Rules: those that test/ir/Inputs/rules.cases breaks.  'add.1' stands for the ops of its section.
 cases = set(re.findall(r"^## (\S+)", read("test", "ir", "Inputs", "rules.cases"), re.M))
-same("rule", set(re.findall(r"(?<!@)\b([a-z][a-z0-9]*\.\d)\b", page)) | set(re.findall(r"^\| (V\d) \|", page, re.M)),
+same("rule", set(re.findall(r"(?<!@)\b([a-z][a-z0-9]*\.\d)\b", page)) | set(re.findall(r"^\| (V\d+) \|", page, re.M)),
      {r for r in cases if re.search(r"\d$", r)} - {"sub.1", "mul.1", "div.1", "layers.1", "layers.2", "layers.3"} | {"V3"})
 for name in {r.split(".")[1] for r in cases if re.search(r"\.[a-z]+$", r)}:
     if f"`{name}`" not in page:

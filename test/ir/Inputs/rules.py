@@ -27,14 +27,14 @@ def rules_of_the_source():
             numbers |= {"2", "3"}
         for op in users[name]:
             found |= {f"{op}.{n}" for n in numbers if not (op == "layer" and n in "45")}
-    found |= set(re.findall(r'"(V\d)"', open(verify).read()))
+    found |= set(re.findall(r'"(V\d+)"', open(verify).read()))
     # One operand of one type is the same as itself.
     one = re.findall(r'^OP\((\w+),.*"x",.* same\)', open(ops).read(), re.M)
     return found - {f"{op}.1" for op in one}
 
 
 def program(before, case):
-    if re.match(r"(func|entry) ", case):
+    if re.match(r"(func|entry|weight|state) ", case):
         return f"{before}  ret %x\n}}\n{case}"
     return f"{before}{case}  ret %x\n}}\n"
 
@@ -47,7 +47,7 @@ if good.returncode:
     failed += 1
     print(f"the text around the cases is wrong:\n{good.stderr}")
 seen = set()
-for number, (rule, body) in enumerate(re.findall(r"^## (\S+)\n((?:[ fe}].*\n)+)", rest, re.M)):
+for number, (rule, body) in enumerate(re.findall(r"^## (\S+)\n((?:[ fews}].*\n)+)", rest, re.M)):
     seen.add(rule)
     path = os.path.join(out, f"{number}.sir")
     with open(path, "w") as f:
