@@ -17,10 +17,11 @@
 enum {
     HEAD = 64,   /* bytes in front of the channels */
     AT_ONCE = 8, /* codes that the loop takes */
+    BEHIND = 2,  /* chunks behind the last one that are asked for ahead */
 };
 
 /* Room behind the last: what makes a chunk whole, what is read ahead, and what the loop stores too much. */
-static uint64_t entries(uint64_t K) { return (K + 2 * COLUMNS_CHUNK + AT_ONCE + 63) / 64 * 64; }
+static uint64_t entries(uint64_t K) { return (K + (1 + BEHIND) * COLUMNS_CHUNK + AT_ONCE + 63) / 64 * 64; }
 
 uint64_t columns_list_bytes(uint64_t K) { return HEAD + 10 * entries(K); }
 
@@ -69,13 +70,13 @@ static LLVMValueRef append(struct list *l, LLVMValueRef k, LLVMValueRef eight, L
     return LLVMBuildAdd(c->b, n, LLVMBuildLShr(c->b, bits, cg_i64(c, 3), ""), "");
 }
 
-/* A chunk of entries from n on: they read column 0 and add nothing. */
-static void fill_up(struct list *l, LLVMValueRef n) {
+/* So many chunks of entries from n on: they read column 0 and add nothing. */
+static void fill_up(struct list *l, LLVMValueRef n, unsigned chunks) {
     struct cg *c = l->c;
     LLVMTypeRef words = LLVMVectorType(c->i32, AT_ONCE);
     LLVMValueRef channel = cg_at(c, l->channels, LLVMBuildShl(c->b, n, cg_i64(c, 2), "")),
                  value = cg_at(c, l->values, n);
-    for (unsigned i = 0; i < COLUMNS_CHUNK; i += AT_ONCE) {
+    for (unsigned i = 0; i < chunks * COLUMNS_CHUNK; i += AT_ONCE) {
         cg_store(c, LLVMConstNull(words), cg_at_const(c, channel, 4 * i), 4);
         cg_store(c, cg_i64(c, 0), cg_at_const(c, value, i), 1);
     }
@@ -96,7 +97,7 @@ static void reorder(struct list *to, const struct list *found, LLVMValueRef chun
     cg_store(c, cg_load(c, c->i8, cg_at(c, found->values, from), 1), cg_at(c, to->values, at), 1);
     cg_loop_end(c, &l);
     cg_loop_end(c, &run);
-    fill_up(to, LLVMBuildMul(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), ""));
+    fill_up(to, LLVMBuildMul(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), ""), BEHIND);
 }
 
 /* Which of eight channels are on, a byte each. */
@@ -168,6 +169,6 @@ void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRe
     chunks = LLVMBuildUDiv(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), "");
     cg_store(c, n, to, 8);
     cg_store(c, chunks, cg_at_const(c, to, 8), 8);
-    fill_up(&found, n);
+    fill_up(&found, n, 1);
     reorder(&l, &found, chunks);
 }

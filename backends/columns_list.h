@@ -2,7 +2,7 @@
  * columns_list.h -- which channels of a row of codes the core `columns` reads.
  *
  * Entries are the channels whose code is not zero, with their codes, in chunks of COLUMNS_CHUNK whose channels lie far
- * apart.  What makes the last chunks whole is channel 0 with code 0, and so is a chunk behind the last one.
+ * apart.  What makes the last chunks whole is channel 0 with code 0, and so are two chunks behind the last one.
  */
 #ifndef SETUN_BACKENDS_COLUMNS_LIST_H
 #define SETUN_BACKENDS_COLUMNS_LIST_H

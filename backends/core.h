@@ -42,8 +42,11 @@ struct mm_args {
     LLVMValueRef ctx;      /* struct setun_step */
     LLVMValueRef prepared; /* what prepare left of row 0, if n_rows is 1; else nothing to rely on */
     LLVMValueRef alpha;    /* of groups: 64 floats a group, tile after tile, from tile 0 on; else NULL */
+    /* One row, of a core with whole_share: only part number `part` of `parts` of the sum over k; the sum of all parts'
+     * acc is the matrix's.  Any other call: 0, 1. */
+    LLVMValueRef part, parts;
 };
-enum { MM_ARGS = 12 };
+enum { MM_ARGS = 14 };
 
 /* Where operands go: that of vector v, plane p, for step from + s (of four k) begins at
  * to + ((v * MM_PANEL + s) * MM_PLANES + p) * bytes of a vector. */
@@ -70,7 +73,7 @@ struct mm_core {
     void (*one_row)(struct cg *c, const struct mm_shape *s, const struct mm_args *a);
     /* 0: a unit of output rows at a time, as the epilogue goes.  Otherwise one call for all that the thread computes of
      * a matrix: acc then lies in a block of the whole matrix, its rows rounded up to this number, and the core may
-     * write whole runs of so many rows around what it was asked for. */
+     * write whole runs of so many rows around what it was asked for.  It also sums over parts of k (mm_args.part). */
     unsigned whole_share;
 
     /* NULL, or: what one_row wants to know of the codes, into scratch of the thread. */
@@ -111,7 +114,7 @@ uint64_t mm_model_bytes(const struct ir_module *m);
 
 /* ---- functions of the level at hand (matmul.c), each made once ---- */
 /* void (MM_ARGS arguments, in the order of struct mm_args); pointers but for first, n_tiles, code_stride, n_rows,
- * acc_stride (i64). */
+ * acc_stride, part, parts (i64). */
 LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);
 uint64_t mm_scratch_bytes(const struct mm_shape *s, uint64_t max_rows);
 /* void (ptr codes, ptr prepared, ptr ctx): the core's prepare. */

@@ -3,20 +3,13 @@
  *
  * Output rows of all strands are cut into units (whole tiles, whole heads), the units numbered through, and a thread
  * takes an equal share.  For one unit: each core of the strand fills a block [row][unit] in thread scratch, then
- * the epilogue runs over rows, 16 outputs at a time.  With one row, a core that wants its whole share in one call
- * (struct mm_core: whole_share) gets it, and the epilogue follows.
+ * the epilogue runs over rows, 16 outputs at a time.
+ *
+ * share.c has the way of cores that want a thread's share of one row in one call.
  */
-#include "backends/core.h"
+#include "backends/strand.h"
 #include "backends/vec.h"
 
-/* A strand as code sees it: units [base, base + n_units) of `unit` output rows each.  With one row, threads take whole
- * grains: [grain_base, grain_base + ...) of `grain` units each. */
-struct part {
-    const struct ir_strand *strand;
-    enum ir_rowsym rows;
-    uint64_t unit, base, n_units;
-    uint64_t grain, grain_base;
-};
 /* The thread's share of a kernel's units. */
 struct span {
     LLVMValueRef from, to;
@@ -65,20 +58,19 @@ static LLVMValueRef core_block(struct kern *k, const struct part *p) {
     return kern_scratch(k, 4 * (p->unit * k->c->ir->max_rows + IR_LANES));
 }
 
-static bool is_ternary(const struct ir_op *op) { return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul; }
+bool strand_is_ternary(const struct ir_op *op) { return op->code == IR_OP_matmul || op->code == IR_OP_gmatmul; }
 
-static void call_matmul(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
-                        LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
+static void call_matmul(struct kern *k, const struct part *p, const struct ir_op *op, const struct work *w,
+                        LLVMValueRef acc, LLVMValueRef scratch) {
     struct cg *c = k->c;
-    const struct ir_weight *w = op->weight;
-    const struct setun_tensor *t = &c->plan->tensor[w->id];
+    const struct setun_tensor *t = &c->plan->tensor[op->weight->id];
     struct mm_shape shape = mm_shape_of(op);
     LLVMTypeRef type;
     LLVMValueRef fn = mm_function(c, &shape, &type), none = LLVMConstNull(c->ptr);
-    LLVMValueRef up = LLVMBuildAdd(c->b, count, cg_i64(c, IR_TILE - 1), ""), prepared = kern_prepared(k, op);
+    LLVMValueRef up = LLVMBuildAdd(c->b, w->count, cg_i64(c, IR_TILE - 1), ""), prepared = kern_prepared(k, op);
     LLVMValueRef args[MM_ARGS] = {
-        kern_weight(k, w, t->offset),
-        LLVMBuildUDiv(c->b, first, cg_i64(c, IR_TILE), ""),
+        kern_weight(k, op->weight, t->offset),
+        LLVMBuildUDiv(c->b, w->first, cg_i64(c, IR_TILE), ""),
         LLVMBuildUDiv(c->b, up, cg_i64(c, IR_TILE), ""),
         operand(k, op),
         cg_i64(c, ir_row_stride(&op->in[0]->type)),
@@ -88,21 +80,23 @@ static void call_matmul(struct kern *k, const struct part *p, const struct ir_op
         scratch,
         k->ctx,
         prepared ? prepared : none,
-        shape.group ? kern_weight(k, w, t->scale_offset) : none,
+        shape.group ? kern_weight(k, op->weight, t->scale_offset) : none,
+        w->part,
+        w->parts,
     };
     LLVMBuildCall2(c->b, type, fn, args, MM_ARGS, "");
 }
 
-static void call_dot(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
-                     LLVMValueRef count, LLVMValueRef acc) {
+static void call_dot(struct kern *k, const struct part *p, const struct ir_op *op, const struct work *w,
+                     LLVMValueRef acc) {
     struct cg *c = k->c;
-    const struct ir_weight *w = op->weight;
+    const struct ir_weight *from = op->weight;
     LLVMTypeRef type;
-    LLVMValueRef fn = dot_function(c, w->store, ir_weight_cols(w), &type);
-    LLVMValueRef off = LLVMBuildMul(c->b, first, cg_i64(c, dot_row_bytes(w->store, ir_weight_cols(w))), "");
+    LLVMValueRef fn = dot_function(c, from->store, ir_weight_cols(from), &type);
+    LLVMValueRef off = LLVMBuildMul(c->b, w->first, cg_i64(c, dot_row_bytes(from->store, ir_weight_cols(from))), "");
     LLVMValueRef args[] = {
-        cg_at(c, kern_weight(k, w, c->plan->tensor[w->id].offset), off),
-        count,
+        cg_at(c, kern_weight(k, from, c->plan->tensor[from->id].offset), off),
+        w->count,
         operand(k, op),
         cg_i64(c, ir_row_stride(&op->in[0]->type)),
         k->n[p->rows],
@@ -114,12 +108,12 @@ static void call_dot(struct kern *k, const struct part *p, const struct ir_op *o
 
 /* ---- units ---- */
 
-static uint64_t core_scratch(const struct kern *k, const struct ir_strand *s) {
+uint64_t strand_core_scratch(const struct kern *k, const struct ir_strand *s) {
     uint64_t most = 0;
     for (size_t i = 0; i < s->cores.n; i++) {
         const struct ir_op *op = s->cores.at[i];
         uint64_t bytes = 0;
-        if (is_ternary(op)) {
+        if (strand_is_ternary(op)) {
             struct mm_shape shape = mm_shape_of(op);
             bytes = mm_scratch_bytes(&shape, k->c->ir->max_rows);
         }
@@ -129,8 +123,8 @@ static uint64_t core_scratch(const struct kern *k, const struct ir_strand *s) {
 }
 
 /* The engine starts with the cores' results of row m in memory; a core's result may itself leave the kernel. */
-static void epilogue_row(struct kern *k, const struct part *p, LLVMValueRef m, LLVMValueRef first, LLVMValueRef count,
-                         LLVMValueRef *acc) {
+void strand_epilogue(struct kern *k, const struct part *p, LLVMValueRef m, LLVMValueRef first, LLVMValueRef count,
+                     LLVMValueRef *acc) {
     struct cg *c = k->c;
     struct vec v = {
         .k = k, .row = kern_row_at(k, p->rows, m), .unit = true, .first = first, .count = count, .room = p->unit};
@@ -140,18 +134,22 @@ static void epilogue_row(struct kern *k, const struct part *p, LLVMValueRef m, L
     vec_finish(&v);
 }
 
-static void call_core(struct kern *k, const struct part *p, const struct ir_op *op, LLVMValueRef first,
-                      LLVMValueRef count, LLVMValueRef acc, LLVMValueRef scratch) {
+void strand_core(struct kern *k, const struct part *p, const struct ir_op *op, const struct work *w, LLVMValueRef acc,
+                 LLVMValueRef scratch) {
     LLVMMetadataRef was = cg_line(k->c, op->loc.line);
-    if (is_ternary(op))
-        call_matmul(k, p, op, first, count, acc, scratch);
+    if (strand_is_ternary(op))
+        call_matmul(k, p, op, w, acc, scratch);
     else
-        call_dot(k, p, op, first, count, acc);
+        call_dot(k, p, op, w, acc);
     cg_line_back(k->c, was);
 }
 
+struct work strand_whole_sums(struct kern *k, LLVMValueRef first, LLVMValueRef count) {
+    return (struct work){first, count, cg_i64(k->c, 0), cg_i64(k->c, 1)};
+}
+
 /* Output rows of unit u, of which the last may be short. */
-static LLVMValueRef rows_of_unit(struct kern *k, const struct part *p, LLVMValueRef first) {
+LLVMValueRef strand_rows_of_unit(struct kern *k, const struct part *p, LLVMValueRef first) {
     struct cg *c = k->c;
     LLVMValueRef count = cg_i64(c, p->unit);
     if (p->strand->n % p->unit == 0) return count;
@@ -163,11 +161,12 @@ static LLVMValueRef rows_of_unit(struct kern *k, const struct part *p, LLVMValue
 static void unit(struct kern *k, const struct part *p, LLVMValueRef u, LLVMValueRef *acc, LLVMValueRef scratch) {
     struct cg *c = k->c;
     const struct ir_strand *s = p->strand;
-    LLVMValueRef first = LLVMBuildMul(c->b, u, cg_i64(c, p->unit), ""), count = rows_of_unit(k, p, first);
-    for (size_t i = 0; i < s->cores.n; i++) call_core(k, p, s->cores.at[i], first, count, acc[i], scratch);
+    LLVMValueRef first = LLVMBuildMul(c->b, u, cg_i64(c, p->unit), ""), count = strand_rows_of_unit(k, p, first);
+    struct work w = strand_whole_sums(k, first, count);
+    for (size_t i = 0; i < s->cores.n; i++) strand_core(k, p, s->cores.at[i], &w, acc[i], scratch);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), k->n[p->rows], cg_i64(c, 1), "row");
-    epilogue_row(k, p, l.i, first, count, acc);
+    strand_epilogue(k, p, l.i, first, count, acc);
     cg_loop_end(c, &l);
 }
 
@@ -179,44 +178,6 @@ static void units(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMVal
     struct cg_loop l;
     cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
     unit(k, p, l.i, acc, scratch);
-    cg_loop_end(c, &l);
-    k->used = used;
-}
-
-/* ---- the whole share at once ---- */
-
-/* Rows to which the strand's results are padded if a core wants the thread's whole share; else 0. */
-static uint64_t share_rows(const struct ir_strand *s) {
-    uint64_t most = 0;
-    for (size_t i = 0; i < s->cores.n; i++) {
-        if (!is_ternary(s->cores.at[i])) continue;
-        uint64_t rows = mm_cores[ir_core_of(s->cores.at[i])]->whole_share;
-        if (rows > most) most = rows;
-    }
-    return most;
-}
-
-/* One row: each core fills its part of a block of all results, then the epilogue goes over the units [lo, hi). */
-static void share(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef scratch) {
-    struct cg *c = k->c;
-    const struct ir_strand *s = p->strand;
-    uint64_t used = k->used, rows = share_rows(s);
-    uint64_t n = p->n_units * p->unit, room = (n + rows - 1) / rows * rows;
-    LLVMValueRef first = LLVMBuildMul(c->b, lo, cg_i64(c, p->unit), "");
-    LLVMValueRef end = LLVMBuildMul(c->b, hi, cg_i64(c, p->unit), ""), all = cg_i64(c, s->n);
-    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, end, all, ""), all, end, "");
-    LLVMValueRef count = LLVMBuildSub(c->b, end, first, ""), off = LLVMBuildShl(c->b, first, cg_i64(c, 2), "");
-    LLVMValueRef *acc = arena_array(c->arena, LLVMValueRef, s->cores.n);
-    LLVMValueRef *at = arena_array(c->arena, LLVMValueRef, s->cores.n);
-    for (size_t i = 0; i < s->cores.n; i++) {
-        acc[i] = kern_scratch(k, 4 * (room + IR_LANES));
-        call_core(k, p, s->cores.at[i], first, count, cg_at(c, acc[i], off), scratch);
-    }
-    struct cg_loop l;
-    cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
-    LLVMValueRef from = LLVMBuildMul(c->b, l.i, cg_i64(c, p->unit), "");
-    for (size_t i = 0; i < s->cores.n; i++) at[i] = cg_at(c, acc[i], LLVMBuildShl(c->b, from, cg_i64(c, 2), ""));
-    epilogue_row(k, p, cg_i64(c, 0), from, rows_of_unit(k, p, from), at);
     cg_loop_end(c, &l);
     k->used = used;
 }
@@ -246,16 +207,16 @@ static void part_emit(struct kern *k, const struct part *p, struct span units_of
     struct cg *c = k->c;
     uint64_t used = k->used;
     LLVMValueRef rows = k->n[p->rows];
-    LLVMValueRef scratch = kern_scratch(k, core_scratch(k, p->strand));
+    LLVMValueRef scratch = kern_scratch(k, strand_core_scratch(k, p->strand));
     LLVMValueRef lo = bound(k, p, units_of.from, grains.from), hi = bound(k, p, units_of.to, grains.to);
     /* without rows there is nothing to do, and cores expect one */
     LLVMValueRef none = LLVMBuildICmp(c->b, LLVMIntEQ, rows, cg_i64(c, 0), "");
     hi = LLVMBuildSelect(c->b, none, lo, hi, "");
-    if (share_rows(p->strand)) {
+    if (p->sums) {
         struct cg_if one, some;
-        cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, rows, cg_i64(c, 1), ""));
+        cg_if_begin(c, &one, share_is_one_row(k, p));
         cg_if_begin(c, &some, LLVMBuildICmp(c->b, LLVMIntULT, lo, hi, ""));
-        share(k, p, lo, hi, scratch);
+        share_emit(k, p, lo, hi, scratch);
         cg_if_end(c, &some);
         cg_else(c, &one);
         units(k, p, lo, hi, scratch);
@@ -305,12 +266,14 @@ void strands_emit(struct kern *k) {
             .grain = grain_of(&all, size),
             .grain_base = n_grains,
         };
+        parts[i].sums = share_room(k, &parts[i]);
         n_units += parts[i].n_units;
         n_grains += (parts[i].n_units + parts[i].grain - 1) / parts[i].grain;
     }
     for (size_t i = 0; i < all.at.n; i++)
         for (size_t j = 0; j < all.at.at[i].cores.n; j++)
-            if (is_ternary(all.at.at[i].cores.at[j])) prepare(k, all.at.at[i].cores.at[j]);
+            if (strand_is_ternary(all.at.at[i].cores.at[j])) prepare(k, all.at.at[i].cores.at[j]);
+    share_parts(k, parts, all.at.n);
     struct span of_units, of_grains;
     kern_share(k, cg_i64(c, n_units), &of_units.from, &of_units.to);
     kern_share(k, cg_i64(c, n_grains), &of_grains.from, &of_grains.to);

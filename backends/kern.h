@@ -33,6 +33,7 @@ struct kern {
     /* Loaded at the function's entry; counts and indices are i64, layer is i32. */
     LLVMValueRef ctx, tid, layer;
     LLVMValueRef arena, weights, state, scratch, shared, rows, live, slot_stride;
+    LLVMValueRef scratch_stride; /* bytes from a thread's scratch to the next one's */
     LLVMValueRef thread, n_threads;
     LLVMValueRef n[3]; /* rows, by enum ir_rowsym */
     /* i1: there is at most one row, and each thread computes the prologue for itself, which costs less than meeting.

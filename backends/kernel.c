@@ -174,8 +174,8 @@ static void load_context(struct kern *k) {
     k->n_threads = count(k, offsetof(struct setun_step, n_threads));
     k->thread = LLVMBuildZExt(c->b, k->tid, c->i64, "");
     LLVMValueRef all = cg_ctx(c, k->ctx, c->ptr, offsetof(struct setun_step, scratch));
-    LLVMValueRef stride = cg_ctx(c, k->ctx, c->i64, offsetof(struct setun_step, scratch_stride));
-    k->scratch = cg_at(c, all, LLVMBuildMul(c->b, k->thread, stride, ""));
+    k->scratch_stride = cg_ctx(c, k->ctx, c->i64, offsetof(struct setun_step, scratch_stride));
+    k->scratch = cg_at(c, all, LLVMBuildMul(c->b, k->thread, k->scratch_stride, ""));
 }
 
 struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io) {

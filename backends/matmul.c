@@ -152,15 +152,15 @@ const char *mm_name(struct cg *c, const char *form, const struct mm_shape *s) {
 }
 
 LLVMTypeRef mm_type(struct cg *c) {
-    LLVMTypeRef in[MM_ARGS] = {c->ptr, c->i64, c->i64, c->ptr, c->i64, c->i64,
-                               c->ptr, c->i64, c->ptr, c->ptr, c->ptr, c->ptr};
+    LLVMTypeRef in[MM_ARGS] = {c->ptr, c->i64, c->i64, c->ptr, c->i64, c->i64, c->ptr,
+                               c->i64, c->ptr, c->ptr, c->ptr, c->ptr, c->i64, c->i64};
     return LLVMFunctionType(c->void_, in, MM_ARGS, false);
 }
 
 struct mm_args mm_params(LLVMValueRef fn) {
     LLVMValueRef p[MM_ARGS];
     LLVMGetParams(fn, p);
-    return (struct mm_args){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11]};
+    return (struct mm_args){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13]};
 }
 
 static LLVMValueRef one_row_function(struct cg *c, const struct mm_shape *s) {

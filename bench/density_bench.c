@@ -36,7 +36,7 @@ struct one_core {
 struct work {
     pthread_t thread;
     const struct one_core *core;
-    int64_t first, n_tiles;
+    int64_t first, n_tiles, part, parts;
     uint64_t n_copies, stride;
     const int8_t *codes; /* a row a copy */
     int32_t *acc;
@@ -61,21 +61,20 @@ static void *one(void *self) {
         if (k->prepare) k->prepare(codes, w->prepared, &w->ctx);
         for (int64_t t = w->first; t < w->first + w->n_tiles; t += window)
             k->mm(k->copies + i * k->bytes, t, window, codes, (int64_t)w->stride, 1, w->acc + t * IR_TILE, IR_TILE,
-                  w->scratch, &w->ctx, w->prepared, NULL);
+                  w->scratch, &w->ctx, w->prepared, NULL, w->part, w->parts);
     }
     w->seconds = now() - begin;
     return NULL;
 }
 
 static double pass(struct work *w, int threads, const struct one_core *core, int64_t tiles) {
-    int64_t grain = core->shape.core->whole_share ? core->shape.core->whole_share / IR_TILE : 1;
-    int64_t grains = (tiles + grain - 1) / grain;
     double most = 0;
-    for (int i = 0; i < threads; i++) {
-        int64_t end = grains * (i + 1) / threads * grain;
+    for (int i = 0; i < threads; i++) { /* a part of k, or of the rows, as kernels do */
+        bool parts = core->shape.core->whole_share != 0;
         w[i].core = core;
-        w[i].first = grains * i / threads * grain;
-        w[i].n_tiles = (end < tiles ? end : tiles) - w[i].first;
+        w[i].first = parts ? 0 : tiles * i / threads;
+        w[i].n_tiles = parts ? tiles : tiles * (i + 1) / threads - w[i].first;
+        w[i].part = parts ? i : 0, w[i].parts = parts ? threads : 1;
         if (i && pthread_create(&w[i].thread, NULL, one, &w[i])) exit(1);
     }
     one(&w[0]);

@@ -61,7 +61,7 @@ static void *one(void *self) {
         int64_t n = w->n_tiles - t < window ? w->n_tiles - t : window;
         int32_t *acc = w->acc + (s->core->whole_share ? (w->first + t) * IR_TILE : 0);
         w->mm(w->matrix, w->first + t, n, w->codes, STRIDE, w->n_rows, acc, WINDOW * IR_TILE, w->scratch, &w->ctx,
-              w->prepared, w->alpha);
+              w->prepared, w->alpha, 0, 1);
     }
     return NULL;
 }

@@ -16,7 +16,7 @@
 typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
 typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
                    int64_t n_rows, void *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
-                   const uint8_t *prepared, const float *alpha);
+                   const uint8_t *prepared, const float *alpha, int64_t part, int64_t parts);
 
 static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2560, 6912, 65536};
 /* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */
@@ -131,21 +131,29 @@ static uint64_t skipped(const struct problem *p, const struct mm_shape *s) {
     return s->core->layout == SETUN_LAYOUT_COLUMNS ? p->bytes / p->K * zeros : 0;
 }
 
+static mm_fn *mm_of(const struct jit *j, const struct mm_shape *s, const char *level) {
+    mm_fn *mm;
+    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, s), level));
+    return mm;
+}
+
+/* What the core makes of row 0, if it makes anything. */
+static void prepare(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level,
+                    struct setun_step *ctx) {
+    prepare_fn *fn;
+    if (!s->core->prepare) return;
+    *(void **)&fn = jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
+    fn(p->codes, p->prepared, ctx);
+}
+
 /* Runs tiles [first, first + tiles). */
 static bool call(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                  uint64_t first, uint64_t tiles, const float *alpha) {
-    mm_fn *mm;
     struct setun_step ctx = {.unpacked_tiles = 0};
-    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, s), level));
-    if (s->core->prepare && rows == 1) {
-        prepare_fn *prepare;
-        *(void **)&prepare =
-            jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
-        prepare(p->codes, p->prepared, &ctx);
-    }
+    if (rows == 1) prepare(j, p, s, level, &ctx);
     memset(p->acc, 0x55, sizeof p->acc);
-    mm(p->matrix, (int64_t)first, (int64_t)tiles, p->codes, (int64_t)p->stride, rows, p->acc + first * IR_TILE,
-       ACC_STRIDE, p->scratch, &ctx, p->prepared, alpha);
+    mm_of(j, s, level)(p->matrix, (int64_t)first, (int64_t)tiles, p->codes, (int64_t)p->stride, rows,
+                       p->acc + first * IR_TILE, ACC_STRIDE, p->scratch, &ctx, p->prepared, alpha, 0, 1);
     uint64_t unpacked = rows > 1 ? tiles : 0, off = rows == 1 && first == 0 ? skipped(p, s) : 0;
     if (ctx.skipped_bytes != off)
         return printf("%s %s K %d: skipped %d bytes, not %d\n", s->core->name, level, (int)p->K, (int)ctx.skipped_bytes,
@@ -174,6 +182,30 @@ static int run(const struct jit *j, struct problem *p, const struct mm_core *cor
         }
     }
     return 0;
+}
+
+/* All of one row, as so many parts of k. */
+static int run_parts(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level,
+                     int64_t parts) {
+    struct mm_shape s = shape_of(core, p, 0);
+    struct setun_step ctx = {.unpacked_tiles = 0};
+    int32_t sum[ACC_STRIDE] = {0};
+    prepare(j, p, &s, level, &ctx);
+    for (int64_t part = 0; part < parts; part++) {
+        memset(p->acc, 0x55, sizeof p->acc);
+        mm_of(j, &s, level)(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE,
+                            p->scratch, &ctx, p->prepared, NULL, part, parts);
+        for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++) sum[n] += p->acc[n];
+    }
+    for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
+        if (sum[n] != p->want[n])
+            return printf("%s %s K %d, %d parts: sum %d is %d, not %d\n", core->name, level, (int)p->K, (int)parts,
+                          (int)n, sum[n], p->want[n]),
+                   1;
+    if (ctx.skipped_bytes == skipped(p, &s)) return 0;
+    return printf("%s %s K %d, %d parts: skipped %d bytes\n", core->name, level, (int)p->K, (int)parts,
+                  (int)ctx.skipped_bytes),
+           1;
 }
 
 /* As p->acc holds them, but floats: chains over the groups, with a scale for each output and group. */
@@ -226,6 +258,7 @@ static int check_level(const struct jit *j, struct problem *p, const struct mm_c
         for (uint64_t first = 0; first < p->n_tiles; first++)
             for (uint64_t tiles = 1; first + tiles <= p->n_tiles; tiles++)
                 if (row_counts[i] <= p->n_rows) bad += run(j, p, core, level, row_counts[i], first, tiles);
+    for (int64_t parts = 2; core->whole_share && parts < 6; parts++) bad += run_parts(j, p, core, level, parts);
     return bad;
 }
 
@@ -244,14 +277,10 @@ static int check(const struct jit *j, struct problem *p, uint32_t features) {
 static int check_forced(const struct jit *j, struct problem *p, const char *level) {
     struct mm_shape s = shape_of(mm_cores[IR_CORE_columns], p, 0);
     struct setun_step ctx = {.active = 1u << 30};
-    prepare_fn *prepare;
-    mm_fn *mm;
-    *(void **)&prepare = jit_symbol(j, arena_printf(j->arena, "mm_prepare_columns_k%d.%s", (int)p->K, level));
-    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, &s), level));
     memset(p->acc, 0x55, sizeof p->acc);
-    prepare(p->codes, p->prepared, &ctx);
-    mm(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE, p->scratch, &ctx,
-       p->prepared, NULL);
+    prepare(j, p, &s, level, &ctx);
+    mm_of(j, &s, level)(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE,
+                        p->scratch, &ctx, p->prepared, NULL, 0, 1);
     double read = 1 - (double)ctx.skipped_bytes / (double)p->bytes;
     for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
         if (p->acc[n]) return printf("%s K %d: zero codes give %d\n", level, (int)p->K, p->acc[n]), 1;
