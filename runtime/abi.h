@@ -70,13 +70,16 @@ typedef void setun_step_fn(struct setun_step *, uint32_t tid);
 
 /* ---- what generated code says about itself ---- */
 
-/* Bits of setun_level.needs; the runtime tests them with cpuid and xgetbv. */
+/* Bits of setun_level.needs, of all families; the runtime tests them (cpu_<family>.c). */
 enum setun_feature {
     SETUN_F_V3 = 1u << 0, /* x86-64-v3: AVX2, FMA, F16C, BMI1/2, LZCNT, MOVBE */
     SETUN_F_AVXVNNI = 1u << 1,
     SETUN_F_V4 = 1u << 2, /* x86-64-v4: AVX-512 F, BW, CD, DQ, VL */
     SETUN_F_AVX512VNNI = 1u << 3,
     SETUN_F_AVX512VBMI = 1u << 4,
+    SETUN_F_NEON = 1u << 8, /* any aarch64 */
+    SETUN_F_DOTPROD = 1u << 9,
+    SETUN_F_I8MM = 1u << 10,
 };
 
 struct setun_level {
