@@ -14,7 +14,10 @@
 #include "runtime/abi.h"
 
 struct backend_options {
-    const char *levels;    /* "native", "portable" (all levels), or a comma list, best first; NULL: native */
+    const char *target; /* a family of machines: "x86-64", "aarch64"; NULL: that of the machine at hand */
+    /* "native", "portable" (all levels), or a comma list, best first; NULL: native, or portable if the target is not
+     * the machine's own. */
+    const char *levels;
     bool count;            /* generated code counts unpacked tiles in setun_step.unpacked_tiles */
     bool pic;              /* for a shared object (tests) instead of a static executable */
     const char *source;    /* name of the model text, without folders: code says its lines; NULL: it does not */
@@ -48,11 +51,16 @@ struct ir_weights data_weights(struct diag *d, const char *path, struct arena *a
 bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_plan *plan,
                   const struct backend_options *opt, uint64_t pack_id, const char *object_path);
 
-/* Costs of cores at the first of the levels (as in struct backend_options); chosen by rule. */
-bool backend_schedule(struct diag *d, const char *levels, struct schedule *s);
+/* Costs of cores at the first of the levels that the options ask for; chosen by rule.  Finds unknown targets and levels
+ * first, so that backend_emit cannot meet them. */
+bool backend_schedule(struct diag *d, const struct backend_options *opt, struct schedule *s);
 
-/* Levels that exist and which of them this machine runs, a line each. */
-void backend_list_levels(FILE *out);
+/* The target's own name, or NULL with an error; NULL is that of the machine at hand. */
+const char *backend_target(struct diag *d, const char *name);
+/* Names of the targets there are: i from 0 on; NULL behind the last. */
+const char *backend_target_name(unsigned i);
+/* Levels of a target that exists, and which of them this machine runs, a line each. */
+void backend_list_levels(FILE *out, const char *target);
 const char *backend_llvm_version(void);
 
 #endif

@@ -5,7 +5,7 @@
  * All float code is vector IR of logical shape, legalised by LLVM for the level's registers:
  *   vector   CG_VL = 16 lanes, for element-wise work
  *   sum      32 lanes, two vectors, for the sums of the contract
- * so kernels name no register width; only the primitives of a level's matmul do (x86/isa.def).
+ * so kernels name no register width; only the primitives of a level's matmul do (backends/<family>/isa.def).
  */
 #ifndef SETUN_BACKENDS_CG_H
 #define SETUN_BACKENDS_CG_H
@@ -18,9 +18,10 @@
 
 enum { CG_VL = 16 };
 
+struct cg_target; /* backends/target.h */
 struct mm_target; /* primitives of the ternary cores at one level: backends/matmul.h */
 
-/* An ISA level: a row of x86/levels.def. */
+/* An ISA level: a row of a family's levels.def. */
 struct cg_level {
     const char *name;     /* "avx512vnni" */
     uint32_t needs;       /* enum setun_feature bits */
@@ -35,6 +36,7 @@ struct cg {
     const struct ir_module *ir;
     const struct data_plan *plan;
     const struct backend_options *opt;
+    const struct cg_target *target;
     const struct cg_level *level; /* the one being emitted */
     LLVMContextRef llvm;
     LLVMTargetMachineRef machine;
@@ -62,8 +64,8 @@ struct cg {
 };
 
 /* ---- the LLVM module (object.c) ---- */
-/* An empty module for x86-64; functions bring their level.  The caller sets ir, plan and level when it needs them.
- * opt gives levels, pic, count, dumps. */
+/* An empty module for opt->target; functions bring their level.  The caller sets ir, plan and level when it needs them.
+ * opt gives target, levels, pic, count, dumps. */
 void cg_open(struct cg *c, struct diag *d, struct arena *a, const struct backend_options *opt, const char *name);
 /* Verifies, optimises, writes the dumps that the options ask for and the object. */
 bool cg_write_object(struct cg *c, const char *path);

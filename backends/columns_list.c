@@ -13,6 +13,7 @@
  * of 16.2 with two, each on half of a column.
  */
 #include "backends/columns_list.h"
+#include "backends/target.h"
 
 enum {
     HEAD = 64,   /* bytes in front of the channels */
@@ -46,9 +47,7 @@ struct list {
 };
 
 /* The bytes of x whose bits are set in mask, one behind the other. */
-static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
-    return cg_intrinsic(c, "llvm.x86.bmi.pext.64", NULL, 0, (LLVMValueRef[]){x, mask}, 2);
-}
+static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) { return c->target->pick(c, x, mask); }
 
 /* 0 .. AT_ONCE - 1 */
 static LLVMValueRef ascending(LLVMTypeRef lane) {

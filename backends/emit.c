@@ -4,9 +4,8 @@
  */
 #include <string.h>
 
-#include "backends/cg.h"
 #include "backends/matmul.h"
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 
 enum { MAX_LEVELS = 8 };
 
@@ -17,8 +16,6 @@ struct levels {
 
 /* ---- which levels ---- */
 
-static bool host_runs(const struct cg_level *l) { return (x86_host_features() & l->needs) == l->needs; }
-
 static void add_level(struct levels *s, const struct cg_level *l) {
     for (unsigned i = 0; i < s->n; i++)
         if (s->at[i] == l) return;
@@ -26,47 +23,62 @@ static void add_level(struct levels *s, const struct cg_level *l) {
     s->at[s->n++] = l;
 }
 
+static bool all_levels(const struct cg_target *t, struct levels *s) {
+    for (unsigned i = 0; i < t->n_levels; i++) add_level(s, &t->levels[i]);
+    return true;
+}
+
 /* The best that this machine runs, and the last one for machines that are like it but for that. */
-static bool native_levels(struct diag *d, struct levels *s) {
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        if (host_runs(&x86_levels[i])) {
-            add_level(s, &x86_levels[i]);
-            add_level(s, &x86_levels[x86_n_levels - 1]);
+static bool native_levels(struct diag *d, const struct cg_target *t, struct levels *s) {
+    for (unsigned i = 0; i < t->n_levels; i++)
+        if (target_runs(t, &t->levels[i])) {
+            add_level(s, &t->levels[i]);
+            add_level(s, &t->levels[t->n_levels - 1]);
             return true;
         }
+    if (!target_is_host(t)) return diag_in(d, NULL, DIAG_LEVEL_FOREIGN, t->name);
     return diag_in(d, NULL, DIAG_LEVEL_NATIVE);
 }
 
-static bool named_level(struct diag *d, struct arena *a, struct levels *s, const char *name) {
+static bool named_level(struct diag *d, const struct cg_target *t, struct levels *s, const char *name) {
     const char *all[MAX_LEVELS];
-    for (unsigned i = 0; i < x86_n_levels; i++) {
-        all[i] = x86_levels[i].name;
+    for (unsigned i = 0; i < t->n_levels; i++) {
+        all[i] = t->levels[i].name;
         if (!strcmp(all[i], name)) {
-            add_level(s, &x86_levels[i]);
+            add_level(s, &t->levels[i]);
             return true;
         }
     }
-    const char *near = nearest_name(name, all, x86_n_levels);
-    return diag_in(d, NULL, DIAG_LEVEL_UNKNOWN, name, near ? arena_printf(a, ", did you mean '%s'?", near) : "");
+    const char *near = nearest_name(name, all, t->n_levels);
+    char hint[64] = "";
+    if (near) snprintf(hint, sizeof hint, ", did you mean '%s'?", near);
+    return diag_in(d, NULL, DIAG_LEVEL_UNKNOWN, name, t->name, hint);
 }
 
-static bool levels_of(struct diag *d, struct arena *a, const char *text, struct levels *s) {
-    if (!text || !strcmp(text, "native")) return native_levels(d, s);
-    if (!strcmp(text, "portable")) {
-        for (unsigned i = 0; i < x86_n_levels; i++) add_level(s, &x86_levels[i]);
-        return true;
-    }
+static bool levels_of(struct diag *d, struct arena *a, const struct cg_target *t, const char *text, struct levels *s) {
+    if (!t) return false;
+    if (!text) return target_is_host(t) ? native_levels(d, t, s) : all_levels(t, s);
+    if (!strcmp(text, "native")) return native_levels(d, t, s);
+    if (!strcmp(text, "portable")) return all_levels(t, s);
     for (;;) {
         size_t n = strcspn(text, ",");
-        if (!named_level(d, a, s, arena_strndup(a, text, n))) return false;
+        if (!named_level(d, t, s, arena_strndup(a, text, n))) return false;
         if (!text[n]) return true;
         text += n + 1;
     }
 }
 
-void backend_list_levels(FILE *out) {
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        fprintf(out, "%-12s %s\n", x86_levels[i].name, host_runs(&x86_levels[i]) ? "this machine runs it" : "-");
+const char *backend_target(struct diag *d, const char *name) {
+    const struct cg_target *t = target_find(d, name);
+    return t ? t->name : NULL;
+}
+
+const char *backend_target_name(unsigned i) { return i < cg_n_targets ? cg_targets[i]->name : NULL; }
+
+void backend_list_levels(FILE *out, const char *target) {
+    const struct cg_target *t = target_find(NULL, target);
+    for (unsigned i = 0; i < t->n_levels; i++)
+        fprintf(out, "%-12s %s\n", t->levels[i].name, target_runs(t, &t->levels[i]) ? "this machine runs it" : "-");
 }
 
 /* ---- constants of setun_model; the types follow runtime/abi.h ---- */
@@ -176,11 +188,12 @@ static void emit_model(struct cg *c, const struct levels *s, const struct entry 
     LLVMSetAlignment(g, 8);
 }
 
-bool backend_schedule(struct diag *d, const char *levels, struct schedule *s) {
+bool backend_schedule(struct diag *d, const struct backend_options *opt, struct schedule *s) {
     struct arena *a = arena_new();
     struct levels found = {.n = 0};
-    bool ok = levels_of(d, a, levels, &found);
-    if (ok) x86_costs(found.at[0], s);
+    const struct cg_target *t = target_find(d, opt->target);
+    bool ok = levels_of(d, a, t, opt->levels, &found);
+    if (ok) t->costs(found.at[0], s);
     arena_free(a);
     return ok;
 }
@@ -207,7 +220,7 @@ bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_p
     struct levels levels = {.n = 0};
     struct entry entry[MAX_LEVELS];
     struct cg c;
-    bool ok = levels_of(d, a, opt->levels, &levels);
+    bool ok = levels_of(d, a, target_find(d, opt->target), opt->levels, &levels);
     if (ok) {
         cg_open(&c, d, a, opt, m->name ? m->name : "model");
         c.ir = m;

@@ -4,18 +4,16 @@
  * Few passes, and none that unrolls, vectorises or reassociates: skeletons are emitted as they shall run.
  * The same module always gives the same bytes; files are written whole or not at all.
  */
-#include "backends/cg.h"
+#include "backends/target.h"
 
 #include <string.h>
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/ErrorHandling.h>
-#include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <llvm/Config/llvm-config.h> /* plain C: version macros */
 
-static const char TRIPLE[] = "x86_64-unknown-linux-gnu";
 static const char PASSES[] = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
                              "loop-mssa(licm),early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
 
@@ -24,19 +22,18 @@ const char *backend_llvm_version(void) { return LLVM_VERSION_STRING; }
 static void fatal(const char *reason) { BUG("LLVM: %s", reason); }
 
 static void machine_new(struct cg *c, bool pic) {
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
+    const struct cg_target *t = c->target;
     LLVMTargetRef target;
     char *message = NULL;
-    if (LLVMGetTargetFromTriple(TRIPLE, &target, &message)) BUG("LLVM: %s", message);
-    c->machine = LLVMCreateTargetMachine(target, TRIPLE, "x86-64", "", LLVMCodeGenLevelDefault,
+    t->llvm_start();
+    if (LLVMGetTargetFromTriple(t->triple, &target, &message)) BUG("LLVM: %s", message);
+    c->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, "", LLVMCodeGenLevelDefault,
                                          pic ? LLVMRelocPIC : LLVMRelocStatic, LLVMCodeModelSmall);
 }
 
 void cg_open(struct cg *c, struct diag *d, struct arena *a, const struct backend_options *opt, const char *name) {
-    *c = (struct cg){.diag = d, .arena = a, .opt = opt};
+    *c = (struct cg){.diag = d, .arena = a, .opt = opt, .target = target_find(d, opt->target)};
+    if (!c->target) BUG("target '%s' was not looked for first", opt->target);
     LLVMInstallFatalErrorHandler(fatal);
     c->llvm = LLVMContextCreate();
     c->module = LLVMModuleCreateWithNameInContext(name, c->llvm);
@@ -45,7 +42,7 @@ void cg_open(struct cg *c, struct diag *d, struct arena *a, const struct backend
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(c->machine);
     LLVMSetModuleDataLayout(c->module, layout);
     LLVMDisposeTargetData(layout);
-    LLVMSetTarget(c->module, TRIPLE);
+    LLVMSetTarget(c->module, c->target->triple);
     c->void_ = LLVMVoidTypeInContext(c->llvm);
     c->i1 = LLVMInt1TypeInContext(c->llvm);
     c->i8 = LLVMInt8TypeInContext(c->llvm);

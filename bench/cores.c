@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 
 const struct cg_level *bench_level(const char *name) {
-    uint32_t have = x86_host_features();
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        if ((have & x86_levels[i].needs) == x86_levels[i].needs && (!name || !strcmp(name, x86_levels[i].name)))
-            return &x86_levels[i];
+    uint32_t have = target_host()->host_features();
+    for (unsigned i = 0; i < target_host()->n_levels; i++)
+        if ((have & target_host()->levels[i].needs) == target_host()->levels[i].needs &&
+            (!name || !strcmp(name, target_host()->levels[i].name)))
+            return &target_host()->levels[i];
     fprintf(stderr, "this machine runs no such level\n");
     exit(9);
 }

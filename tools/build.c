@@ -221,7 +221,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     if (b->out && !compile_may_write(cx, &b->model, c, b->out)) return false;
     if (!compile_entry(cx, m)) return false;
     if (b->emit == EMIT_IR) return emit_ir(cx, b, m);
-    if (!backend_schedule(cx->diag, b->backend.levels, &schedule)) return false;
+    if (!backend_schedule(cx->diag, &b->backend, &schedule)) return false;
     schedule.only = b->core;
     if (!passes_run_all(&fusing, m)) return false;
     if (b->print_schedule) print_schedule(cx, &schedule, m);

@@ -125,7 +125,7 @@ int command_levels(struct command_ctx *cx, int argc, char **argv) {
     (void)cx;
     (void)argv;
     if (argc > 1) return command_usage("levels", "takes no words");
-    backend_list_levels(stdout);
+    backend_list_levels(stdout, NULL);
     return EXIT_OK;
 }
 

@@ -3,8 +3,13 @@
  */
 #include "backends/x86/x86.h"
 
-#include <cpuid.h>
 #include <string.h>
+
+#include <llvm-c/Target.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "backends/matmul.h"
 
@@ -107,25 +112,24 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
                                                      lookup_};
 #include "backends/x86/levels.def"
 
-const struct cg_level x86_levels[] = {
+static const struct cg_level levels[] = {
 #define LEVEL(level_name, needs_, cpu_, features_, ...)                                                                \
     {.name = #level_name, .needs = (needs_), .cpu = cpu_, .features = features_, .mm = &mm_##level_name},
 #include "backends/x86/levels.def"
 };
-const unsigned x86_n_levels = COUNT_OF(x86_levels);
 
-void x86_costs(const struct cg_level *l, struct schedule *s) {
+static void costs(const struct cg_level *l, struct schedule *s) {
     static const struct {
         const char *level;
         enum ir_core core;
         double rate;
-    } costs[] = {
+    } rates[] = {
 #define COST(level, core, rate) {#level, IR_CORE_##core, rate},
 #include "backends/x86/costs.def"
     };
     *s = (struct schedule){.level = l->name, .only = IR_N_CORES};
-    for (size_t i = 0; i < COUNT_OF(costs); i++)
-        if (!strcmp(costs[i].level, l->name)) s->rate[costs[i].core] = costs[i].rate;
+    for (size_t i = 0; i < COUNT_OF(rates); i++)
+        if (!strcmp(rates[i].level, l->name)) s->rate[rates[i].core] = rates[i].rate;
 }
 
 /* ---- the CPU at hand (Intel SDM vol. 2, CPUID; vol. 1, 13.3: XCR0 says what the system saves) ---- */
@@ -139,7 +143,7 @@ static uint64_t xcr0(void) {
 
 static bool has(uint32_t reg, uint32_t bits) { return (reg & bits) == bits; }
 
-uint32_t x86_host_features(void) {
+static uint32_t host_features(void) {
     uint32_t a, b, c, d, found = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
     const uint32_t leaf1 = bit_SSE3 | bit_SSSE3 | bit_FMA | bit_SSE4_1 | bit_SSE4_2 | bit_MOVBE | bit_POPCNT |
@@ -159,5 +163,30 @@ uint32_t x86_host_features(void) {
     return found;
 }
 #else
-uint32_t x86_host_features(void) { return 0; }
+static uint32_t host_features(void) { return 0; }
 #endif
+
+/* ---- the family ---- */
+
+static void llvm_start(void) {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+}
+
+static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
+    return cg_intrinsic(c, "llvm.x86.bmi.pext.64", NULL, 0, (LLVMValueRef[]){x, mask}, 2);
+}
+
+const struct cg_target x86_target = {
+    .name = "x86-64",
+    .triple = "x86_64-unknown-linux-gnu",
+    .cpu = "x86-64",
+    .levels = levels,
+    .n_levels = COUNT_OF(levels),
+    .llvm_start = llvm_start,
+    .host_features = host_features,
+    .costs = costs,
+    .pick = pick,
+};

@@ -4,7 +4,7 @@
  */
 #include "jit.h"
 
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 #include "codec/i2_64.h"
 #include "expect.h"
 #include "passes/pass.h"

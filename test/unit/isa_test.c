@@ -67,14 +67,14 @@ static const struct insn insns[] = {
 };
 
 static const struct cg_level *level_of(const struct insn *in) {
-    for (unsigned i = 0; i < x86_n_levels; i++)
-        if (!strcmp(x86_levels[i].name, in->level)) return &x86_levels[i];
+    for (unsigned i = 0; i < x86_target.n_levels; i++)
+        if (!strcmp(x86_target.levels[i].name, in->level)) return &x86_target.levels[i];
     return NULL;
 }
 
 static bool runs_here(const struct insn *in) {
     const struct cg_level *l = level_of(in);
-    return l && (x86_host_features() & l->needs) == l->needs;
+    return l && (x86_target.host_features() & l->needs) == l->needs;
 }
 
 /* void word(struct lanes *) of the level */

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "backends/backend.h"
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "ir/interp.h"
@@ -354,7 +354,7 @@ static bool compiled(struct job *j, struct ir_module *m, enum form form) {
     bool ok = true;
     bool turns = true; /* at one level: all of them are called alike */
     for (uint32_t l = 0; ok && l < model->n_levels; l++) {
-        if (model->levels[l].needs & ~x86_host_features()) continue;
+        if (model->levels[l].needs & ~target_host()->host_features()) continue;
         for (uint32_t t = 1; ok && t <= 3; t++) ok = run_code(j, model, &model->levels[l], t, false, copy, form);
         if (ok && turns) ok = run_code(j, model, &model->levels[l], 3, true, copy, form);
         turns = false;

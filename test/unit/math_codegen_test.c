@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "ir/num.h"
@@ -127,16 +127,16 @@ int main(void) {
     struct backend_options opt = {.pic = true};
     jit_start(&j);
     cg_open(&c, j.diag, j.arena, &opt, "math");
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        c.level = &x86_levels[l];
+    for (unsigned l = 0; l < target_host()->n_levels; l++) {
+        c.level = &target_host()->levels[l];
         for (size_t i = 0; i < COUNT_OF(functions); i++) emit_one(&c, i);
         emit_rest(&c);
     }
     jit_link(&j, &c);
     cg_close(&c);
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        const char *level = x86_levels[l].name;
-        if (x86_levels[l].needs & ~x86_host_features()) continue;
+    for (unsigned l = 0; l < target_host()->n_levels; l++) {
+        const char *level = target_host()->levels[l].name;
+        if (target_host()->levels[l].needs & ~target_host()->host_features()) continue;
         for (size_t i = 0; i < COUNT_OF(functions); i++) {
             code *fn;
             *(void **)&fn = jit_symbol(&j, arena_printf(j.arena, "%s.%s", functions[i].name, level));

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "backends/matmul.h"
-#include "backends/x86/x86.h"
+#include "backends/target.h"
 
 /* acc holds int32, or floats if there are scales of groups */
 typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
@@ -45,7 +45,7 @@ static int draw(int from, int to) {
 }
 
 static bool runs(unsigned level, uint32_t features) {
-    return (features & x86_levels[level].needs) == x86_levels[level].needs;
+    return (features & target_host()->levels[level].needs) == target_host()->levels[level].needs;
 }
 
 static void *take(size_t n) {
@@ -243,10 +243,10 @@ static int check_groups(const struct jit *j, struct problem *p, uint64_t group, 
         if (!ir_cores[core].groups) continue;
         struct mm_shape s = shape_of(mm_cores[core], p, group);
         bad += problem_pack(p, s.core);
-        for (unsigned l = 0; l < x86_n_levels; l++)
+        for (unsigned l = 0; l < target_host()->n_levels; l++)
             for (size_t i = 0; i < COUNT_OF(row_counts); i++)
                 if (runs(l, features) && row_counts[i] <= p->n_rows)
-                    bad += run_groups(j, p, &s, x86_levels[l].name, row_counts[i], p->n_tiles);
+                    bad += run_groups(j, p, &s, target_host()->levels[l].name, row_counts[i], p->n_tiles);
         free_guarded(p->matrix, p->bytes);
     }
     return bad;
@@ -266,8 +266,8 @@ static int check(const struct jit *j, struct problem *p, uint32_t features) {
     int bad = 0;
     for (size_t core = 0; core < IR_N_CORES; core++) {
         bad += problem_pack(p, mm_cores[core]);
-        for (unsigned l = 0; l < x86_n_levels; l++)
-            if (runs(l, features)) bad += check_level(j, p, mm_cores[core], x86_levels[l].name);
+        for (unsigned l = 0; l < target_host()->n_levels; l++)
+            if (runs(l, features)) bad += check_level(j, p, mm_cores[core], target_host()->levels[l].name);
         free_guarded(p->matrix, p->bytes);
     }
     return bad;
@@ -290,8 +290,8 @@ static int check_forced(const struct jit *j, struct problem *p, const char *leve
 
 static int check_all_forced(const struct jit *j, struct problem *p, uint32_t features) {
     int bad = problem_pack(p, mm_cores[IR_CORE_columns]);
-    for (unsigned l = 0; l < x86_n_levels; l++)
-        if (runs(l, features)) bad += check_forced(j, p, x86_levels[l].name);
+    for (unsigned l = 0; l < target_host()->n_levels; l++)
+        if (runs(l, features)) bad += check_forced(j, p, target_host()->levels[l].name);
     free_guarded(p->matrix, p->bytes);
     return bad;
 }
@@ -325,12 +325,12 @@ int main(void) {
     int bad = 0;
     struct jit j;
     struct cg c;
-    uint32_t features = x86_host_features();
+    uint32_t features = target_host()->host_features();
     static struct problem p;
     jit_start(&j);
     cg_open(&c, j.diag, j.arena, &(struct backend_options){.pic = true, .count = true}, "mm_core");
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        c.level = &x86_levels[l];
+    for (unsigned l = 0; l < target_host()->n_levels; l++) {
+        c.level = &target_host()->levels[l];
         emit_level(&c);
     }
     jit_link(&j, &c);
@@ -359,7 +359,7 @@ int main(void) {
     free(p.scratch), free(p.prepared);
     cg_close(&c);
     jit_end(&j);
-    for (unsigned l = 0; l < x86_n_levels; l++)
-        if (!runs(l, features)) printf("SKIP: %s, which this machine does not run\n", x86_levels[l].name);
+    for (unsigned l = 0; l < target_host()->n_levels; l++)
+        if (!runs(l, features)) printf("SKIP: %s, which this machine does not run\n", target_host()->levels[l].name);
     return bad != 0;
 }

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <time.h>
 
+#include "backends/target.h"
 #include "backends/topk.h"
-#include "backends/x86/x86.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "test/unit/expect.h"
@@ -207,15 +207,15 @@ int main(int argc, char **argv) {
     room = aligned_alloc(64, (topk_room(MOST) + 63) / 64 * 64);
     jit_start(&j);
     cg_open(&c, j.diag, j.arena, &opt, "topk");
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        c.level = &x86_levels[l];
+    for (unsigned l = 0; l < target_host()->n_levels; l++) {
+        c.level = &target_host()->levels[l];
         emit_level(&c);
     }
     jit_link(&j, &c);
     cg_close(&c);
-    for (unsigned l = 0; l < x86_n_levels; l++) {
-        const char *level = x86_levels[l].name;
-        if (x86_levels[l].needs & ~x86_host_features()) continue;
+    for (unsigned l = 0; l < target_host()->n_levels; l++) {
+        const char *level = target_host()->levels[l].name;
+        if (target_host()->levels[l].needs & ~target_host()->host_features()) continue;
         choose_fn *choose;
         *(void **)&choose = jit_symbol(&j, arena_printf(j.arena, "topk.%s", level));
         for (int kind = 0; timed && kind < KINDS; kind++) {

@@ -84,18 +84,18 @@ int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct diag *d = diag_new(a, stderr);
     bool tool = argc == 4;
-    for (unsigned i = 0; i < x86_n_levels; i++)
+    for (unsigned i = 0; i < x86_target.n_levels; i++)
         for (size_t core = 0; core < IR_N_CORES; core++) {
-            if (tool && (strcmp(argv[1], x86_levels[i].name) != 0 || strcmp(argv[2], ir_cores[core].name) != 0))
+            if (tool && (strcmp(argv[1], x86_target.levels[i].name) != 0 || strcmp(argv[2], ir_cores[core].name) != 0))
                 continue;
             uint64_t K = tool ? strtoull(argv[3], NULL, 10) : 2560;
-            bool narrow = x86_levels[i].mm->bytes == 32; /* twelve tables do not fit 16 registers */
-            const char *text = assembly(a, d, &x86_levels[i], mm_cores[core], K);
+            bool narrow = x86_target.levels[i].mm->bytes == 32; /* twelve tables do not fit 16 registers */
+            const char *text = assembly(a, d, &x86_target.levels[i], mm_cores[core], K);
             if (tool)
                 fputs(text, stdout);
             else
-                check(arena_printf(a, "%s, %s", x86_levels[i].name, ir_cores[core].name), core == IR_CORE_t5 && narrow,
-                      text);
+                check(arena_printf(a, "%s, %s", x86_target.levels[i].name, ir_cores[core].name),
+                      core == IR_CORE_t5 && narrow, text);
         }
     arena_free(a);
     return expect_end();

@@ -1,0 +1,196 @@
+/*
+ * arm.c -- the tables of aarch64: levels, the instructions of the ternary cores, and what the CPU at hand has.
+ *
+ * The signed dot product takes bytes from -128 to 127, so operands stay below 128: the top field of a byte is shifted
+ * down rather than left where it lies.
+ */
+#include "backends/arm/arm.h"
+
+#include <string.h>
+
+#include <llvm-c/Target.h>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+#include "backends/matmul.h"
+
+/* ---- words ---- */
+
+enum { BYTES = 16 };
+
+static const struct insn {
+    const char *word, *level, *intrinsic;
+} insns[] = {
+#define INSN(word, level, intrinsic) {#word, #level, intrinsic},
+#include "backends/arm/isa.def"
+};
+
+static const char *word_of(const struct cg *c, const char *word) {
+    for (size_t i = 0; i < COUNT_OF(insns); i++)
+        if (!strcmp(insns[i].word, word) && !strcmp(insns[i].level, c->level->name)) return insns[i].intrinsic;
+    BUG("isa.def: level '%s' has no '%s'", c->level->name, word);
+}
+
+static LLVMValueRef sdot(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    LLVMTypeRef types[] = {LLVMVectorType(c->i32, BYTES / 4), LLVMVectorType(c->i8, BYTES)};
+    return cg_intrinsic(c, word_of(c, "dot4"), types, 2, (LLVMValueRef[]){acc, u8, s8}, 3);
+}
+
+static LLVMValueRef half(struct cg *c, LLVMValueRef v, unsigned which) {
+    LLVMValueRef index[BYTES / 2];
+    for (unsigned i = 0; i < BYTES / 2; i++) index[i] = cg_i32(c, which * (BYTES / 2) + i);
+    return LLVMBuildShuffleVector(c->b, v, v, LLVMConstVector(index, BYTES / 2), "");
+}
+
+/* Pairs of products in 16 bits, added to acc. */
+static LLVMValueRef pairs(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    LLVMTypeRef words = LLVMVectorType(c->i16, BYTES / 2);
+    LLVMValueRef low[] = {half(c, u8, 0), half(c, s8, 0)}, high[] = {half(c, u8, 1), half(c, s8, 1)};
+    LLVMValueRef two[] = {cg_intrinsic(c, word_of(c, "mul"), &words, 1, low, 2),
+                          cg_intrinsic(c, word_of(c, "mul"), &words, 1, high, 2)};
+    return LLVMBuildAdd(c->b, acc, cg_intrinsic(c, word_of(c, "sum2"), &words, 1, two, 2), "");
+}
+
+static LLVMValueRef widen(struct cg *c, LLVMValueRef acc) {
+    LLVMTypeRef types[] = {LLVMVectorType(c->i32, BYTES / 4), LLVMVectorType(c->i16, BYTES / 2)};
+    return cg_intrinsic(c, word_of(c, "widen"), types, 2, &acc, 1);
+}
+
+static LLVMValueRef pair(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
+    LLVMTypeRef wide = LLVMVectorType(c->i32, BYTES / 2), lanes = LLVMVectorType(c->i32, BYTES / 4);
+    LLVMValueRef p = LLVMBuildMul(c->b, LLVMBuildSExt(c->b, a, wide, ""), LLVMBuildSExt(c->b, b, wide, ""), "");
+    LLVMValueRef even[BYTES / 4], odd[BYTES / 4];
+    for (unsigned i = 0; i < BYTES / 4; i++) even[i] = cg_i32(c, 2 * i), odd[i] = cg_i32(c, 2 * i + 1);
+    LLVMValueRef x = LLVMBuildShuffleVector(c->b, p, p, LLVMConstVector(even, BYTES / 4), "");
+    LLVMValueRef y = LLVMBuildShuffleVector(c->b, p, p, LLVMConstVector(odd, BYTES / 4), "");
+    (void)lanes;
+    return LLVMBuildAdd(c->b, acc, LLVMBuildAdd(c->b, x, y, ""), "");
+}
+
+static LLVMValueRef low_bits(struct cg *c, LLVMValueRef index, unsigned mask) {
+    return LLVMBuildAnd(c->b, index, cg_splat(c, cg_i8(c, mask), BYTES), "");
+}
+
+static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
+    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
+    return cg_intrinsic(c, word_of(c, "look16"), &v, 1, (LLVMValueRef[]){table, low_bits(c, index, 15)}, 2);
+}
+
+static LLVMValueRef look64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
+    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
+    LLVMValueRef args[5], lane[BYTES];
+    for (unsigned t = 0; t < 4; t++) {
+        for (unsigned i = 0; i < BYTES; i++) lane[i] = cg_i8(c, table[BYTES * t + i]);
+        args[t] = LLVMConstVector(lane, BYTES);
+    }
+    args[4] = low_bits(c, index, 63);
+    return cg_intrinsic(c, word_of(c, "look64"), &v, 1, args, 5);
+}
+
+/* ---- picking bytes ---- */
+
+/* Of each set of eight bits: the numbers of those that are on, ascending. */
+static LLVMValueRef pick_table(struct cg *c) {
+    LLVMValueRef g = LLVMGetNamedGlobal(c->module, "pick"), row[256];
+    if (g) return g;
+    for (unsigned set = 0; set < 256; set++) {
+        uint64_t numbers = 0;
+        for (unsigned bit = 0, n = 0; bit < 8; bit++)
+            if (set >> bit & 1) numbers |= (uint64_t)bit << 8 * n++;
+        row[set] = cg_i64(c, numbers);
+    }
+    g = LLVMAddGlobal(c->module, LLVMArrayType2(c->i64, 256), "pick");
+    LLVMSetInitializer(g, LLVMConstArray2(c->i64, row, 256));
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    return g;
+}
+
+/* One bit of each byte of the mask, gathered by a product in its top byte, finds the bytes' numbers. */
+static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
+    LLVMTypeRef eight = LLVMVectorType(c->i8, 8);
+    LLVMValueRef bits = LLVMBuildAnd(c->b, mask, cg_i64(c, 0x8040201008040201), "");
+    bits = LLVMBuildLShr(c->b, LLVMBuildMul(c->b, bits, cg_i64(c, 0x0101010101010101), ""), cg_i64(c, 56), "");
+    LLVMValueRef at = cg_at(c, pick_table(c), LLVMBuildShl(c->b, bits, cg_i64(c, 3), ""));
+    LLVMValueRef both = LLVMBuildInsertElement(c->b, LLVMGetUndef(LLVMVectorType(c->i64, 2)), x, cg_i32(c, 0), "");
+    LLVMValueRef args[] = {LLVMBuildBitCast(c->b, both, LLVMVectorType(c->i8, 16), ""), cg_load(c, eight, at, 8)};
+    return LLVMBuildBitCast(c->b, cg_intrinsic(c, "llvm.aarch64.neon.tbl1", &eight, 1, args, 2), c->i64, "");
+}
+
+/* ---- levels ---- */
+
+#define SDOT  .dot = sdot
+#define PAIRS .dot = pairs, .widen = widen, .pair = pair
+/* Fields where they lie, but for the top one. */
+#define PLANES_signed {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}}
+/* The codes. */
+#define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
+
+#define LEVEL(level_name, needs_, features_, unroll_, chains_, rows_, stream_, panel_, dot_)                           \
+    static const struct mm_target mm_##level_name = {.bytes = BYTES,                                                   \
+                                                     .unroll = unroll_,                                                \
+                                                     .chains = chains_,                                                \
+                                                     .rows = rows_,                                                    \
+                                                     .stream = PLANES_##stream_,                                       \
+                                                     .panel = PLANES_##panel_,                                         \
+                                                     .lookup16 = look16,                                               \
+                                                     .lookup64 = look64,                                               \
+                                                     .lookup64_is_one = true,                                          \
+                                                     dot_};
+#include "backends/arm/levels.def"
+
+static const struct cg_level levels[] = {
+#define LEVEL(level_name, needs_, features_, ...)                                                                      \
+    {.name = #level_name, .needs = (needs_), .cpu = "generic", .features = features_, .mm = &mm_##level_name},
+#include "backends/arm/levels.def"
+};
+
+static void costs(const struct cg_level *l, struct schedule *s) {
+    static const struct {
+        const char *level;
+        enum ir_core core;
+        double rate;
+    } rates[] = {
+#define COST(level, core, rate) {#level, IR_CORE_##core, rate},
+#include "backends/arm/costs.def"
+    };
+    *s = (struct schedule){.level = l->name, .only = IR_N_CORES};
+    for (size_t i = 0; i < COUNT_OF(rates); i++)
+        if (!strcmp(rates[i].level, l->name)) s->rate[rates[i].core] = rates[i].rate;
+}
+
+/* ---- the family ---- */
+
+static void llvm_start(void) {
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+}
+
+/* Linux, arch/arm64/include/uapi/asm/hwcap.h */
+static uint32_t host_features(void) {
+#if defined(__aarch64__)
+    enum { ASIMDDP = 1 << 20, I8MM = 1 << 13 };
+    uint32_t found = SETUN_F_NEON;
+    if (getauxval(AT_HWCAP) & ASIMDDP) found |= SETUN_F_DOTPROD;
+    if (getauxval(AT_HWCAP2) & I8MM) found |= SETUN_F_I8MM;
+    return found;
+#else
+    return 0;
+#endif
+}
+
+const struct cg_target arm_target = {
+    .name = "aarch64",
+    .triple = "aarch64-unknown-linux-gnu",
+    .cpu = "generic",
+    .levels = levels,
+    .n_levels = COUNT_OF(levels),
+    .llvm_start = llvm_start,
+    .host_features = host_features,
+    .costs = costs,
+    .pick = pick,
+};
