@@ -121,7 +121,7 @@ void attend_finish(const struct attend *a, const struct ir_strand *s, const stru
 
 /* Sums in flight are 2 registers each of AVX-512's 32, 4 of AVX2's 16; outputs 1 and 2. */
 static void choose_block(struct attend *a) {
-    bool wide = a->k->c->level->needs & SETUN_F_V4;
+    bool wide = a->k->c->level->vectors >= 32;
     uint32_t group = a->heads / a->kv_heads;
     a->most = wide ? MAX_BLOCK : 2;
     for (a->block = a->most; group % a->block;) a->block--;

@@ -456,7 +456,7 @@ static void one_block(struct block *b) {
  * 8 of AVX2. */
 static void choose_shape(struct block *b) {
     const struct attend *a = b->a;
-    bool wide = a->k->c->level->needs & SETUN_F_V4;
+    bool wide = a->k->c->level->vectors >= 32;
     b->across = wide ? (a->block > 2 ? 2 : MAX_ACROSS) : (a->block > 1 ? 1 : 2);
     b->width = wide ? (a->block > 1 ? 4 : MAX_WIDTH) : a->vectors;
     b->depth = (a->d + LANES - 1) / LANES * LANES;

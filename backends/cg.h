@@ -27,6 +27,8 @@ struct cg_level {
     uint32_t needs;       /* enum setun_feature bits */
     const char *cpu;      /* LLVM target-cpu: "x86-64-v4" */
     const char *features; /* LLVM target-features */
+    unsigned vectors;     /* of CG_VL floats that its registers hold: 32 or 8 */
+    bool masks;           /* comparisons leave masks in registers of their own */
     const struct mm_target *mm;
 };
 

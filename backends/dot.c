@@ -189,7 +189,7 @@ static void one_row(const struct core *k) {
 /* A sum is 4 vector registers of AVX2 or 2 of AVX-512. */
 static void many_rows(const struct core *k) {
     struct cg *c = k->c;
-    unsigned at_once = k->c->level->needs & SETUN_F_V4 ? 4 : 2;
+    unsigned at_once = k->c->level->vectors >= 32 ? 4 : 2;
     struct cg_loop out, rows;
     LLVMValueRef most = down(c, k->n_rows, at_once), zero = cg_i64(c, 0), one = cg_i64(c, 1);
     cg_loop_begin(c, &out, zero, k->n_out, one, "out");

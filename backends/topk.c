@@ -48,7 +48,7 @@ static LLVMValueRef to_i32(struct cg *c, LLVMValueRef i64) { return LLVMBuildTru
 /* Where masks have registers of their own, adding a 1 that is not known to be one keeps LLVM from making a vector of
  * the mask: an addition under a mask is less. */
 LLVMValueRef topk_one(struct cg *c, LLVMValueRef n) {
-    if (!(c->level->needs & SETUN_F_V4)) return cg_i32(c, 1);
+    if (!c->level->masks) return cg_i32(c, 1);
     return cg_intrinsic(c, "llvm.umin", &c->i32, 1, (LLVMValueRef[]){n, cg_i32(c, 1)}, 2);
 }
 

@@ -143,7 +143,12 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 
 static const struct cg_level levels[] = {
 #define LEVEL(level_name, needs_, features_, ...)                                                                      \
-    {.name = #level_name, .needs = (needs_), .cpu = "generic", .features = features_, .mm = &mm_##level_name},
+    {.name = #level_name,                                                                                              \
+     .needs = (needs_),                                                                                                \
+     .cpu = "generic",                                                                                                 \
+     .features = features_,                                                                                            \
+     .vectors = 8,                                                                                                     \
+     .mm = &mm_##level_name},
 #include "backends/arm/levels.def"
 };
 

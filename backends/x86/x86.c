@@ -114,7 +114,13 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
 
 static const struct cg_level levels[] = {
 #define LEVEL(level_name, needs_, cpu_, features_, ...)                                                                \
-    {.name = #level_name, .needs = (needs_), .cpu = cpu_, .features = features_, .mm = &mm_##level_name},
+    {.name = #level_name,                                                                                              \
+     .needs = (needs_),                                                                                                \
+     .cpu = cpu_,                                                                                                      \
+     .features = features_,                                                                                            \
+     .vectors = (needs_) & SETUN_F_V4 ? 32 : 8,                                                                        \
+     .masks = ((needs_) & SETUN_F_V4) != 0,                                                                            \
+     .mm = &mm_##level_name},
 #include "backends/x86/levels.def"
 };
 
