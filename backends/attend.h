@@ -1,6 +1,6 @@
 /*
  * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_scores.c,
- * attend_few.c, attend_rows.c.
+ * attend_few.c, attend_rows.c, attend_chunk.c.
  *
  * Transparent; lives in attend_emit.
  */
