@@ -100,6 +100,11 @@ uint32_t kern_line(const struct ir_op *kernel);
 void kern_function(struct cg *c, const char *name, struct cg_kernel *io);
 struct kern kern_begin(struct cg *c, const struct ir_op *op, uint32_t id, const struct cg_kernel *io);
 
+/* Adds the kernel, or emit, to c->kernels (kernel_table.c). */
+void kern_note(struct cg *c, const struct ir_op *op);
+/* The kernel of an emit (finite.c).  skips: there is nothing to look at if intervals were asked for. */
+void kern_check_finite(struct cg *c, const struct ir_op *op, uint32_t id, bool skips, struct cg_kernel *out);
+
 /* ---- the parts ---- */
 /* The rows that a stage computes: all, or the live ones. */
 enum ir_rowsym rows_domain(const struct kern *k, enum ir_stage stage);

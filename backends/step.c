@@ -10,9 +10,8 @@
  */
 #include <string.h>
 
-#include "backends/core.h"
+#include "backends/kern.h"
 #include "backends/screen.h"
-#include "backends/vec.h"
 #include "ir/interp.h"
 
 /* A kernel op, or an emit, which is a kernel that looks for non-finite values. */
@@ -82,99 +81,6 @@ static void build_after(struct step *s) {
     tell(s, offsetof(struct setun_step, tick), false);
     tell(s, offsetof(struct setun_step, trace), true);
     LLVMBuildRetVoid(c->b);
-}
-
-/* ---- the table of kernels ---- */
-
-static uint64_t weight_bytes(const struct ir_op *op) {
-    const struct ir_weight *w = op->weight;
-    if (!w) return 0;
-    uint64_t rows = ir_weight_rows(w), cols = ir_weight_cols(w);
-    if (op->code == IR_OP_matmul || op->code == IR_OP_gmatmul) {
-        struct mm_shape s = mm_shape_of(op);
-        return mm_bytes(&s);
-    }
-    if (op->code == IR_OP_dequant) return 4 * (w->scale == IR_SCALE_ROW ? rows : 1);
-    if (op->code == IR_OP_embed) return dot_row_bytes(w->store, cols);
-    if (op->code == IR_OP_dot) return rows * dot_row_bytes(w->store, cols);
-    return 4 * rows * cols;
-}
-
-static uint32_t elem_of(const struct ir_type *t) {
-    return t->elem == IR_I8 ? SETUN_I8 : t->elem == IR_I32 ? SETUN_I32 : SETUN_F32;
-}
-
-static void note_caches(struct setun_kernel *k, const struct ir_op *op) {
-    if (op->code != IR_OP_attend) return;
-    for (uint32_t i = 1; i < 3; i++) {
-        const struct ir_state *s = kern_state(op->in[i]);
-        k->cache_block_bytes += ir_state_heads(s) * ir_state_head_bytes(s);
-    }
-    k->window = (uint32_t)ir_i64(op, IR_ATTR_window, 0);
-}
-
-/* Values at fixed places that the kernel leaves behind. */
-static void list_kernel(struct cg *c, const struct ir_op *op) {
-    struct setun_value *values = arena_array(c->arena, struct setun_value, op->n_out + 1);
-    struct setun_kernel k = {.name = kern_name(c, op, ":"), .values = values, .line = kern_line(op)};
-    for (uint32_t i = 0; i < op->n_out; i++) {
-        const struct ir_val *v = op->out[i];
-        if (v->place < 0) continue;
-        values[k.n_values++] = (struct setun_value){
-            .name = v->name,
-            .elem = elem_of(&v->type),
-            .live = v->type.rows == IR_L,
-            .elems = (uint32_t)ir_type_elems(&v->type),
-            .row_stride = (uint32_t)ir_row_stride(&v->type),
-            .offset = (uint64_t)v->place,
-        };
-    }
-    for (const struct ir_op *o = op->body ? op->body->first : NULL; o; o = o->next) {
-        k.bytes += weight_bytes(o);
-        note_caches(&k, o);
-    }
-    *vec_push(c->arena, &c->kernels) = k;
-}
-
-/* ---- emit: logits must be finite ---- */
-
-static void check_row(struct kern *k, const struct ir_val *x, LLVMValueRef m) {
-    struct cg *c = k->c;
-    struct kern_row_at row = kern_row_at(k, x->type.rows, m);
-    LLVMValueRef at = kern_row(k, x, m);
-    uint64_t n = ir_type_elems(&x->type), whole = n / CG_VL * CG_VL;
-    struct cg_loop l;
-    LLVMValueRef magnitude = cg_splat(c, cg_i32(c, 0x7fffffff), CG_VL);
-    cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, n), cg_i64(c, CG_VL), "max");
-    unsigned slot = cg_carry(c, &l, LLVMConstNull(c->vi));
-    LLVMValueRef u = cg_load(c, c->vi, cg_at(c, at, LLVMBuildMul(c->b, l.i, cg_i64(c, 4), "")), 4);
-    u = LLVMBuildAnd(c->b, u, magnitude, "");
-    if (whole < n) u = LLVMBuildSelect(c->b, vec_below(c, l.i, n), u, LLVMConstNull(c->vi), "");
-    LLVMValueRef more = LLVMBuildICmp(c->b, LLVMIntUGT, u, l.phi[slot], "");
-    cg_next(&l, slot, LLVMBuildSelect(c->b, more, u, l.phi[slot], ""));
-    cg_loop_end(c, &l);
-    LLVMValueRef all = cg_result(&l, slot);
-    LLVMValueRef top = cg_intrinsic(c, "llvm.vector.reduce.umax", &c->vi, 1, &all, 1);
-    kern_bad_if(k, LLVMBuildICmp(c->b, LLVMIntUGE, top, cg_i32(c, 0x7f800000), ""), row.info);
-}
-
-/* skips: there is nothing to look at if intervals were asked for. */
-static void emit_check(struct cg *c, const struct ir_op *op, uint32_t id, bool skips, struct cg_kernel *out) {
-    struct cg_place back = cg_place_save(c);
-    *out = (struct cg_kernel){0};
-    const char *name = ir_name_attr(op, IR_ATTR_name);
-    kern_function(c, arena_printf(c->arena, skips ? "emit.unless.screened.%s" : "emit.%s", name), out);
-    cg_lines_begin(c, kern_name(c, op, ":"), kern_line(op));
-    struct kern k = kern_begin(c, op, id, out);
-    LLVMValueRef from, to;
-    struct cg_loop l;
-    kern_share(&k, k.n[op->in[0]->type.rows], &from, &to);
-    if (skips) to = LLVMBuildSelect(c->b, screen_wanted(&k), from, to, "");
-    cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "row");
-    check_row(&k, op->in[0], l.i);
-    cg_loop_end(c, &l);
-    LLVMBuildRetVoid(c->b);
-    cg_place_restore(c, back);
 }
 
 /* ---- calls ---- */
@@ -356,11 +262,11 @@ static void emit_kernels(struct step *s, const struct ir_func *f) {
         if (op->code != IR_OP_kernel && op->code != IR_OP_emit) continue;
         struct emitted *e = vec_push(c->arena, &s->kernels);
         *e = (struct emitted){.op = op, .id = (uint32_t)c->kernels.n};
-        list_kernel(c, op);
+        kern_note(c, op);
         if (op->code == IR_OP_kernel)
             cg_emit_kernel(c, op, e->id, &e->kernel);
         else
-            emit_check(c, op, e->id, screened_kernel(op) != NULL, &e->kernel);
+            kern_check_finite(c, op, e->id, screened_kernel(op) != NULL, &e->kernel);
     }
 }
 
@@ -424,7 +330,7 @@ static void emit_screened(struct step *s, const struct ir_func *entry) {
     uint32_t id = emitted_for(s, kernel)->id;
     screen_all(c, kernel, id, &all);
     screen_some(c, kernel, id, &some);
-    emit_check(c, emit, emitted_for(s, emit)->id, false, &check);
+    kern_check_finite(c, emit, emitted_for(s, emit)->id, false, &check);
     c->all = afterwards(s, "all", &all, &check);
     c->some = afterwards(s, "some", &some, NULL);
     c->screen_bytes = screen_bytes(screen_dot(kernel)->weight);
