@@ -74,23 +74,37 @@ void ir_func_remove(struct ir_module *m, struct ir_func *f) {
 
 /* ---- names of values ---- */
 
-static bool name_taken(const struct ir_func *f, const char *name) {
-    for (uint32_t i = 0; i < f->n_params; i++)
-        if (f->params[i]->name == name) return true;
-    for (struct ir_op *op = ir_first((struct ir_func *)f); op; op = ir_next(op))
-        for (uint32_t i = 0; i < op->n_out; i++)
-            if (op->out[i] && op->out[i]->name == name) return true;
-    return false;
+/* Which of base, base.1 ... base.n have a value. */
+struct taken {
+    const char *base;
+    size_t length;
+    uint32_t n;
+    bool *at;
+};
+
+static void take(struct taken *t, const char *name) {
+    uint64_t i = 0;
+    if (!name || strncmp(name, t->base, t->length) != 0) return;
+    const char *end = name + t->length;
+    bool number = end[0] == '.' && end[1] != '0' && read_u64(end + 1, t->n, &i);
+    if (number || !*end) t->at[i] = true;
 }
 
+/* The first of hint, hint.1 ... that is not taken, by one walk over the function: there may be thousands. */
 const char *ir_fresh_name(struct ir_func *f, const char *hint) {
-    struct names *t = f->module->names;
-    const char *base = name_of(t, hint && *hint ? hint : "v");
-    if (!name_taken(f, base)) return base;
-    for (uint32_t i = 1;; i++) {
-        const char *n = name_of(t, arena_printf(f->module->arena, "%s.%u", base, i));
-        if (!name_taken(f, n)) return n;
-    }
+    struct arena *a = f->module->arena;
+    struct taken t = {.base = name_of(f->module->names, hint && *hint ? hint : "v"), .n = f->n_params};
+    struct arena_mark mark = arena_save(a);
+    uint32_t first = 0;
+    t.length = strlen(t.base);
+    for (struct ir_op *op = ir_first(f); op; op = ir_next(op)) t.n += op->n_out;
+    t.at = arena_array(a, bool, (size_t)t.n + 1);
+    for (uint32_t i = 0; i < f->n_params; i++) take(&t, f->params[i]->name);
+    for (struct ir_op *op = ir_first(f); op; op = ir_next(op))
+        for (uint32_t i = 0; i < op->n_out; i++) take(&t, op->out[i] ? op->out[i]->name : NULL);
+    while (t.at[first]) first++;
+    arena_restore(a, mark);
+    return first ? name_of(f->module->names, arena_printf(a, "%s.%u", t.base, first)) : t.base;
 }
 
 static struct ir_val *val_new(struct ir_func *f, const char *name, struct ir_type t) {
