@@ -13,8 +13,9 @@
  *   V6  weights and states of a stack are seen from layer functions only
  *   V7  layer and layers call layer functions from an entry, with layer numbers that the stack has, below 65536
  *   V8  a region holds no state, call, kernel, emit or ret, and yields what it computes; no core needs another
- *       one's result; an attend is the only core; the cores of a strand have the same outputs; every epilogue op is
- *       element-wise, by groups, a reshape or a write
+ *       one's result; an attend is the only core; in a region with a core every op needs one or is needed by one;
+ *       the cores of a strand have the same outputs; every epilogue op is element-wise, by groups, a reshape or a
+ *       write
  *   V9  all matmuls of one weight name the same core
  *   V10 weights and states of one stack have as many layers
  *   V11 sizes: what IR_MAX_* of ir.h say
@@ -214,12 +215,14 @@ static bool reads_a_core(const struct ir_op *core) {
 static bool check_kernel(const struct verifier *v, struct ir_op *kernel) {
     struct ir_strands strands;
     uint32_t cores = 0, attends = 0;
+    size_t epilogue = 0; /* ops */
     ir_find_stages(kernel->body);
     for (const struct ir_op *op = kernel->body->first; op; op = op->next) {
         if (ir_is_core(op) && reads_a_core(op))
             return broken(v, op->loc, "V8", "%s needs the result of another core of the region", ir_ops[op->code].name);
         cores += ir_is_core(op);
         attends += op->code == IR_OP_attend;
+        epilogue += op->stage == IR_STAGE_EPILOGUE && op->code != IR_OP_yield;
         if (attends && cores > 1) return broken(v, op->loc, "V8", "attend is the only core of a region");
         for (uint32_t i = 0; op->code == IR_OP_yield && i < op->n_in; i++)
             if (!op->in[i]->def || op->in[i]->def->block != kernel->body)
@@ -231,11 +234,14 @@ static bool check_kernel(const struct verifier *v, struct ir_op *kernel) {
             return broken(v, op->loc, "V8", "%s cannot be computed on a part of a row", ir_ops[op->code].name);
     }
     ir_strands_of(v->a, kernel, &strands);
-    for (size_t i = 0; i < strands.at.n; i++)
+    for (size_t i = 0; i < strands.at.n; i++) {
+        epilogue -= strands.at.at[i].ops.n;
         for (size_t k = 0; k < strands.at.at[i].cores.n; k++)
             if (ir_type_elems(&strands.at.at[i].cores.at[k]->out[0]->type) != strands.at.at[i].n)
                 return broken(v, kernel->loc, "V8", "cores that meet in one epilogue have the same number of outputs");
-    return true;
+    }
+    return epilogue == 0 ||
+           broken(v, kernel->loc, "V8", "an op of the region neither needs a core nor is needed by one");
 }
 
 static bool check_block(const struct verifier *v, struct ir_func *f, struct ir_block *b) {

@@ -35,7 +35,7 @@ def chain(first, n, op="add %{0}, %{0}"):
 
 
 # Twice the ways up for each op, and all of them are gone to find out that no core is there.
-doubling = ["  %y, %z = kernel : f32[T, 8], f32[T, 8] {", *chain("x", 200), "    %d = dot %x, @w : f32[T, 8]", "    yield %v199, %d", "  }", "  ret %y"]
+doubling = ["  %y = kernel : f32[T, 8] {", *chain("x", 200), "    %d = dot %v199, @w : f32[T, 8]", "    yield %d", "  }", "  ret %y"]
 ends_soon("a region of 200 doublings", "setun-opt", text("doubling.sir", doubling))
 ends_soon("100000 ops", "setun-opt", text("long.sir", [*chain("x", 100000, "neg %{0}"), "  ret %v99999"]))
 region = ["  %y = kernel : f32[T, 8] {", "    %d = dot %x, @w : f32[T, 8]", *chain("d", 50000, "neg %{0}"), "    yield %v49999", "  }", "  ret %y"]
