@@ -58,10 +58,4 @@ void setun_cpu_float_default(void) {
 
 void setun_cpu_pause(void) { __asm__ volatile("pause"); }
 
-#else
-
-uint32_t setun_cpu_features(void) { return 0; }
-void setun_cpu_float_default(void) {}
-void setun_cpu_pause(void) {}
-
 #endif

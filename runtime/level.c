@@ -14,6 +14,9 @@ static const struct {
     {SETUN_F_V4, "x86-64-v4 (AVX-512 F, BW, CD, DQ, VL)"},
     {SETUN_F_AVX512VNNI, "AVX-512-VNNI"},
     {SETUN_F_AVX512VBMI, "AVX-512-VBMI"},
+    {SETUN_F_NEON, "NEON"},
+    {SETUN_F_DOTPROD, "DotProd"},
+    {SETUN_F_I8MM, "I8MM"},
 };
 
 static void add_name(char *out, size_t size, const char *name) {
