@@ -1,8 +1,8 @@
 /*
  * cpu.h -- what the machine can do, and which level of the code it runs.
  *
- * cpu_<family>.c are the only files that know an instruction set; the one of the machine that the runtime is compiled for
- * has code in it.  This interface and level.c are the same everywhere.
+ * cpu_<family>.c are the only files that know an instruction set; the one of the machine that the runtime is compiled
+ * for has code in it.  This interface and level.c are the same everywhere.
  */
 #ifndef SETUN_RUNTIME_CPU_H
 #define SETUN_RUNTIME_CPU_H
