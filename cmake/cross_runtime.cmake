@@ -1,7 +1,7 @@
-# cross_runtime.cmake -- libsetun_rt.a for another family of machines than the host's, in runtime-FAMILY.
+# cross_runtime.cmake -- libsetun_rt.a and libsetun_lib.a for another family of machines than the host's, in runtime-FAMILY.
 #
 # Every source file is one command of this build's own graph: as parallel and as incremental as the rest, without a
-# second configuration.  The libraries that executables link lie beside the archive.  Needed are
+# second configuration.  The libraries that they need lie beside the archives.  Needed are
 #
 #   TRIPLE-gcc, with its C library      SETUN_CC_FAMILY names another
 #   libpcre2-8.a, libutf8proc.a         where that compiler finds them, or in SETUN_SYSROOT_FAMILY, a folder with
@@ -76,7 +76,10 @@ endfunction()
 
 function(setun_cross_runtime family)
   set(dir ${PROJECT_BINARY_DIR}/runtime-${family})
-  set(archive ${dir}/libsetun_rt.a)
+  set(archive_exe libsetun_rt.a)
+  set(archive_lib libsetun_lib.a)
+  set(sources_exe ${SETUN_RT_CORE} ${SETUN_RT_MAIN})
+  set(sources_lib ${SETUN_RT_LIB})
   find_program(SETUN_CC_${family} ${SETUN_TRIPLE_${family}}-gcc DOC "Compiler of the runtime for ${family}")
   set(cc ${SETUN_CC_${family}})
   set(why "SETUN_CROSS is off")
@@ -85,35 +88,41 @@ function(setun_cross_runtime family)
   endif()
   if(why)
     message(STATUS "SKIP: the runtime for ${family}: ${why}; 'setun build --target ${family}' will say so too")
-    file(REMOVE ${archive})
+    file(REMOVE ${dir}/${archive_exe} ${dir}/${archive_lib})
     return()
   endif()
   message(STATUS "Runtime for ${family}: ${cc}")
 
   get_directory_property(flags COMPILE_OPTIONS)
   list(FILTER flags EXCLUDE REGEX "^-f(no-)?sanitize")
-  list(APPEND flags -std=c17 -D_GNU_SOURCE -DSETUN_VERSION="${PROJECT_VERSION}" ${SETUN_RT_FLAGS} ${SETUN_RT_FLAGS_exe})
-  set(objects)
-  foreach(source ${SETUN_RT_CORE} ${SETUN_RT_MAIN})
-    string(REPLACE "/" "_" name ${source})
-    set(object ${dir}/${name}.o)
-    set(fast)
-    if(source IN_LIST SETUN_RT_FAST)
-      set(fast ${SETUN_RT_FLAGS_fast_${family}})
-    endif()
-    add_custom_command(OUTPUT ${object}
-      COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${cc} ${flags} ${fast} -I${PROJECT_SOURCE_DIR} ${include}
-              -MD -MT ${object} -MF ${object}.d -c -o ${object} ${CMAKE_CURRENT_SOURCE_DIR}/${source}
-      DEPENDS ${source} DEPFILE ${object}.d
-      COMMENT "${family}: ${source}" VERBATIM)
-    list(APPEND objects ${object})
-  endforeach()
+  list(APPEND flags -std=c17 -D_GNU_SOURCE -DSETUN_VERSION="${PROJECT_VERSION}" ${SETUN_RT_FLAGS})
   file(MAKE_DIRECTORY ${dir})
   execute_process(COMMAND ${cc} -print-prog-name=ar OUTPUT_VARIABLE ar OUTPUT_STRIP_TRAILING_WHITESPACE)
-  add_custom_command(OUTPUT ${archive}
-    COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
-    COMMAND ${ar} qcsD ${archive} ${objects}
-    COMMAND ${CMAKE_COMMAND} -E copy ${libraries} ${dir}
-    DEPENDS ${objects} ${libraries} COMMENT "${family}: libsetun_rt.a" VERBATIM)
-  add_custom_target(setun_rt_${family} ALL DEPENDS ${archive})
+  set(archives)
+  foreach(kind exe lib) # what executables hold, and what libraries do
+    set(archive ${dir}/${archive_${kind}})
+    set(objects)
+    foreach(source ${sources_${kind}})
+      string(REPLACE "/" "_" name ${source})
+      set(object ${dir}/${kind}/${name}.o)
+      set(fast)
+      if(source IN_LIST SETUN_RT_FAST)
+        set(fast ${SETUN_RT_FLAGS_fast_${family}})
+      endif()
+      add_custom_command(OUTPUT ${object}
+        COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${cc} ${flags} ${SETUN_RT_FLAGS_${kind}} ${fast} -I${PROJECT_SOURCE_DIR}
+                ${include} -MD -MT ${object} -MF ${object}.d -c -o ${object} ${CMAKE_CURRENT_SOURCE_DIR}/${source}
+        DEPENDS ${source} DEPFILE ${object}.d
+        COMMENT "${family}: ${source}" VERBATIM)
+      list(APPEND objects ${object})
+    endforeach()
+    file(MAKE_DIRECTORY ${dir}/${kind})
+    add_custom_command(OUTPUT ${archive}
+      COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
+      COMMAND ${ar} qcsD ${archive} ${objects}
+      COMMAND ${CMAKE_COMMAND} -E copy ${libraries} ${dir}
+      DEPENDS ${objects} ${libraries} COMMENT "${family}: ${archive_${kind}}" VERBATIM)
+    list(APPEND archives ${archive})
+  endforeach()
+  add_custom_target(setun_rt_${family} ALL DEPENDS ${archives})
 endfunction()

@@ -224,10 +224,10 @@ static int with_threads(struct bench *b, const struct setun_level *level, uint32
     struct setun_native_config c = {.model = b->run.model,
                                     .level = level,
                                     .weights = b->app->pack.data,
-                                    .copy = b->app->o.copy_weights ? &b->app->pack : NULL,
                                     .threads = threads,
                                     .context = b->most + b->run.depth};
     int code = setun_native_open(&b->run.native, &c);
+    if (code == EXIT_OK && b->app->o.copy_weights) code = setun_native_copy(&b->run.native, &b->app->pack);
     if (code == EXIT_OK && !b->app->o.kernels)
         code = setun_meter_threads(&b->meter, b->run.native.team->step.weights, threads);
     b->run.native.e.screen = b->run.native.e.can_screen && !b->app->o.full_head && b->run.sampler.most > 0;

@@ -135,7 +135,7 @@ static int whereabouts(struct setun_out *out, const struct setun_app *app) {
         return EXIT_OK;
     }
     uint32_t threads = o->threads ? setun_threads(o->threads) : setun_default_threads(app->model->ternary_bytes);
-    int code = setun_team_open(&team, threads);
+    int code = setun_team_open(&team, threads, NULL);
     if (code == EXIT_OK) code = setun_weights_copy_open(&copy, &app->pack, team, 0);
     if (code == EXIT_OK) setun_place_print(out, copy.at, n);
     setun_weights_copy_close(&copy);

@@ -84,7 +84,7 @@ int setun_selftest(struct setun_app *app) {
     struct selftest s = {.app = app, .n = app->model->context < PROMPT ? app->model->context : PROMPT};
     for (uint32_t i = 0; i < s.n; i++) s.tokens[i] = (uint32_t)((i * 2654435761ull + 1) % app->model->vocab);
     const struct setun_level *any;
-    int code = setun_level_choose(app->model, setun_cpu_features(), NULL, &any);
+    int code = setun_level_choose(app->model, setun_cpu_features(), NULL, NULL, &any);
     if (code == EXIT_OK) code = setun_out_stdout(&s.out);
     if (code != EXIT_OK) return code;
     uint64_t found;

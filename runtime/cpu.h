@@ -10,15 +10,18 @@
 #include <stdint.h>
 
 #include "runtime/abi.h"
+#include "runtime/rt.h"
 
-uint32_t setun_cpu_features(void);  /* bits of enum setun_feature, usable under this kernel */
-void setun_cpu_float_default(void); /* round to nearest even, denormals kept, no traps: for the calling thread */
-void setun_cpu_pause(void);         /* in a spinning loop */
+uint32_t setun_cpu_features(void);   /* bits of enum setun_feature, usable under this kernel */
+void setun_cpu_float_default(void);  /* round to nearest even, denormals kept, no traps: for the calling thread */
+uint64_t setun_cpu_float_save(void); /* that thread's mode, to be restored when somebody else's code goes on in it */
+void setun_cpu_float_restore(uint64_t mode);
+void setun_cpu_pause(void); /* in a spinning loop */
 
 /* The level to run: the one called `wanted`, or the first that the features allow if that is NULL.
  * Returns an exit code. */
 int setun_level_choose(const struct setun_model *m, uint32_t features, const char *wanted,
-                       const struct setun_level **level);
+                       const struct setun_host *host, const struct setun_level **level);
 /* "AVX-VNNI, AVX-512 (F, BW, CD, DQ, VL)" */
 void setun_feature_names(uint32_t features, char *out, size_t size);
 

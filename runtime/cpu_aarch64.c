@@ -26,6 +26,14 @@ void setun_cpu_float_default(void) {
     __asm__ volatile("msr fpcr, %0" : : "r"(fpcr) : "memory");
 }
 
+uint64_t setun_cpu_float_save(void) {
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr) : : "memory");
+    return fpcr;
+}
+
+void setun_cpu_float_restore(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
+
 /* YIELD does nothing on cores that run one thread, so a loop around it would read the line without a pause; ISB takes
  * the tens of cycles of filling the pipeline again. */
 void setun_cpu_pause(void) { __asm__ volatile("isb" : : : "memory"); }

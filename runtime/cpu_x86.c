@@ -53,7 +53,19 @@ uint32_t setun_cpu_features(void) {
 
 void setun_cpu_float_default(void) {
     uint32_t mxcsr = 0x1f80;
-    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr) : "memory");
+}
+
+/* With its sticky flags, which are the host's. */
+uint64_t setun_cpu_float_save(void) {
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr) : : "memory");
+    return mxcsr;
+}
+
+void setun_cpu_float_restore(uint64_t mode) {
+    uint32_t mxcsr = (uint32_t)mode;
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr) : "memory");
 }
 
 void setun_cpu_pause(void) { __asm__ volatile("pause"); }

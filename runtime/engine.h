@@ -13,7 +13,7 @@
 
 #include "runtime/abi.h"
 #include "runtime/pack.h"
-#include "runtime/trace.h"
+#include "runtime/rt.h"
 
 enum { SETUN_BLOCK = 64 };
 
@@ -70,25 +70,28 @@ struct setun_native {
     struct setun_team *team;
     const struct setun_level *level;
     uint32_t *live;
-    struct setun_trace *trace; /* NULL: none */
-    setun_watch_fn *watch;     /* NULL: nobody */
+    const struct setun_host *host;
+    struct setun_trace *trace;                 /* NULL: none; trace.h */
+    int (*after_step)(struct setun_native *n); /* of the trace; returns an exit code */
+    setun_watch_fn *watch;                     /* NULL: nobody */
     void *watch_arg;
     void *memory;
     uint64_t bytes;
-    struct setun_weights_copy copy; /* of the weights, if that was asked for */
+    struct setun_weights_copy copy; /* of the weights, if that was asked for (place.h) */
 };
 
 struct setun_native_config {
     const struct setun_model *model;
     const struct setun_level *level;
     const uint8_t *weights;
-    const struct setun_mapped_pack *copy; /* NULL, or whose data section is copied and read instead of the weights */
-    uint64_t weights_hash;                /* what the pack says of them */
+    uint64_t weights_hash; /* what the pack says of them */
     uint32_t threads;
-    uint32_t context; /* positions asked for */
-    struct setun_trace *trace;
+    uint32_t context;              /* positions asked for */
+    const struct setun_host *host; /* of a library (rt.h); it must outlive the engine.  NULL: none */
 };
 
+/* Memory that such an engine takes.  false: more than a machine can address. */
+bool setun_native_bytes(const struct setun_model *m, uint32_t threads, uint32_t context, uint64_t *bytes);
 /* Refuses, with numbers, to take more memory than there is.  Returns an exit code. */
 int setun_native_open(struct setun_native *n, const struct setun_native_config *c);
 void setun_native_close(struct setun_native *n); /* also after a failed open, and on zeroes */

@@ -33,24 +33,28 @@ void setun_feature_names(uint32_t features, char *out, size_t size) {
     if (features != 0) add_name(out, size, "a feature that this runtime does not know");
 }
 
-static int lacks(const struct setun_level *l, uint32_t features) {
+static int lacks(const struct setun_host *host, const struct setun_level *l, uint32_t features) {
     char names[256];
     setun_feature_names(l->needs & ~features, names, sizeof names);
-    return setun_fail(EXIT_MACHINE, "level '%s' needs %s, which this CPU or kernel does not offer", l->name, names);
+    return setun_fail_to(host, EXIT_MACHINE, "level '%s' needs %s, which this CPU or kernel does not offer", l->name,
+                         names);
 }
 
 int setun_level_choose(const struct setun_model *m, uint32_t features, const char *wanted,
-                       const struct setun_level **level) {
+                       const struct setun_host *host, const struct setun_level **level) {
     char all[256] = "";
     for (uint32_t i = 0; i < m->n_levels; i++) {
         const struct setun_level *l = &m->levels[i];
         bool runs = (l->needs & ~features) == 0;
         if (wanted ? strcmp(wanted, l->name) == 0 : runs) {
             *level = l;
-            return runs ? EXIT_OK : lacks(l, features);
+            return runs ? EXIT_OK : lacks(host, l, features);
         }
         add_name(all, sizeof all, l->name);
     }
-    if (wanted) return setun_fail(EXIT_USAGE, "SETUN_CPU: no level is called '%s'; there are %s", wanted, all);
-    return lacks(&m->levels[m->n_levels - 1], features);
+    if (wanted) {
+        return setun_fail_to(host, EXIT_USAGE, "%sno level is called '%s'; there are %s",
+                             host ? "" : "SETUN_CPU: ", wanted, all);
+    }
+    return lacks(host, &m->levels[m->n_levels - 1], features);
 }

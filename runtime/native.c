@@ -12,7 +12,6 @@
 #include "runtime/contract.h"
 #include "runtime/cpu.h"
 #include "runtime/engine.h"
-#include "runtime/place.h"
 #include "runtime/rt.h"
 #include "runtime/team.h"
 
@@ -50,25 +49,33 @@ static bool lay_out(struct layout *l, const struct setun_model *m, uint32_t thre
            round_up(&l->bytes, l->bytes) && l->bytes < INT64_MAX;
 }
 
+bool setun_native_bytes(const struct setun_model *m, uint32_t threads, uint32_t context, uint64_t *bytes) {
+    struct layout l = {0};
+    if (!lay_out(&l, m, threads, context)) return false;
+    *bytes = l.bytes;
+    return true;
+}
+
 static double mib(uint64_t bytes) { return (double)bytes / (1 << 20); }
 
 static int take_memory(struct setun_native *n, const struct setun_native_config *c, struct layout *l) {
     if (!lay_out(l, c->model, c->threads, c->context)) {
-        return setun_fail(EXIT_MEMORY, "a context of %u positions needs more memory than a machine can address",
-                          c->context);
+        return setun_fail_to(c->host, EXIT_MEMORY,
+                             "a context of %u positions needs more memory than a machine can address", c->context);
     }
     uint64_t available = setun_memory_available();
     if (l->bytes > available) {
-        return setun_fail(EXIT_MEMORY,
-                          "a context of %u positions and %u threads need %.0f MiB of memory, %.0f MiB are available",
-                          c->context, c->threads, mib(l->bytes), mib(available));
+        return setun_fail_to(c->host, EXIT_MEMORY,
+                             "a context of %u positions and %u threads need %.0f MiB of memory, %.0f MiB are available",
+                             c->context, c->threads, mib(l->bytes), mib(available));
     }
     n->bytes = l->bytes > 0 ? l->bytes : PAGE;
     n->memory = mmap(NULL, n->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     n->live = calloc(c->model->max_rows, sizeof *n->live);
     if (n->memory == MAP_FAILED || !n->live) {
         n->memory = n->memory == MAP_FAILED ? NULL : n->memory;
-        return setun_fail(EXIT_MEMORY, "%.0f MiB of memory are not to be had: %s", mib(n->bytes), strerror(errno));
+        return setun_fail_to(c->host, EXIT_MEMORY, "%.0f MiB of memory are not to be had: %s", mib(n->bytes),
+                             strerror(errno));
     }
     /* A step walks through all of the caches; what it touches of the rest is little, and would only grow. */
     madvise((uint8_t *)n->memory + l->state, n->bytes - l->state, MADV_HUGEPAGE);
@@ -90,11 +97,6 @@ static void run_some(void *arg, uint32_t tid) {
     n->level->some(&n->team->step, tid);
 }
 
-static void on_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
-    const struct setun_native *n = ((const struct setun_team *)s)->owner;
-    setun_trace_kernel(n->trace, n->model, s, kernel, layer);
-}
-
 static void on_tick(struct setun_step *s, uint32_t kernel, uint32_t layer) {
     const struct setun_native *n = ((const struct setun_team *)s)->owner;
     n->watch(n->watch_arg, kernel, layer);
@@ -110,8 +112,8 @@ static int finite(const struct setun_native *n) {
     const struct setun_step *s = &n->team->step;
     if (!s->bad) return EXIT_OK;
     const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";
-    return setun_fail(EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'", s->bad_pos,
-                      s->bad_layer, kernel);
+    return setun_fail_to(n->host, EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'",
+                         s->bad_pos, s->bad_layer, kernel);
 }
 
 static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t count) {
@@ -130,9 +132,7 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
     if (n->watch) n->watch(n->watch_arg, SETUN_STEP_BEGINS, 0);
     setun_team_run(n->team, run_step, n);
     int code = finite(n);
-    if (code != EXIT_OK || !n->trace) return code;
-    n->trace->step++;
-    return n->trace->out.failed;
+    return code == EXIT_OK && n->after_step ? n->after_step(n) : code;
 }
 
 static int all(struct setun_engine *e) {
@@ -152,13 +152,12 @@ static int some(struct setun_engine *e, const uint32_t *ids, uint32_t count, flo
     return EXIT_OK;
 }
 
-/* A trace is of values, so it is of logits. */
 static void open_screen(struct setun_native *n) {
     struct setun_engine *e = &n->e;
     uint8_t *at = (uint8_t *)n->memory + n->model->logits_offset;
     uint64_t stride = n->model->logits_stride,
              units = ((uint64_t)n->model->out_elems + SETUN_SCREEN_UNIT - 1) / SETUN_SCREEN_UNIT;
-    e->can_screen = n->level->all && n->level->some && !n->trace;
+    e->can_screen = n->level->all && n->level->some;
     if (!e->can_screen) return;
     float *unit = (float *)(at + 2 * stride);
     e->intervals = (struct setun_screen){
@@ -168,14 +167,13 @@ static void open_screen(struct setun_native *n) {
 int setun_native_open(struct setun_native *n, const struct setun_native_config *c) {
     const struct setun_model *m = c->model;
     struct layout l = {0};
-    *n = (struct setun_native){.model = m, .level = c->level, .trace = c->trace};
+    *n = (struct setun_native){.model = m, .level = c->level, .host = c->host};
     int code = take_memory(n, c, &l);
-    if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads);
-    if (code == EXIT_OK && c->copy) code = setun_weights_copy_open(&n->copy, c->copy, n->team, n->bytes);
+    if (code == EXIT_OK) code = setun_team_open(&n->team, c->threads, c->host);
     if (code != EXIT_OK) return code;
     uint8_t *at = n->memory;
     n->team->owner = n;
-    n->team->step = (struct setun_step){.weights = n->copy.at ? n->copy.at : c->weights,
+    n->team->step = (struct setun_step){.weights = c->weights,
                                         .arena = at,
                                         .state = at + l.state,
                                         .shared = at + l.shared,
@@ -185,8 +183,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
                                         .live = n->live,
                                         .n_threads = c->threads,
                                         .positions = l.positions,
-                                        .barrier = setun_team_barrier,
-                                        .trace = c->trace ? on_kernel : NULL};
+                                        .barrier = setun_team_barrier};
     n->e = (struct setun_engine){.step = step,
                                  .vocab = m->vocab,
                                  .context = c->context,
@@ -210,7 +207,7 @@ int setun_native_open(struct setun_native *n, const struct setun_native_config *
 
 void setun_native_close(struct setun_native *n) {
     setun_team_close(n->team);
-    setun_weights_copy_close(&n->copy);
+    if (n->copy.at) munmap(n->copy.at, n->copy.bytes);
     if (n->memory) munmap(n->memory, n->bytes);
     free(n->live);
     *n = (struct setun_native){0};

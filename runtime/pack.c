@@ -81,6 +81,16 @@ bool setun_pack_check(const void *at, uint64_t bytes, uint64_t id, const struct 
     return true;
 }
 
+bool setun_pack_at(struct setun_mapped_pack *p, const void *at, uint64_t bytes, const struct setun_model *m, char *why,
+                   size_t size) {
+    *p = (struct setun_mapped_pack){0};
+    if (!setun_pack_check(at, bytes, m->pack_id, m, why, size)) return false;
+    p->head = at;
+    p->bytes = bytes;
+    p->data = (const uint8_t *)at + p->head->data.offset;
+    return true;
+}
+
 static bool check_tensor(const struct setun_tensor *t, uint32_t i, uint32_t n, uint64_t bytes, uint64_t data_bytes,
                          char *why, size_t size) {
     if (t->name < (uint64_t)n * sizeof *t || t->name > bytes || t->name_bytes > bytes - t->name) {

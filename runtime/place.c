@@ -145,6 +145,12 @@ int setun_weights_copy_open(struct setun_weights_copy *c, const struct setun_map
     return code;
 }
 
+int setun_native_copy(struct setun_native *n, const struct setun_mapped_pack *p) {
+    int code = setun_weights_copy_open(&n->copy, p, n->team, n->bytes);
+    if (code == EXIT_OK) n->team->step.weights = n->copy.at;
+    return code;
+}
+
 void setun_weights_copy_close(struct setun_weights_copy *c) {
     if (c->at) munmap(c->at, c->bytes);
     *c = (struct setun_weights_copy){0};

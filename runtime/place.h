@@ -15,6 +15,8 @@ void setun_pack_populate(const struct setun_mapped_pack *p, struct setun_team *t
  * memory than there is beside `taken` bytes that others will touch.  Returns an exit code. */
 int setun_weights_copy_open(struct setun_weights_copy *c, const struct setun_mapped_pack *p, struct setun_team *team,
                             uint64_t taken);
+/* The same for an engine, which reads the copy from then on.  Returns an exit code. */
+int setun_native_copy(struct setun_native *n, const struct setun_mapped_pack *p);
 void setun_weights_copy_close(struct setun_weights_copy *c); /* also a zeroed one */
 
 /* Lines of `info` about n bytes at `at`: how much is in memory, on which nodes, in huge pages. */

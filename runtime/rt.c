@@ -1,4 +1,4 @@
-/* rt.c -- messages, the clock and signals (rt.h). */
+/* rt.c -- messages and signals (rt.h). */
 #include "runtime/rt.h"
 
 #include <fcntl.h>
@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/temp.h"
@@ -51,17 +50,19 @@ void setun_error(const char *fmt, ...) {
     va_end(args);
 }
 
+void setun_error_to(const struct setun_host *host, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    if (!host) put_line("error: ", true, fmt, args);
+    if (host && host->n) vsnprintf(host->message, host->n, fmt, args);
+    va_end(args);
+}
+
 void setun_say(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     put_line("", false, fmt, args);
     va_end(args);
-}
-
-double setun_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- signals: the only state outside a struct, because a handler is given none ---- */

@@ -19,6 +19,16 @@
 void setun_error(const char *fmt, ...) SETUN_PRINTF_LIKE(1, 2);
 /* The same, as an expression that has the value of code. */
 #define setun_fail(code, ...) (setun_error(__VA_ARGS__), (code))
+/*
+ * The program around us, where the runtime is a library: its thread stays as it is, and messages go to its memory,
+ * n bytes with the zero behind them.  NULL: we are the program, and messages go to standard error.
+ */
+struct setun_host {
+    char *message;
+    size_t n;
+};
+void setun_error_to(const struct setun_host *host, const char *fmt, ...) SETUN_PRINTF_LIKE(2, 3);
+#define setun_fail_to(host, code, ...) (setun_error_to(host, __VA_ARGS__), (code))
 /* A line on standard error: warnings, reasons, speed. */
 void setun_say(const char *fmt, ...) SETUN_PRINTF_LIKE(1, 2);
 

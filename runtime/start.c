@@ -11,6 +11,7 @@
 #include "runtime/cpu.h"
 #include "runtime/place.h"
 #include "runtime/team.h"
+#include "runtime/trace.h"
 
 static int open_tokenizer(struct setun_app *app) {
     uint64_t n;
@@ -40,19 +41,19 @@ static int with_engine(struct setun_app *app, enum setun_command command, const 
     struct setun_native_config c = {.model = m,
                                     .level = level,
                                     .weights = app->pack.data,
-                                    .copy = o->copy_weights ? &app->pack : NULL,
                                     .weights_hash = app->pack.head->data_hash,
                                     .threads = o->threads ? setun_threads(o->threads)
                                                           : setun_default_threads(m->ternary_bytes),
-                                    .context = o->context ? o->context : m->context,
-                                    .trace = o->trace ? &trace : NULL};
+                                    .context = o->context ? o->context : m->context};
     if (c.context > m->context) {
         setun_say("note: a context of %u positions is more than the %u that the model was made for", c.context,
                   m->context);
     }
     int code = o->trace ? setun_trace_open(&trace, o->trace) : EXIT_OK;
     if (code == EXIT_OK) code = setun_native_open(&n, &c);
+    if (code == EXIT_OK && o->copy_weights) code = setun_native_copy(&n, &app->pack);
     if (code == EXIT_OK) {
+        if (o->trace) setun_trace_attach(&trace, &n);
         if (!o->copy_weights) setun_pack_populate(&app->pack, n.team);
         code = on_engine(app, command, &n.e);
         uint64_t unpacked = n.team->step.unpacked_tiles; /* of builds that count */
@@ -69,7 +70,7 @@ static int dispatch(struct setun_app *app, enum setun_command command, const cha
     const char *wanted = getenv("SETUN_CPU");
     if (wanted && *wanted == 0) wanted = NULL;
     if (command != SETUN_INFO && command != SETUN_SELFTEST) {
-        code = setun_level_choose(app->model, setun_cpu_features(), wanted, &level);
+        code = setun_level_choose(app->model, setun_cpu_features(), wanted, NULL, &level);
     }
     if (code == EXIT_OK) code = setun_pack_open(&app->pack, app->model, argv0);
     if (code == EXIT_OK) code = open_tokenizer(app);

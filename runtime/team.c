@@ -58,9 +58,10 @@ static void wait_for(struct setun_team *t, unsigned phase) {
 }
 
 static void meet(struct setun_team *t) {
-    if (t->n == 1) return;
+    uint32_t n = t->n; /* before arriving: afterwards, setun_team_close may change it */
+    if (n == 1) return;
     unsigned phase = atomic_load_explicit(&t->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel) + 1 < t->n) {
+    if (atomic_fetch_add_explicit(&t->arrived, 1, memory_order_acq_rel) + 1 < n) {
         wait_for(t, phase);
         return;
     }
@@ -124,44 +125,49 @@ static void choose_core(const struct setun_team *t, const struct setun_topo *top
         if (topo->core[cpu] == (first + s->tid) % t->n) CPU_SET(cpu, &s->core);
 }
 
-static int start_thread(struct setun_team *t, const struct setun_topo *topo, uint32_t tid) {
+static int start_thread(struct setun_team *t, const struct setun_topo *topo, uint32_t tid,
+                        const struct setun_host *host) {
     struct start *s = calloc(1, sizeof *s);
-    if (!s) return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!s) return setun_fail_to(host, EXIT_MEMORY, "out of memory");
     *s = (struct start){.team = t, .tid = tid};
     choose_core(t, topo, s);
     int e = pthread_create(&t->thread[tid], NULL, work, s);
     if (e == 0) return EXIT_OK;
     free(s);
-    return setun_fail(EXIT_MEMORY, "thread %u of %u cannot be started: %s", tid + 1, t->n, strerror(e));
+    return setun_fail_to(host, EXIT_MEMORY, "thread %u of %u cannot be started: %s", tid + 1, t->n, strerror(e));
 }
 
-int setun_team_open(struct setun_team **team, uint32_t n) {
+int setun_team_open(struct setun_team **team, uint32_t n, const struct setun_host *host) {
     size_t size = (sizeof(struct setun_team) + 63) & ~(size_t)63;
     struct setun_team *t = *team = aligned_alloc(64, size);
-    if (!t) return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!t) return setun_fail_to(host, EXIT_MEMORY, "out of memory");
     memset(t, 0, size);
     t->n = n;
     t->thread = calloc(n, sizeof *t->thread);
-    if (!t->thread) return setun_fail(EXIT_MEMORY, "out of memory");
+    if (!t->thread) return setun_fail_to(host, EXIT_MEMORY, "out of memory");
     setun_cpu_float_default();
     struct setun_topo topo;
     setun_topo_read(&topo, "", NULL);
     t->spin = n > 1 && n <= topo.cpus && n <= topo.quota ? spin_rounds() : 0;
-    if (n > 1) ask_for_short_slice();
+    if (n > 1 && !host) ask_for_short_slice();
     sigset_t all, before;
     /* Signals go to the caller: its read of a prompt is what they have to interrupt. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int code = EXIT_OK;
     for (t->started = 1; t->started < n && code == EXIT_OK; t->started += code == EXIT_OK) {
-        code = start_thread(t, &topo, t->started);
+        code = start_thread(t, &topo, t->started, host);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;
 }
 
 void setun_team_close(struct setun_team *t) {
-    if (!t || t->started < t->n) return; /* a thread could not be started: the process is about to end */
+    if (!t) return;
+    if (t->started < t->n) { /* one could not be started: those that were are on their way to their first meeting */
+        while (t->started > 1 && atomic_load(&t->arrived) + 1 < t->started) sched_yield();
+        t->n = t->started;
+    }
     t->over = true;
     meet(t);
     for (uint32_t i = 1; i < t->n; i++) pthread_join(t->thread[i], NULL);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "runtime/abi.h"
+#include "runtime/rt.h"
 
 typedef void setun_team_fn(void *arg, uint32_t tid);
 
@@ -31,9 +32,9 @@ struct setun_team {
     atomic_uint sleepers;
 };
 
-/* n threads, the caller among them.  Returns an exit code. */
-int setun_team_open(struct setun_team **team, uint32_t n);
-void setun_team_close(struct setun_team *team);
+/* n threads, the caller among them; host: rt.h.  Returns an exit code; close in any case. */
+int setun_team_open(struct setun_team **team, uint32_t n, const struct setun_host *host);
+void setun_team_close(struct setun_team *team); /* also NULL */
 /* Every thread calls fn(arg, tid); returns when all have. */
 void setun_team_run(struct setun_team *team, setun_team_fn *fn, void *arg);
 /* setun_step.barrier: all threads of the step's team meet. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/team.h"
+
 int setun_trace_open(struct setun_trace *t, const char *path) {
     *t = (struct setun_trace){0};
     int code = setun_out_open(&t->out, path);
@@ -58,6 +60,23 @@ void setun_trace_kernel(struct setun_trace *t, const struct setun_model *m, cons
         }
         body(t, k->name, v, rows, s->arena + v->offset);
     }
+}
+
+static void on_kernel(struct setun_step *s, uint32_t kernel, uint32_t layer) {
+    const struct setun_native *n = ((const struct setun_team *)s)->owner;
+    setun_trace_kernel(n->trace, n->model, s, kernel, layer);
+}
+
+static int after_step(struct setun_native *n) {
+    n->trace->step++;
+    return n->trace->out.failed;
+}
+
+void setun_trace_attach(struct setun_trace *t, struct setun_native *n) {
+    n->trace = t;
+    n->after_step = after_step;
+    n->team->step.trace = on_kernel;
+    n->e.can_screen = false;
 }
 
 int setun_trace_close(struct setun_trace *t, bool keep) { return setun_out_close(&t->out, keep); }

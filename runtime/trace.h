@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "runtime/abi.h"
+#include "runtime/engine.h"
 #include "runtime/rt.h"
 
 #define SETUN_TRACE_MAGIC "SETUTRC1"
@@ -39,6 +40,8 @@ void setun_trace_value(struct setun_trace *t, uint32_t kernel, uint32_t layer, c
 /* What setun_step.trace does with a kernel. */
 void setun_trace_kernel(struct setun_trace *t, const struct setun_model *m, const struct setun_step *s, uint32_t kernel,
                         uint32_t layer);
+/* From now on all steps of the engine go to t, with all logits. */
+void setun_trace_attach(struct setun_trace *t, struct setun_native *n);
 int setun_trace_close(struct setun_trace *t, bool keep);
 
 #endif

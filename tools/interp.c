@@ -7,6 +7,7 @@
 #include "ir/interp.h"
 #include "passes/pass.h"
 #include "runtime/cmd.h"
+#include "runtime/trace.h"
 #include "runtime/engine.h"
 #include "tools/compile.h"
 

@@ -48,7 +48,7 @@ int setun_meter_threads(struct setun_meter *m, const uint8_t *weights, uint32_t 
     m->team = NULL;
     m->at = m->own ? m->own : weights;
     double unused;
-    int code = setun_team_open(&m->team, threads);
+    int code = setun_team_open(&m->team, threads, NULL);
     return code == EXIT_OK ? setun_meter_pass(m, &unused) : code; /* the first pass maps pages */
 }
 

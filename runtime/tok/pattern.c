@@ -2,7 +2,7 @@
  * pattern.c -- regular expressions of tokenizers, run by PCRE2 with Unicode properties.
  *
  * Compiled to machine code where the system lets memory become code; what that cannot do (its stack is fixed) is
- * left to the interpreter.
+ * left to the interpreter.  With SETUN_NO_JIT, in libraries, all is: their hosts need not allow such memory.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -28,7 +28,9 @@ bool setun_pattern_open(struct setun_pattern *p, const uint8_t *at, size_t n, ch
         return false;
     }
     pcre2_set_heap_limit(p->limits, 256 * 1024);    /* KiB */
+#ifndef SETUN_NO_JIT
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* if it cannot, the interpreter runs */
+#endif
     return true;
 }
 

@@ -64,7 +64,7 @@ static void test_equal(const struct made *m) {
     for (uint32_t n = 1; n <= 5; n++) {
         struct setun_team *team;
         struct setun_weights_copy c;
-        if (!EXPECT(setun_team_open(&team, n) == EXIT_OK)) return;
+        if (!EXPECT(setun_team_open(&team, n, NULL) == EXIT_OK)) return;
         setun_pack_populate(&m->p, team);
         if (EXPECT(setun_weights_copy_open(&c, &m->p, team, 0) == EXIT_OK)) {
             EXPECT(c.at != m->p.data && (uintptr_t)c.at % 64 == 0);
@@ -79,7 +79,7 @@ static void test_equal(const struct made *m) {
 static void test_too_large(const struct made *m) {
     struct setun_team *team;
     struct setun_weights_copy c;
-    if (!EXPECT(setun_team_open(&team, 1) == EXIT_OK)) return;
+    if (!EXPECT(setun_team_open(&team, 1, NULL) == EXIT_OK)) return;
     EXPECT(setun_weights_copy_open(&c, &m->p, team, UINT64_MAX) == EXIT_MEMORY && c.at == NULL);
     setun_weights_copy_close(&c);
     setun_team_close(team);
@@ -100,8 +100,8 @@ static void test_used(const struct made *m) {
     for (int copy = 0; copy < 2; copy++) {
         struct setun_native n = {0};
         struct setun_row row = {.live = 1};
-        config.copy = copy ? &m->p : NULL;
         if (!EXPECT(setun_native_open(&n, &config) == EXIT_OK)) return;
+        if (copy) EXPECT(setun_native_copy(&n, &m->p) == EXIT_OK);
         EXPECT(n.e.step(&n.e, &row, 1) == EXIT_OK);
         EXPECT((given == m->p.data) == !copy);
         EXPECT(memcmp(given, m->p.data, m->p.head->data.bytes) == 0);

@@ -1,14 +1,17 @@
 /* links: setun_rt_main */
 /*
  * rt_team_test -- nobody leaves a barrier before all have come: also with more threads than CPUs, when some come late,
- * asleep or behind busy threads, and when two teams take turns.  And where threads may run.
+ * asleep or behind busy threads, and when two teams take turns.  And where threads may run,
+ * and what becomes of those that started before one that could not.
  */
 #include "test/unit/expect.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/cgroup.h"
 #include "runtime/cpu.h"
@@ -39,7 +42,7 @@ static void walk(void *arg, uint32_t tid) {
 static void with_threads(uint32_t n) {
     static struct shared s;
     s = (struct shared){0};
-    if (!EXPECT(setun_team_open(&s.team, n) == EXIT_OK)) return;
+    if (!EXPECT(setun_team_open(&s.team, n, NULL) == EXIT_OK)) return;
     s.team->step.barrier = setun_team_barrier;
     for (int i = 0; i < RUNS; i++) setun_team_run(s.team, walk, &s);
     EXPECT(s.wrong == 0);
@@ -68,7 +71,7 @@ static struct shared *open_team(uint32_t n) {
     struct shared *s = aligned_alloc(64, (sizeof *s + 63) / 64 * 64);
     if (!s) exit(1);
     memset(s, 0, sizeof *s);
-    if (!EXPECT(setun_team_open(&s->team, n) == EXIT_OK)) exit(1);
+    if (!EXPECT(setun_team_open(&s->team, n, NULL) == EXIT_OK)) exit(1);
     s->team->step.barrier = setun_team_barrier;
     return s;
 }
@@ -109,6 +112,28 @@ static void two_teams(void) {
     }
     close_team(a);
     close_team(b);
+}
+
+/* Threads that could be started end, and a library's host hears what happened. */
+static void test_too_many(void) {
+#if !defined(__SANITIZE_ADDRESS__)
+    char text[128] = "";
+    struct setun_host host = {.message = text, .n = sizeof text};
+    struct rlimit before, few;
+    struct setun_team *team = NULL;
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!EXPECT(f && fscanf(f, "%lu", &pages) == 1) || !EXPECT(getrlimit(RLIMIT_AS, &before) == 0)) exit(1);
+    fclose(f);
+    few = before;
+    few.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)60 << 20); /* of stacks of 8 MiB */
+    setrlimit(RLIMIT_AS, &few);
+    EXPECT(setun_team_open(&team, 64, &host) == EXIT_MEMORY);
+    setrlimit(RLIMIT_AS, &before);
+    EXPECT(team && team->started > 1 && team->started < 64);
+    EXPECT(strstr(text, " of 64 cannot be started: ") != NULL);
+    setun_team_close(team);
+#endif
 }
 
 static void look(void *arg, uint32_t tid) {
@@ -158,6 +183,7 @@ int main(void) {
     late(2, true);
     late(3, true);
     two_teams();
+    test_too_many();
     test_places();
     return expect_end();
 }
