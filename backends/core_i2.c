@@ -4,7 +4,7 @@
  * A tile is a stream of MM_STEP bytes a step (codec/i2_64.c), read once from memory; nothing is kept but one
  * accumulator a plane and vector.
  *
- *   for tile, its two halves side by side if it comes from memory
+ *   for tile, as several runs side by side if it comes from memory
  *       acc[chain][plane][vector] = 0
  *       for step of K/4 (unrolled):   w = load tile; x = 4 codes in every lane
  *                                     acc[plane] = dot(acc[plane], field(w, plane), x)
@@ -27,19 +27,22 @@ struct stream {
     LLVMValueRef tile, codes;
     unsigned vectors, sets; /* accumulators of a chain: planes x vectors */
     unsigned unroll;
-    /* Steps of half a tile, if its halves are read side by side: then step 2 i is step i of one, 2 i + 1 of the other.
-     */
-    uint64_t half;
+    /* Steps of a run, if a tile is read as several: then step i * runs + r is step i of run r, and what is left comes
+     * behind the runs; else 0. */
+    uint64_t run, tile_bytes;
+    unsigned runs;
     bool prefetch;
 };
 
-/* Step number `step` + u, into the accumulators of one chain. */
-static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
+/* Step number `step` + u, into the accumulators of one chain.  run: its place is in a run; step is then a multiple of
+ * their number. */
+static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool run, LLVMValueRef *acc) {
     struct cg *c = s->c;
-    LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), ""), in_half = at;
-    if (s->half) { /* step is even */
-        in_half = LLVMBuildNSWAdd(c->b, LLVMBuildLShr(c->b, step, cg_i64(c, 1), ""), cg_i64(c, u / 2), "");
-        at = LLVMBuildNSWAdd(c->b, in_half, cg_i64(c, u % 2 * s->half), "");
+    LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), ""), in_run = at;
+    if (run) {
+        in_run = LLVMBuildUDiv(c->b, step, cg_i64(c, s->runs), "");
+        in_run = LLVMBuildNSWAdd(c->b, in_run, cg_i64(c, u / s->runs), "");
+        at = LLVMBuildNSWAdd(c->b, in_run, cg_i64(c, u % s->runs * s->run), "");
     }
     LLVMValueRef p = cg_at(c, s->tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
     LLVMValueRef x = mm_codes(c, cg_at(c, s->codes, LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
@@ -50,8 +53,8 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
         for (unsigned i = 0; i < MM_PLANES; i++)
             acc[v * MM_PLANES + i] = s->t->dot(c, acc[v * MM_PLANES + i], field[i], x);
     }
-    if (s->prefetch && s->half) mm_prefetch_run(c, p, in_half, s->half, s->half * MM_STEP);
-    if (s->prefetch && !s->half) mm_prefetch(c, p);
+    if (s->prefetch && run) mm_prefetch_run(c, p, in_run, s->run, s->tile_bytes - s->run * MM_STEP);
+    if (s->prefetch && !s->run) mm_prefetch(c, p);
 }
 
 /* Steps [from, from + n) into fresh accumulators, widened and added to sum[vector][plane].  n is a constant. */
@@ -65,11 +68,11 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->unroll), "step");
     for (unsigned a = 0; a < n_acc; a++) /* slot a carries accumulator a */
         acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
-    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, acc + u % s->t->chains * s->sets);
+    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, s->run, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n_acc; a++) acc[a] = cg_result(&l, a);
-    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, acc + u % s->t->chains * s->sets);
+    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, false, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++) {
         LLVMValueRef wide = s->t->widen ? s->t->widen(c, acc[a]) : acc[a];
         sum[a % s->sets] = LLVMBuildAdd(c->b, sum[a % s->sets], wide, "");
@@ -104,7 +107,9 @@ static void store_tile(struct stream *s, LLVMValueRef *result, LLVMValueRef out)
 static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
     LLVMValueRef sum[MAX_SETS] = {NULL};
     uint64_t steps = (K + 3) / 4;
-    if (s->prefetch && steps % 2 == 0) s->half = steps / 2, s->unroll = s->unroll > 2 ? s->unroll : 2;
+    s->runs = s->t->widen ? MM_RUNS / 2 : MM_RUNS; /* LLVM adds up the 16-bit sums of a round's steps: registers */
+    if (s->prefetch && steps >= s->runs)
+        s->run = steps / s->runs, s->unroll = s->runs, s->tile_bytes = i2_64_tile_bytes(K);
     stream_sums(s, steps, sum);
     LLVMValueRef code_sum = mm_code_sum(s->c, s->codes, K);
     for (unsigned v = 0; v < s->vectors; v++) mm_finish(s->c, &s->t->stream, sum + v * MM_PLANES, code_sum);

@@ -52,7 +52,7 @@ static struct decoded decode(struct cg *c, LLVMValueRef w, bool plain_fifth) {
 
 /* ---- one row ---- */
 
-enum { MOST_TOGETHER = 2 };
+enum { MOST_TOGETHER = 2, HALVES = MM_RUNS / MOST_TOGETHER };
 
 struct stream {
     struct cg *c;
@@ -61,13 +61,18 @@ struct stream {
     LLVMValueRef at, codes; /* the vector of step 0 of the first part */
     unsigned together;      /* parts that go through the steps together, part_bytes apart */
     uint64_t part_bytes, unroll;
+    uint64_t half; /* steps of half a part, if a part is read as two runs: step 2 i + h is step i of half h; else 0 */
     bool prefetch;
 };
 
-/* acc: PLACES of each part. */
-static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMValueRef *acc) {
+/* acc: PLACES of each part.  half: the step's place is in a half; step is then even. */
+static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool half, LLVMValueRef *acc) {
     struct cg *c = s->c;
-    LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), "");
+    LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), ""), in_run = at;
+    if (half) {
+        in_run = LLVMBuildNSWAdd(c->b, LLVMBuildUDiv(c->b, step, cg_i64(c, HALVES), ""), cg_i64(c, u / HALVES), "");
+        at = LLVMBuildNSWAdd(c->b, in_run, cg_i64(c, u % HALVES * s->half), "");
+    }
     LLVMValueRef first = cg_at(c, s->at, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
     LLVMValueRef x = cg_at(c, s->codes, LLVMBuildMul(c->b, at, cg_i64(c, COLS), ""));
     for (unsigned g = 0; g < s->together; g++, acc += PLACES) {
@@ -78,7 +83,9 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, LLVMVal
         field[4] = d.fifth;
         for (unsigned i = 0; i < PLACES; i++)
             acc[i] = s->t->dot(c, acc[i], field[i], mm_codes(c, cg_at_const(c, x, 4 * i)));
-        if (s->prefetch) mm_prefetch_run(c, p, at, s->part_bytes / MM_STEP, (s->together - 1) * s->part_bytes);
+        if (s->prefetch && half)
+            mm_prefetch_run(c, p, in_run, s->half, s->together * s->part_bytes - s->half * MM_STEP);
+        if (s->prefetch && !s->half) mm_prefetch(c, p);
     }
 }
 
@@ -91,11 +98,11 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
     struct cg_loop l; /* slot i carries accumulator i */
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->unroll), "step");
     for (unsigned i = 0; i < sums; i++) acc[i] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
-    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, acc);
+    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, s->half, acc);
     for (unsigned i = 0; i < sums; i++) cg_next(&l, i, acc[i]);
     cg_loop_end(c, &l);
     for (unsigned i = 0; i < sums; i++) acc[i] = cg_result(&l, i);
-    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, acc);
+    for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, false, acc);
     for (unsigned i = 0; i < sums; i++)
         sum[i] = LLVMBuildAdd(c->b, sum[i], s->t->widen ? s->t->widen(c, acc[i]) : acc[i], "");
 }
@@ -134,8 +141,7 @@ static void stream_lanes(struct stream *s, uint64_t K, LLVMValueRef out) {
     }
 }
 
-/* Registers of 64 bytes have room for two parts, and memory brings in two runs faster than one: with one
- * thread by a quarter on Sapphire Rapids, if both are asked for ahead; four are slower again. */
+/* Registers of 64 bytes have room for two parts; each is read as two runs. */
 static unsigned together(const struct mm_target *t) {
     return mm_vectors(t) == 1 && t->lookup64_is_one ? MOST_TOGETHER : 1;
 }
@@ -145,6 +151,8 @@ static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_
     uint64_t part = steps_of(shape->K) * MM_STEP; /* bytes; parts of tiles lie one after another */
     struct stream s = {.c = c, .t = t, .codes = a->codes, .together = together(t), .part_bytes = part};
     s.unroll = mm_vectors(t) == 1 && s.together == 1 ? 2 : 1;
+    if (s.together > 1 && mm_streams(c) && steps_of(shape->K) >= HALVES)
+        s.half = steps_of(shape->K) / HALVES, s.unroll = HALVES;
     s.planes = t->widen ? &nibbles : &scaled;
     struct cg_loop l;
     LLVMValueRef two = cg_i64(c, 2), n = LLVMBuildShl(c->b, a->n_tiles, two, "");

@@ -76,13 +76,10 @@ void mm_prefetch(struct cg *c, LLVMValueRef p) {
 }
 
 void mm_prefetch_run(struct cg *c, LLVMValueRef p, LLVMValueRef at, uint64_t steps, uint64_t over) {
-    static const unsigned ahead[] = {MM_AHEAD_L1, MM_AHEAD_L2}; /* by level of cache */
-    for (unsigned level = COUNT_OF(ahead); level-- > 0;) {
-        LLVMValueRef end = LLVMBuildNSWAdd(c->b, at, cg_i64(c, ahead[level] / MM_STEP), "");
-        LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, steps), "");
-        LLVMValueRef by = LLVMBuildSelect(c->b, inside, cg_i64(c, ahead[level]), cg_i64(c, ahead[level] + over), "");
-        cg_prefetch(c, cg_at(c, p, by), level);
-    }
+    LLVMValueRef end = LLVMBuildNSWAdd(c->b, at, cg_i64(c, MM_AHEAD / MM_STEP), "");
+    LLVMValueRef inside = LLVMBuildICmp(c->b, LLVMIntSLT, end, cg_i64(c, steps), "");
+    LLVMValueRef by = LLVMBuildSelect(c->b, inside, cg_i64(c, MM_AHEAD), cg_i64(c, MM_AHEAD + over), "");
+    cg_prefetch(c, cg_at(c, p, by), 0);
 }
 
 /* ---- groups of columns ---- */

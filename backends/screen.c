@@ -9,7 +9,7 @@
  *       for tile of the unit
  *           acc[plane][chain] = 0
  *           for step of K/4 (unrolled):  w = load tile; acc[plane] = dot(acc[plane], w, codes of the plane)
- *                                        a chain for each half of the tile, side by side; with pairs, one for all
+ *                                        of MM_RUNS runs of the tile in turn, two chains; with pairs one run, one chain
  *           interval from sums and parameters in f64, 16 lanes; stored
  *       largest ends of the unit, stored
  *
@@ -174,15 +174,15 @@ static LLVMValueRef four_codes(struct screen *s, unsigned plane, LLVMValueRef at
     return LLVMBuildBitCast(c->b, cg_splat(c, cg_load(c, c->i64, p, 8), 4), LLVMVectorType(c->i16, 16), "");
 }
 
-/* Asks ahead for what step `at` of each run goes on with; the tile is read in halves of `half` steps, or, if that is 0,
+/* Asks ahead for what step `at` of each run goes on with; the tile is read as MM_RUNS of `run` steps, or, if that is 0,
  * as one run of the matrix. */
-static void fetch(struct screen *s, LLVMValueRef tile, LLVMValueRef at, uint64_t half) {
+static void fetch(struct screen *s, LLVMValueRef tile, LLVMValueRef at, uint64_t run) {
     struct cg *c = s->c;
     if (c->plan->bytes <= CACHED) return;
     LLVMValueRef p = cg_at(c, tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
-    if (!half) mm_prefetch(c, p);
-    for (unsigned h = 0; half && h < 2; h++)
-        mm_prefetch_run(c, cg_at_const(c, p, h * half * MM_STEP), at, half, screen_tile_bytes(s->K) - half * MM_STEP);
+    if (!run) mm_prefetch(c, p);
+    for (unsigned r = 0; run && r < MM_RUNS; r++)
+        mm_prefetch_run(c, cg_at_const(c, p, r * run * MM_STEP), at, run, screen_tile_bytes(s->K) - run * MM_STEP);
 }
 
 static void one_step(struct screen *s, LLVMValueRef tile, LLVMValueRef at, LLVMValueRef *acc) {
@@ -226,30 +226,35 @@ static LLVMValueRef by_row(struct screen *s, const LLVMValueRef *acc) {
     return vectors(s) == 1 ? acc[0] : picked(c, acc[0], acc[1], ROWS, 0, 1);
 }
 
+/* Step `at` of each of `runs` runs of `run` steps, which take turns with the chains of accumulators. */
+static void all_runs(struct screen *s, LLVMValueRef tile, LLVMValueRef at, unsigned runs, uint64_t run, unsigned chains,
+                     LLVMValueRef *acc) {
+    struct cg *c = s->c;
+    for (unsigned r = 0; r < runs; r++) {
+        LLVMValueRef step = LLVMBuildNSWAdd(c->b, at, cg_i64(c, r * run), "");
+        one_step(s, tile, step, acc + r % chains * PLANES * vectors(s));
+    }
+}
+
 /* The sums of each plane, without what the codes' offset of 128 adds. */
 static void tile_sums(struct screen *s, LLVMValueRef tile, LLVMValueRef sum[PLANES]) {
     struct cg *c = s->c;
-    unsigned n = PLANES * vectors(s), chains = s->pairs ? 1 : CHAINS;
-    uint64_t steps = (s->K + 3) / 4, half = chains == 2 ? steps / 2 : 0, run = half ? half : steps;
-    uint64_t body = half ? UNROLL / 2 : UNROLL, whole = run / body * body;
+    unsigned n = PLANES * vectors(s), chains = s->pairs ? 1 : CHAINS, runs = s->pairs ? 1 : MM_RUNS;
+    uint64_t steps = (s->K + 3) / 4, run = steps / runs, body = UNROLL / runs, whole = run / body * body;
     LLVMValueRef acc[CHAINS * PLANES * MAX_VECTORS];
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), cg_i64(c, whole), cg_i64(c, body), "step");
     for (unsigned a = 0; a < chains * n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(sum_type(s)))];
     for (unsigned u = 0; u < body; u++) {
         LLVMValueRef at = LLVMBuildNSWAdd(c->b, l.i, cg_i64(c, u), "");
-        one_step(s, tile, at, acc);
-        if (half) one_step(s, tile, LLVMBuildNSWAdd(c->b, at, cg_i64(c, half), ""), acc + n);
-        fetch(s, tile, at, half);
+        all_runs(s, tile, at, runs, run, chains, acc);
+        fetch(s, tile, at, runs > 1 ? run : 0);
     }
     for (unsigned a = 0; a < chains * n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < chains * n; a++) acc[a] = cg_result(&l, a);
-    for (uint64_t u = whole; u < run; u++) {
-        one_step(s, tile, cg_i64(c, u), acc);
-        if (half) one_step(s, tile, cg_i64(c, u + half), acc + n);
-    }
-    if (half && steps % 2) one_step(s, tile, cg_i64(c, steps - 1), acc);
+    for (uint64_t u = whole; u < run; u++) all_runs(s, tile, cg_i64(c, u), runs, run, chains, acc);
+    for (uint64_t u = runs * run; u < steps; u++) one_step(s, tile, cg_i64(c, u), acc);
     for (unsigned a = 0; a < n && chains == 2; a++) acc[a] = LLVMBuildAdd(c->b, acc[a], acc[n + a], "");
     for (unsigned p = 0; p < PLANES; p++) {
         LLVMValueRef off = LLVMBuildShl(c->b, s->sum[p], cg_i32(c, 7), "");
