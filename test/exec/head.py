@@ -70,6 +70,10 @@ def files(screened, full):
         same(kind, run(screened, *flags, a).stdout, run(full, *flags, b).stdout)
         if not filecmp.cmp(a, b, shallow=False):
             sys.exit(f"{kind}: files differ")
+    for exe, flags, speaks in ((screened, [], True), (screened, ["--full-head"], False), (full, [], False)):
+        said = run(exe, "bench", "-p", "0", "-n", "3", "-r", "1", "-t", "1", *flags).stderr
+        if (b"logits computed a token" in said) != speaks:
+            sys.exit(f"bench {flags}: {said.decode()}")
     run(setun, "verify", screened)
     run(screened, "selftest")
     # a prompt cache: the second run goes on from the first
