@@ -30,8 +30,9 @@ enum ir_core {
 };
 struct ir_core_info {
     const char *name;
-    bool groups; /* takes scales of groups of columns */
-    double bits; /* a weight in memory */
+    bool groups;   /* takes scales of groups of columns */
+    double bits;   /* a weight in memory */
+    unsigned runs; /* of memory, which one row follows side by side */
     const char *text;
 };
 extern const struct ir_core_info ir_cores[IR_N_CORES];

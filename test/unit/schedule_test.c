@@ -36,13 +36,19 @@ static enum ir_core core_of(const struct schedule *s, const struct ir_module *m,
 int main(void) {
     struct arena *a = arena_new();
     struct schedule s = {.level = "made up", .only = IR_N_CORES};
-    s.rate[IR_CORE_i2] = 200, s.rate[IR_CORE_wide] = 150;
+    s.rate[IR_CORE_i2] = 200, s.rate[IR_CORE_t5] = 150;
     struct ir_module *small = module_of(a, 2, "matrix", ""), *large = module_of(a, 32, "matrix", "");
     /* 0.5 MB stay in a cache: arithmetic.  8 MB stream: bits, as long as arithmetic keeps up with memory. */
     EXPECT(core_of(&s, small, "s.a") == IR_CORE_i2);
-    EXPECT(core_of(&s, large, "s.a") == IR_CORE_wide);
-    s.rate[IR_CORE_wide] = 60;
+    EXPECT(core_of(&s, large, "s.a") == IR_CORE_t5);
+    s.rate[IR_CORE_t5] = 60;
     EXPECT(core_of(&s, large, "s.a") == IR_CORE_i2);
+    /* tl2 has fewer bits than i2, but follows one run of memory, which brings in less */
+    s.rate[IR_CORE_tl2] = 190;
+    EXPECT(core_of(&s, large, "s.a") == IR_CORE_i2);
+    s.rate[IR_CORE_i2] = 60;
+    EXPECT(core_of(&s, large, "s.a") == IR_CORE_tl2);
+    s.rate[IR_CORE_i2] = 200;
     /* columns: half of them would not be enough for a core that slow, a tenth is; nothing is known of s.a */
     struct ir_module *half = module_of(a, 32, "matrix", " {density = 0.5, reason = relu}");
     struct ir_module *tenth = module_of(a, 32, "matrix", " {density = 0.1, reason = topk}");
