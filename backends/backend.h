@@ -55,12 +55,23 @@ bool backend_emit(struct diag *d, const struct ir_module *m, const struct data_p
  * first, so that backend_emit cannot meet them. */
 bool backend_schedule(struct diag *d, const struct backend_options *opt, struct schedule *s);
 
-/* The target's own name, or NULL with an error; NULL is that of the machine at hand. */
-const char *backend_target(struct diag *d, const char *name);
-/* Names of the targets there are: i from 0 on; NULL behind the last. */
-const char *backend_target_name(unsigned i);
-/* Levels of a target that exists, and which of them this machine runs, a line each. */
-void backend_list_levels(FILE *out, const char *target);
+/* A family of machines that code is made for, and its levels, best first. */
+struct backend_target {
+    const char *name;    /* "x86-64" */
+    const char *gnu;     /* what its GNU tools are called by: "x86_64-linux-gnu" */
+    uint32_t page_bytes; /* the largest page that its kernels have */
+    bool host;           /* the machine at hand is one */
+};
+struct backend_level {
+    const char *name;
+    uint32_t needs; /* enum setun_feature */
+    bool runs;      /* on the machine at hand */
+};
+/* By its name, or with an error; NULL is that of the machine at hand. */
+bool backend_target_find(struct diag *d, const char *name, struct backend_target *t);
+/* One after the other: i from 0 on; false behind the last. */
+bool backend_target_at(unsigned i, struct backend_target *t);
+bool backend_level_at(const struct backend_target *t, unsigned i, struct backend_level *l);
 const char *backend_llvm_version(void);
 
 #endif

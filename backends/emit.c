@@ -68,19 +68,6 @@ static bool levels_of(struct diag *d, struct arena *a, const struct cg_target *t
     }
 }
 
-const char *backend_target(struct diag *d, const char *name) {
-    const struct cg_target *t = target_find(d, name);
-    return t ? t->name : NULL;
-}
-
-const char *backend_target_name(unsigned i) { return i < cg_n_targets ? cg_targets[i]->name : NULL; }
-
-void backend_list_levels(FILE *out, const char *target) {
-    const struct cg_target *t = target_find(NULL, target);
-    for (unsigned i = 0; i < t->n_levels; i++)
-        fprintf(out, "%-12s %s\n", t->levels[i].name, target_runs(t, &t->levels[i]) ? "this machine runs it" : "-");
-}
-
 /* ---- constants of setun_model; the types follow runtime/abi.h ---- */
 
 static LLVMValueRef constant(struct cg *c, LLVMValueRef value, const char *name) {

@@ -40,6 +40,7 @@ struct diag {
     size_t errors, warnings, hidden_errors, hidden_warnings;
     enum setun_exit code;
     bool quiet; /* the last message was not shown */
+    bool mute;  /* warnings are not to be */
 };
 
 struct diag *diag_new(struct arena *a, FILE *out) {
@@ -140,6 +141,8 @@ static void put_place(struct diag *d, struct loc w) {
 
 /* Counts a message; false: do not show it. */
 static bool count(struct diag *d, const struct row *r) {
+    d->quiet = d->mute && r->severity == WARNING;
+    if (d->quiet) return false;
     size_t *n = r->severity == ERROR ? &d->errors : &d->warnings;
     if (r->severity == ERROR && d->errors == 0) d->code = r->code;
     d->quiet = ++*n > MAX_SHOWN;
@@ -176,6 +179,8 @@ bool diag_in(struct diag *d, const char *where, enum diag_id id, ...) {
     va_end(ap);
     return false;
 }
+
+void diag_mute_warnings(struct diag *d, bool mute) { d->mute = mute; }
 
 void diag_note(struct diag *d, struct loc where, const char *fmt, ...) {
     if (d->quiet) return;

@@ -51,6 +51,8 @@ bool diag_in(struct diag *d, const char *where, enum diag_id id, ...);
 /* Attached to the message before it; kept quiet if that was. */
 void diag_note(struct diag *d, struct loc where, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_note_in(struct diag *d, const char *where, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Warnings that follow were shown before: the same inputs are read again. */
+void diag_mute_warnings(struct diag *d, bool mute);
 
 /* The last line of a run: how many errors were not shown (only the first 20 are). */
 void diag_finish(struct diag *d);

@@ -1,6 +1,7 @@
 # lit's configuration: text in, text out.  Run by ctest, or by hand: lit --param objroot=build test
 import glob
 import os
+import platform
 import shutil
 import subprocess
 
@@ -46,6 +47,22 @@ config.substitutions.append(("%{setun-tok}", os.path.join(objroot, "test/setun-t
 config.substitutions.append(("%{rc}", "sh " + os.path.join(config.test_source_root, "rc.sh")))
 config.substitutions.append(("%{models}", os.path.join(root, "models")))
 config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
+
+# The other family of machines: its runtime is in the build tree where its compiler and libraries were found, and an
+# emulator runs what is made for it.
+host = "aarch64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
+config.substitutions.append(("%{other}", "x86-64" if host == "aarch64" else "aarch64"))
+config.substitutions.append(("%{objroot}", objroot))
+arm = os.path.join(objroot, "runtime-aarch64")
+arm_cc, arm_qemu = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+if arm_cc and os.path.exists(os.path.join(arm, "libsetun_rt.a")):
+    config.available_features.add("aarch64-runtime")
+    config.substitutions.append(("%{cc-aarch64}", f"{arm_cc} -std=c17 -D_GNU_SOURCE -I{root}"))
+    config.substitutions.append(("%{archive-aarch64}", os.path.join(arm, "libsetun_rt.a")))
+    config.substitutions.append(("%{libs-aarch64}", f"-L{arm} -lpcre2-8 -lutf8proc -lm -lpthread"))
+if arm_qemu:
+    config.available_features.add("qemu-aarch64")
+    config.substitutions.append(("%{qemu-aarch64}", arm_qemu))
 
 # What this machine has; a test that REQUIRES what is missing is reported as UNSUPPORTED.
 with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:

@@ -1,4 +1,9 @@
-/* build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all. */
+/*
+ * build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all.
+ *
+ * For several targets all of it is done again for each, from the text on: passes change the module, and their choices
+ * are the target's.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +12,7 @@
 #include "tools/link.h"
 #include "tools/packfile.h"
 #include "tools/progress.h"
+#include "tools/targets.h"
 
 /* The licences of what an executable holds, from runtime/NOTICES at build time. */
 extern const unsigned char setun_notices[];
@@ -18,8 +24,11 @@ static const char *const emit_names[EMIT_KINDS] = {"exe", "obj", "ir", "sir", "l
 struct build_args {
     struct model_args model;
     struct backend_options backend;
-    const char *out, *linker, *print_after;
-    enum ir_core core; /* IR_N_CORES: by rule */
+    const char *out, *print_after;
+    const char *target_text; /* of --target */
+    target_list targets;
+    struct link_options link; /* to the target at hand */
+    enum ir_core core;        /* IR_N_CORES: by rule */
     bool print_schedule;
     enum pass_head head;
     enum emit_kind emit;
@@ -36,7 +45,9 @@ static const struct option options[] = {{"weights", required_argument, NULL, 'w'
                                         {"print-schedule", no_argument, NULL, 'S'},
                                         {"emit", required_argument, NULL, 'e'},
                                         {"head", required_argument, NULL, 'a'},
+                                        {"target", required_argument, NULL, 'g'},
                                         {"linker", required_argument, NULL, 'l'},
+                                        {"sysroot", required_argument, NULL, 'y'},
                                         {"count", no_argument, NULL, 'n'},
                                         {"rows", required_argument, NULL, 'r'},
                                         {"print-after", required_argument, NULL, 'p'},
@@ -90,6 +101,20 @@ static int find_pass(const char *word, const char **name) {
     return command_usage("build", "--print-after takes a pass or all, not '%s'; setun-opt --list has the passes", word);
 }
 
+/* What is known to fail is told before anything is read. */
+static int parse_targets(struct command_ctx *cx, struct build_args *b) {
+    if (!targets_read(cx, b->target_text, &b->targets)) return (int)diag_exit_code(cx->diag);
+    for (size_t i = 0; b->emit == EMIT_EXE && i < b->targets.n; i++)
+        if (!link_runtime(cx->diag, cx->arena, &b->targets.at[i])) return (int)diag_exit_code(cx->diag);
+    if (b->targets.n == 1) return EXIT_OK;
+    if (b->link.linker || b->link.sysroot)
+        return command_usage("build", "--linker and --sysroot are of one target, not of %zu", b->targets.n);
+    if (b->backend.levels && strcmp(b->backend.levels, "portable") != 0)
+        return command_usage("build", "--cpu takes levels of one target, or portable, not '%s'", b->backend.levels);
+    if (!b->out) return command_usage("build", "-o FILE is missing; a target's output is FILE.TARGET");
+    return EXIT_OK;
+}
+
 static int parse_args(struct command_ctx *cx, int argc, char **argv, struct build_args *b) {
     int c, code = EXIT_OK;
     while (code == EXIT_OK && (c = command_option("build", argc, argv, ":o:q", options)) != -1) {
@@ -105,7 +130,9 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'S': b->print_schedule = true; break;
         case 'e': code = find_emit(optarg, &b->emit); break;
         case 'a': code = find_head(optarg, &b->head); break;
-        case 'l': b->linker = optarg; break;
+        case 'g': b->target_text = optarg; break;
+        case 'l': b->link.linker = optarg; break;
+        case 'y': b->link.sysroot = optarg; break;
         case 'n': b->backend.count = true; break;
         case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
         case 'p': code = find_pass(optarg, &b->print_after); break;
@@ -119,7 +146,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
     code = compile_word("build", &b->model, argv[optind], b->emit == EMIT_EXE);
     if (code) return code;
     if (!b->out && b->emit != EMIT_IR && b->emit != EMIT_SIR) return command_usage("build", "-o FILE is missing");
-    return EXIT_OK;
+    return parse_targets(cx, b);
 }
 
 /* ---- steps ---- */
@@ -167,7 +194,7 @@ static void fill_sections(struct command_ctx *cx, struct pack_source *p, const s
 static bool finish(struct command_ctx *cx, const struct build_args *b, struct pack_source *p, uint64_t id,
                    const char *object) {
     const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
-    if (!link_executable(cx->diag, cx->arena, b->linker, object, exe)) return false;
+    if (!link_executable(cx->diag, cx->arena, &b->link, object, exe)) return false;
     struct out *o = out_open(cx->diag, b->out, true);
     struct progress bar;
     progress_start(&bar, "weights", b->model.quiet);
@@ -244,13 +271,30 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     return ok;
 }
 
+/* The i-th of the targets, into FILE, or FILE.TARGET if there are several.  Their first has told what there is to tell
+ * of the inputs. */
+static bool build_target(struct command_ctx *cx, const struct build_args *all, size_t i) {
+    struct build_args b = *all;
+    struct compiled c = {0};
+    b.link.target = all->targets.at[i];
+    b.backend.target = b.link.target.name;
+    if (all->targets.n > 1) b.out = arena_printf(cx->arena, "%s.%s", all->out, b.backend.target);
+    if (i > 0) b.model.quiet = true;
+    diag_mute_warnings(cx->diag, i > 0);
+    bool ok = compile_load(cx, &b.model, b.emit == EMIT_EXE, &c);
+    diag_mute_warnings(cx->diag, false);
+    b.model.quiet = all->model.quiet;
+    ok = ok && build(cx, &b, &c);
+    compile_close(&c);
+    return ok;
+}
+
 int command_build(struct command_ctx *cx, int argc, char **argv) {
     struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES};
-    struct compiled c = {0};
     int code = parse_args(cx, argc, argv, &b);
     if (code) return code;
-    bool ok = compile_load(cx, &b.model, b.emit == EMIT_EXE, &c) && build(cx, &b, &c);
-    compile_close(&c);
+    bool ok = true;
+    for (size_t i = 0; ok && i < b.targets.n; i++) ok = build_target(cx, &b, i);
     if (ok) return EXIT_OK;
     code = (int)diag_exit_code(cx->diag);
     return code ? code : EXIT_IO;

@@ -1,4 +1,4 @@
-/* small.c -- the commands of a few lines: check, fmt, synth, levels, messages. */
+/* small.c -- the commands of a few lines: check, fmt, synth, messages. */
 #include <stdio.h>
 #include <string.h>
 
@@ -120,14 +120,6 @@ int command_synth(struct command_ctx *cx, int argc, char **argv) {
 }
 
 /* ---- lists ---- */
-
-int command_levels(struct command_ctx *cx, int argc, char **argv) {
-    (void)cx;
-    (void)argv;
-    if (argc > 1) return command_usage("levels", "takes no words");
-    backend_list_levels(stdout, NULL);
-    return EXIT_OK;
-}
 
 int command_messages(struct command_ctx *cx, int argc, char **argv) {
     (void)cx;

@@ -191,6 +191,8 @@ static uint32_t host_features(void) {
 const struct cg_target arm_target = {
     .name = "aarch64",
     .triple = "aarch64-unknown-linux-gnu",
+    .gnu = "aarch64-linux-gnu",
+    .page_bytes = 65536,
     .cpu = "generic",
     .levels = levels,
     .n_levels = COUNT_OF(levels),

@@ -188,6 +188,8 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 const struct cg_target x86_target = {
     .name = "x86-64",
     .triple = "x86_64-unknown-linux-gnu",
+    .gnu = "x86_64-linux-gnu",
+    .page_bytes = 4096,
     .cpu = "x86-64",
     .levels = levels,
     .n_levels = COUNT_OF(levels),
