@@ -238,7 +238,7 @@ static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args
                     .matrix = a->matrix,
                     .channels = columns_list_channels(c, a->prepared),
                     .values = columns_list_codes(c, a->prepared, s->K),
-                    .halves = wide ? 1 : 2,
+                    .halves = mm_vectors(t),
                     .tiles = wide ? TILES : TILES / 2,
                     .prefetch = mm_streams(c)};
     run_lines(&r, a);

@@ -203,6 +203,11 @@ static void step_of_words(struct lut *u, LLVMValueRef p, LLVMValueRef tables) {
 static LLVMValueRef rows_of(const struct lut *u, unsigned s) {
     struct cg *c = u->c;
     unsigned v = s * SUM_ROWS / u->rows, q = s - v * u->rows / SUM_ROWS; /* register, and which 16 rows of it */
+    if (u->rows < SUM_ROWS) {
+        unsigned both[SUM_ROWS];
+        for (unsigned i = 0; i < SUM_ROWS; i++) both[i] = i;
+        return LLVMBuildSExt(c->b, lut_shuffle(c, u->acc[v], u->acc[v + 1], both, SUM_ROWS), c->vi, "");
+    }
     if (u->entries == LARGE) return LLVMBuildSExt(c->b, lut_part(c, u->acc[v], q * SUM_ROWS, SUM_ROWS), c->vi, "");
     unsigned at[SUM_ROWS]; /* bytes were put together within 16 bytes: rows 0 .. 7 of them here, the others there */
     for (unsigned i = 0; i < SUM_ROWS; i++) at[i] = q * 8 + i % 8 + (i < 8 ? 0 : u->bytes / 2);
@@ -266,7 +271,8 @@ static void some_rows(struct lut *u, uint64_t K, LLVMValueRef tile, LLVMValueRef
  * one, and tl1's of two; the other rows of the tile then take a walk of their own. */
 static unsigned at_once(const struct lut *u) {
     unsigned all = ROWS / u->rows;
-    return u->bytes == 64 || u->tile == &tl1_64 ? all : 1;
+    if (u->bytes == 64 || u->tile == &tl1_64) return all;
+    return u->rows < SUM_ROWS ? SUM_ROWS / u->rows : 1;
 }
 
 static void one_row(struct cg *c, const struct tile_layout *tile, uint64_t K, const struct mm_args *a) {

@@ -11,7 +11,7 @@ enum {
     SUMS = ROWS / SUM_ROWS, /* vectors of results of a tile */
     SMALL = 16,             /* entries of a table of bytes */
     LARGE = 32,             /* entries of a table of words */
-    MAX_ACC = 4,            /* registers of 16-bit sums of 64 rows */
+    MAX_ACC = 8,            /* registers of 16-bit sums of 64 rows */
     LARGEST_CODE = 127,
     TL2_SIGNS = 256, /* where a step's signs begin */
 };

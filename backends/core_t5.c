@@ -27,17 +27,24 @@ static uint64_t steps_of(uint64_t K) { return (K + COLS - 1) / COLS; }
 /* Codes where they lie, for 32-bit sums; two fields of each nibble, for 16-bit ones, which take 16 steps. */
 static const struct mm_planes scaled = {.mask = {3, 12, 48, 192}, .post = {0, 2, 4, 6}};
 static const struct mm_planes nibbles = {.right = {0, 0, 4, 4}, .mask = {3, 12, 3, 12}, .post = {0, 2, 0, 2}};
+static const struct mm_planes below128 = {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}};
 static const struct mm_planes plain = {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}};
 
 struct decoded {
     LLVMValueRef four, fifth; /* fifth: the code, shifted left by 6 if it is not to be plain */
 };
 
+/* Of one row. */
+static const struct mm_planes *stream_planes(const struct mm_target *t) {
+    return t->widen ? &nibbles : t->below128 ? &below128 : &scaled;
+}
+static bool fifth_is_plain(const struct mm_target *t) { return t->widen || t->below128; }
+
 static struct decoded decode(struct cg *c, LLVMValueRef w, bool plain_fifth) {
     const struct mm_target *t = c->level->mm;
     uint8_t fifth_rare[64];
     for (int i = 0; i < 64; i++) fifth_rare[i] = (uint8_t)(t5_64_fifth_rare[i] << (plain_fifth ? 0 : 6));
-    LLVMValueRef top = cg_splat(c, cg_i8(c, RARE), t->bytes), rare = LLVMBuildICmp(c->b, LLVMIntUGE, w, top, "rare");
+    LLVMValueRef top = cg_splat(c, cg_i8(c, RARE), t->bytes), rare;
     struct decoded d = {.four = t->lookup64(c, t5_64_fields, w), .fifth = LLVMBuildAnd(c->b, w, top, "")};
     if (plain_fifth) {
         static const struct mm_planes fifth = {.right = {6}, .mask = {3}};
@@ -45,6 +52,13 @@ static struct decoded decode(struct cg *c, LLVMValueRef w, bool plain_fifth) {
         mm_split(c, &fifth, w, out);
         d.fifth = out[0];
     }
+    if (t->lookup64_or) {
+        rare = LLVMBuildXor(c->b, w, top, "rare"); /* below 64 if it is */
+        d.four = t->lookup64_or(c, t5_64_four_rare, rare, d.four);
+        d.fifth = t->lookup64_or(c, fifth_rare, rare, d.fifth);
+        return d;
+    }
+    rare = LLVMBuildICmp(c->b, LLVMIntUGE, w, top, "rare");
     d.four = LLVMBuildSelect(c->b, rare, t->lookup64(c, t5_64_four_rare, w), d.four, "four");
     d.fifth = LLVMBuildSelect(c->b, rare, t->lookup64(c, fifth_rare, w), d.fifth, "fifth");
     return d;
@@ -77,7 +91,7 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool ha
     LLVMValueRef x = cg_at(c, s->codes, LLVMBuildMul(c->b, at, cg_i64(c, COLS), ""));
     for (unsigned g = 0; g < s->together; g++, acc += PLACES) {
         LLVMValueRef p = cg_at_const(c, first, g * s->part_bytes);
-        struct decoded d = decode(c, cg_load(c, mm_byte_type(c), p, s->t->bytes), s->t->widen != NULL);
+        struct decoded d = decode(c, cg_load(c, mm_byte_type(c), p, s->t->bytes), fifth_is_plain(s->t));
         LLVMValueRef field[PLACES];
         mm_split(c, s->planes, d.four, field);
         field[4] = d.fifth;
@@ -133,7 +147,7 @@ static void stream_lanes(struct stream *s, uint64_t K, LLVMValueRef out) {
     for (unsigned g = 0; g < s->together; g++, sum += PLACES) {
         all = LLVMBuildSub(c->b, sum[0], mm_code_sum(c, s->codes, K), "");
         for (unsigned i = 1; i < PLACES; i++) {
-            unsigned post = i < MM_PLANES ? s->planes->post[i] : s->t->widen ? 0 : 6;
+            unsigned post = i < MM_PLANES ? s->planes->post[i] : fifth_is_plain(s->t) ? 0 : 6;
             LLVMValueRef by = cg_splat(c, cg_i32(c, post), s->t->bytes / 4);
             all = LLVMBuildAdd(c->b, all, LLVMBuildAShr(c->b, sum[i], by, ""), "");
         }
@@ -153,7 +167,7 @@ static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_
     s.unroll = mm_vectors(t) == 1 && s.together == 1 ? 2 : 1;
     if (s.together > 1 && mm_streams(c) && steps_of(shape->K) >= HALVES)
         s.half = steps_of(shape->K) / HALVES, s.unroll = HALVES;
-    s.planes = t->widen ? &nibbles : &scaled;
+    s.planes = stream_planes(t);
     struct cg_loop l;
     LLVMValueRef two = cg_i64(c, 2), n = LLVMBuildShl(c->b, a->n_tiles, two, "");
     cg_loop_begin(c, &l, cg_i64(c, 0), n, cg_i64(c, s.together), "part");

@@ -29,7 +29,7 @@ struct mm_planes {
 };
 
 struct mm_target {
-    unsigned bytes;          /* of a vector: 32 or 64 */
+    unsigned bytes;          /* of a vector: 16, 32 or 64 */
     unsigned unroll, chains; /* one row: steps in the loop body; independent sets of accumulators among them */
     unsigned rows;           /* many rows: rows x 4 vectors of accumulators */
     struct mm_planes stream; /* one row: from the packed byte in a register */
@@ -37,6 +37,7 @@ struct mm_target {
     /* acc + u8 . s8.  Accumulators are i32, or i16 if widen is set: then they are widened before they overflow. */
     LLVMValueRef (*dot)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
+    bool below128; /* the u8 operand of dot must be */
     /* Bytes of a table of 16, repeated in every 16 bytes, by the low four bits of each byte of index (bit 7 is 0). */
     LLVMValueRef (*lookup16)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
     /* 16-bit words of a table of 32, by the low five bits of each word of index; NULL: the level has no such word. */
@@ -44,12 +45,14 @@ struct mm_target {
     /* Byte i: table[index[i] & 63]. */
     LLVMValueRef (*lookup64)(struct cg *c, const uint8_t table[64], LLVMValueRef index);
     bool lookup64_is_one; /* an instruction, which leaves registers free */
+    /* NULL, or byte i: table[index[i]], or that of otherwise where index is 64 or more. */
+    LLVMValueRef (*lookup64_or)(struct cg *c, const uint8_t table[64], LLVMValueRef index, LLVMValueRef otherwise);
     /* With widen: acc (i32) + sums of two products of 16 bits. */
     LLVMValueRef (*pair)(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b);
 };
 
 /* ---- shared by cores (matmul.c) ---- */
-unsigned mm_vectors(const struct mm_target *t); /* of a step: 1 or 2 */
+unsigned mm_vectors(const struct mm_target *t); /* of a step: 1, 2 or 4 */
 LLVMTypeRef mm_byte_type(struct cg *c);         /* <bytes x i8> */
 LLVMTypeRef mm_sum_type(struct cg *c);          /* <bytes/4 x i32> */
 LLVMTypeRef mm_acc_type(struct cg *c);          /* of dot: mm_sum_type, or <bytes/2 x i16> */

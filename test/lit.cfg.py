@@ -72,6 +72,8 @@ for flag, feature in (("avx2", "cpu-avx2"), ("avx_vnni", "cpu-avxvnni"), ("avx51
         config.available_features.add(feature)
 if shutil.which("addr2line") and shutil.which("nm"):
     config.available_features.add("addr2line")
+if shutil.which("qemu-aarch64") and shutil.which("aarch64-linux-gnu-gcc"):
+    config.available_features.add("run-aarch64")
 if shutil.which("qemu-x86_64"):
     config.available_features.add("qemu-x86_64")
 if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):

@@ -78,15 +78,28 @@ static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index)
     return cg_intrinsic(c, word_of(c, "look16"), &v, 1, (LLVMValueRef[]){table, low_bits(c, index, 15)}, 2);
 }
 
-static LLVMValueRef look64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
-    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
-    LLVMValueRef args[5], lane[BYTES];
+static void table64(struct cg *c, const uint8_t table[64], LLVMValueRef part[4]) {
+    LLVMValueRef lane[BYTES];
     for (unsigned t = 0; t < 4; t++) {
         for (unsigned i = 0; i < BYTES; i++) lane[i] = cg_i8(c, table[BYTES * t + i]);
-        args[t] = LLVMConstVector(lane, BYTES);
+        part[t] = LLVMConstVector(lane, BYTES);
     }
+}
+
+static LLVMValueRef look64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
+    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
+    LLVMValueRef args[5];
+    table64(c, table, args);
     args[4] = low_bits(c, index, 63);
     return cg_intrinsic(c, word_of(c, "look64"), &v, 1, args, 5);
+}
+
+static LLVMValueRef look64_or(struct cg *c, const uint8_t table[64], LLVMValueRef index, LLVMValueRef otherwise) {
+    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
+    LLVMValueRef args[6] = {otherwise};
+    table64(c, table, args + 1);
+    args[5] = index;
+    return cg_intrinsic(c, word_of(c, "look64_or"), &v, 1, args, 6);
 }
 
 /* ---- picking bytes ---- */
@@ -121,8 +134,8 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 
 /* ---- levels ---- */
 
-#define SDOT  .dot = sdot
-#define PAIRS .dot = pairs, .widen = widen, .pair = pair
+#define SDOT  .dot = sdot, .below128 = true
+#define PAIRS .dot = pairs, .widen = widen, .pair = pair, .below128 = true
 /* Fields where they lie, but for the top one. */
 #define PLANES_signed {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}}
 /* The codes. */
@@ -138,6 +151,7 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
                                                      .lookup16 = look16,                                               \
                                                      .lookup64 = look64,                                               \
                                                      .lookup64_is_one = true,                                          \
+                                                     .lookup64_or = look64_or,                                         \
                                                      dot_};
 #include "backends/arm/levels.def"
 

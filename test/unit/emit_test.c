@@ -2,7 +2,9 @@
  * emit_test -- the object of a whole model: the same bytes each time, what setun_model says, how its size grows
  * with depth, and what a wrong list of levels is told.
  */
-#include "jit.h"
+#include "test/unit/jit.h"
+
+#include <dlfcn.h>
 
 #include "backends/target.h"
 #include "codec/i2_64.h"
@@ -103,7 +105,7 @@ static void check_wrong(struct jit *j, const char *levels, enum setun_exit code)
 
 int main(void) {
     struct jit j = {0};
-    jit_start(&j);
+    jit_start(&j, NULL);
     check_same(&j);
     check_depth(&j);
     check_model(&j);

@@ -1,5 +1,5 @@
 /* isa_test -- every instruction of x86/isa.def that this machine has, against its reference on random lanes. */
-#include "jit.h"
+#include "test/unit/jit.h"
 
 #include <stdint.h>
 
@@ -117,7 +117,7 @@ int main(void) {
     int bad = 0;
     struct jit j;
     struct cg c;
-    jit_start(&j);
+    jit_start(&j, NULL);
     cg_open(&c, j.diag, j.arena, &(struct backend_options){.pic = true}, "isa");
     for (size_t i = 0; i < COUNT_OF(insns); i++)
         if (runs_here(&insns[i])) emit(&c, &insns[i]);

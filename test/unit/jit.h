@@ -1,61 +1,60 @@
 /*
  * jit.h -- for tests of generated code: the object of a code generator becomes a shared object in a temporary
- * directory and is opened.  JIT_CC: the C compiler that links it.
+ * directory and is opened; or, for another family of machines, a program under an emulator of one of its CPUs, which
+ * calls what it is asked to (jit_server.c).  The memory that code is given is shared with the emulated program and has
+ * the same addresses there, so that a test need not know where its code runs.
+ *
+ * CC: the C compiler that links.
  */
 #ifndef SETUN_TEST_JIT_H
 #define SETUN_TEST_JIT_H
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "backends/cg.h"
+#include "backends/target.h"
 
 struct jit {
     struct arena *arena;
     struct diag *diag;
     const char *dir;
+    const struct cg_target *target;
+    uint32_t features; /* of the machine that runs the code, enum setun_feature */
+    const char *cpu;   /* the emulator's name of it; NULL: the machine at hand */
     void *so;
+    VEC(const char *) names; /* emulated: what was taken out; a symbol is a place in it */
+    pid_t server;
+    int to, from; /* requests, and what came of them */
+    uint8_t *memory;
+    uint64_t used;
 };
 
-static inline void jit_start(struct jit *j) {
-    j->arena = arena_new();
-    j->diag = diag_new(j->arena, stderr);
-    j->dir = tmp_dir(j->diag);
-    if (!j->dir) exit(1);
-}
+enum { JIT_ARGS = 14, JIT_PAGE = 4096 };
 
+/* cpu: NULL, or the name of an emulated CPU: cortex-a53, cortex-a76, max. */
+void jit_start(struct jit *j, const char *cpu);
+void jit_end(struct jit *j);
 /* Symbols of ours are internal; a test takes them out by name. */
-static inline LLVMValueRef jit_export(LLVMValueRef fn) {
-    LLVMSetLinkage(fn, LLVMExternalLinkage);
-    return fn;
-}
+LLVMValueRef jit_export(LLVMValueRef fn);
+void jit_link(struct jit *j, struct cg *c);
+void *jit_symbol(const struct jit *j, const char *name);
+/* Is the level one to test?  Those that the machine at hand runs, or the best one of an emulated CPU. */
+bool jit_runs(const struct jit *j, const struct cg_level *l);
 
-static inline void jit_link(struct jit *j, struct cg *c) {
-    const char *o = arena_printf(j->arena, "%s/t.o", j->dir), *so = arena_printf(j->arena, "%s/t.so", j->dir);
-    if (!cg_write_object(c, o)) exit(1);
-    const char *cc = getenv("CC");
-    if (system(arena_printf(j->arena, "%s -shared -o %s %s", cc && *cc ? cc : "cc", so, o))) exit(1);
-    j->so = dlopen(so, RTLD_NOW);
-    if (!j->so) {
-        fprintf(stderr, "%s\n", dlerror());
-        exit(1);
-    }
-}
+/* Memory that code sees, at multiples of 64 bytes; freed in reverse order: down to a mark.  guarded: behind its last
+ * byte there is no memory.  Zeros at first, then anything. */
+void *jit_take(struct jit *j, uint64_t bytes);
+void *jit_take_guarded(struct jit *j, uint64_t bytes);
+static inline uint64_t jit_mark(const struct jit *j) { return j->used; }
+void jit_release(struct jit *j, uint64_t mark);
 
-static inline void *jit_symbol(const struct jit *j, const char *name) {
-    void *p = dlsym(j->so, name);
-    if (!p) {
-        fprintf(stderr, "no symbol %s\n", name);
-        exit(1);
-    }
-    return p;
-}
-
-static inline void jit_end(struct jit *j) {
-    dlclose(j->so);
-    arena_free(j->arena);
-}
+/* fn(args...): addresses of memory from jit_take, and integers; n <= JIT_ARGS. */
+uint64_t jit_call_n(const struct jit *j, void *fn, const uint64_t *args, unsigned n);
+#define jit_call(j, fn, ...)                                                                                           \
+    jit_call_n(j, fn, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+#define JIT_P(p) ((uint64_t)(uintptr_t)(p))
 
 #endif

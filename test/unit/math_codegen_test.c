@@ -125,7 +125,7 @@ int main(void) {
     struct jit j;
     struct cg c;
     struct backend_options opt = {.pic = true};
-    jit_start(&j);
+    jit_start(&j, NULL);
     cg_open(&c, j.diag, j.arena, &opt, "math");
     for (unsigned l = 0; l < target_host()->n_levels; l++) {
         c.level = &target_host()->levels[l];

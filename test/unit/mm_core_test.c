@@ -2,21 +2,15 @@
  * mm_core_test -- every ternary core at every level that this machine runs, against plain loops: depths that are
  * multiples of nothing, one to 64 rows, runs of tiles from any tile on, shares of codes that are not zero from none to
  * all, and the largest sums there are.
+ *
+ *   mm_core_test [CPU]      of an emulated CPU (jit.h) instead
  */
-#include "jit.h"
+#include "test/unit/jit.h"
 
 #include <math.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 #include "backends/matmul.h"
-#include "backends/target.h"
-
-/* acc holds int32, or floats if there are scales of groups */
-typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
-typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
-                   int64_t n_rows, void *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
-                   const uint8_t *prepared, const float *alpha, int64_t part, int64_t parts);
 
 static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2560, 6912, 65536};
 /* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */
@@ -33,10 +27,14 @@ enum fill { RANDOM, ALL_PLUS, ALL_MINUS, N_FILLS };
 struct problem {
     uint64_t K, stride, n_tiles, bytes; /* bytes: of the matrix */
     int64_t n_rows;
+    uint64_t mark; /* memory before */
     int8_t *trits, *codes;
     uint8_t *matrix, *scratch, *prepared;
-    int32_t acc[MAX_ROWS * ACC_STRIDE], want[MAX_ROWS * IR_TILE * MAX_TILES];
+    int32_t *acc; /* or floats, if there are scales of groups */
+    int32_t want[MAX_ROWS * IR_TILE * MAX_TILES];
+    struct setun_step *ctx;
 };
+enum { ACC_BYTES = MAX_ROWS * ACC_STRIDE * 4 };
 
 static uint64_t state = 11;
 static int draw(int from, int to) {
@@ -44,27 +42,11 @@ static int draw(int from, int to) {
     return from + (int)((state >> 33) % (uint64_t)(to - from + 1));
 }
 
-static bool runs(unsigned level, uint32_t features) {
-    return (features & target_host()->levels[level].needs) == target_host()->levels[level].needs;
-}
-
 static void *take(size_t n) {
     void *p = aligned_alloc(64, (n + 63) & ~(size_t)63);
     if (!p) abort();
     return p;
 }
-
-enum { PAGE = 4096 };
-static size_t guarded(size_t n) { return (n + PAGE - 1) / PAGE * PAGE; }
-
-/* n bytes, and behind them none. */
-static void *take_guarded(size_t n) {
-    uint8_t *p = mmap(NULL, guarded(n) + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED || mprotect(p + guarded(n), PAGE, PROT_NONE)) abort();
-    return p + guarded(n) - n;
-}
-
-static void free_guarded(void *p, size_t n) { munmap((uint8_t *)p + n - guarded(n), guarded(n) + PAGE); }
 
 /* A row's codes, and their sum behind them. */
 static void codes_make(int8_t *row, uint64_t K, uint64_t stride, enum fill fill, double density) {
@@ -79,11 +61,13 @@ static void codes_make(int8_t *row, uint64_t K, uint64_t stride, enum fill fill,
 }
 
 /* Trits and rows of codes; the wanted sums of all. */
-static void problem_make(struct problem *p, uint64_t K, enum fill fill, double density, int64_t rows, uint64_t tiles) {
+static void problem_make(struct jit *j, struct problem *p, uint64_t K, enum fill fill, double density, int64_t rows,
+                         uint64_t tiles) {
     p->K = K, p->n_rows = rows, p->n_tiles = tiles;
     p->stride = ((K + 63) & ~(uint64_t)63) + 64;
     p->trits = take(tiles * IR_TILE * K);
-    p->codes = take((size_t)rows * p->stride);
+    p->mark = jit_mark(j);
+    p->codes = jit_take(j, (size_t)rows * p->stride);
     for (uint64_t i = 0; i < tiles * IR_TILE * K; i++)
         p->trits[i] = (int8_t)(fill == RANDOM ? draw(-1, 1) : i / K % 2 ? -1 : 1);
     for (int64_t r = 0; r < rows; r++) {
@@ -97,13 +81,13 @@ static void problem_make(struct problem *p, uint64_t K, enum fill fill, double d
     }
 }
 
-static void problem_free(struct problem *p) { free(p->trits), free(p->codes); }
+static void problem_free(struct jit *j, struct problem *p) { free(p->trits), jit_release(j, p->mark); }
 
 /* The matrix as the core wants it, and back. */
-static int problem_pack(struct problem *p, const struct mm_core *core) {
+static int problem_pack(struct jit *j, struct problem *p, const struct mm_core *core) {
     uint64_t rows = p->n_tiles * IR_TILE, bytes = mm_bytes_of(core, rows, p->K);
     int8_t *back = take(rows * p->K);
-    p->matrix = take_guarded(bytes), p->bytes = bytes;
+    p->matrix = jit_take_guarded(j, bytes), p->bytes = bytes;
     memset(p->matrix, 0xaa, bytes);
     mm_pack(core, p->trits, 0, IR_TILE, rows, p->K, p->matrix);
     if (rows > IR_TILE) mm_pack(core, p->trits + IR_TILE * p->K, IR_TILE, rows - IR_TILE, rows, p->K, p->matrix);
@@ -131,37 +115,37 @@ static uint64_t skipped(const struct problem *p, const struct mm_shape *s) {
     return s->core->layout == SETUN_LAYOUT_COLUMNS ? p->bytes / p->K * zeros : 0;
 }
 
-static mm_fn *mm_of(const struct jit *j, const struct mm_shape *s, const char *level) {
-    mm_fn *mm;
-    *(void **)&mm = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, s), level));
-    return mm;
+/* Tiles [first, first + tiles) of a part of parts, into p->acc, which lies there as if all were. */
+static void multiply(const struct jit *j, const struct problem *p, const struct mm_shape *s, const char *level,
+                     int64_t rows, uint64_t first, uint64_t tiles, const float *alpha, uint64_t part, uint64_t parts) {
+    void *fn = jit_symbol(j, arena_printf(j->arena, "%s.%s", name_of_shape(j->arena, s), level));
+    memset(p->acc, 0x55, ACC_BYTES);
+    jit_call(j, fn, JIT_P(p->matrix), first, tiles, JIT_P(p->codes), p->stride, (uint64_t)rows,
+             JIT_P(p->acc + first * IR_TILE), ACC_STRIDE, JIT_P(p->scratch), JIT_P(p->ctx), JIT_P(p->prepared),
+             JIT_P(alpha), part, parts);
 }
 
 /* What the core makes of row 0, if it makes anything. */
-static void prepare(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level,
-                    struct setun_step *ctx) {
-    prepare_fn *fn;
+static void prepare(const struct jit *j, const struct problem *p, const struct mm_shape *s, const char *level) {
     if (!s->core->prepare) return;
-    *(void **)&fn = jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
-    fn(p->codes, p->prepared, ctx);
+    void *fn = jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
+    jit_call(j, fn, JIT_P(p->codes), JIT_P(p->prepared), JIT_P(p->ctx));
 }
 
 /* Runs tiles [first, first + tiles). */
 static bool call(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                  uint64_t first, uint64_t tiles, const float *alpha) {
-    struct setun_step ctx = {.unpacked_tiles = 0};
-    if (rows == 1) prepare(j, p, s, level, &ctx);
-    memset(p->acc, 0x55, sizeof p->acc);
-    mm_of(j, s, level)(p->matrix, (int64_t)first, (int64_t)tiles, p->codes, (int64_t)p->stride, rows,
-                       p->acc + first * IR_TILE, ACC_STRIDE, p->scratch, &ctx, p->prepared, alpha, 0, 1);
+    *p->ctx = (struct setun_step){.unpacked_tiles = 0};
+    if (rows == 1) prepare(j, p, s, level);
+    multiply(j, p, s, level, rows, first, tiles, alpha, 0, 1);
     uint64_t unpacked = rows > 1 ? tiles : 0, off = rows == 1 && first == 0 ? skipped(p, s) : 0;
-    if (ctx.skipped_bytes != off)
-        return printf("%s %s K %d: skipped %d bytes, not %d\n", s->core->name, level, (int)p->K, (int)ctx.skipped_bytes,
-                      (int)off),
+    if (p->ctx->skipped_bytes != off)
+        return printf("%s %s K %d: skipped %d bytes, not %d\n", s->core->name, level, (int)p->K,
+                      (int)p->ctx->skipped_bytes, (int)off),
                false;
-    if (ctx.unpacked_tiles == unpacked) return true;
+    if (p->ctx->unpacked_tiles == unpacked) return true;
     printf("%s %s K %d rows %d tiles %d: unpacked %d tiles\n", s->core->name, level, (int)p->K, (int)rows, (int)tiles,
-           (int)ctx.unpacked_tiles);
+           (int)p->ctx->unpacked_tiles);
     return false;
 }
 
@@ -186,15 +170,13 @@ static int run(const struct jit *j, struct problem *p, const struct mm_core *cor
 
 /* All of one row, as so many parts of k. */
 static int run_parts(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level,
-                     int64_t parts) {
+                     uint64_t parts) {
     struct mm_shape s = shape_of(core, p, 0);
-    struct setun_step ctx = {.unpacked_tiles = 0};
     int32_t sum[ACC_STRIDE] = {0};
-    prepare(j, p, &s, level, &ctx);
-    for (int64_t part = 0; part < parts; part++) {
-        memset(p->acc, 0x55, sizeof p->acc);
-        mm_of(j, &s, level)(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE,
-                            p->scratch, &ctx, p->prepared, NULL, part, parts);
+    *p->ctx = (struct setun_step){.unpacked_tiles = 0};
+    prepare(j, p, &s, level);
+    for (uint64_t part = 0; part < parts; part++) {
+        multiply(j, p, &s, level, 1, 0, p->n_tiles, NULL, part, parts);
         for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++) sum[n] += p->acc[n];
     }
     for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
@@ -202,17 +184,18 @@ static int run_parts(const struct jit *j, struct problem *p, const struct mm_cor
             return printf("%s %s K %d, %d parts: sum %d is %d, not %d\n", core->name, level, (int)p->K, (int)parts,
                           (int)n, sum[n], p->want[n]),
                    1;
-    if (ctx.skipped_bytes == skipped(p, &s)) return 0;
+    if (p->ctx->skipped_bytes == skipped(p, &s)) return 0;
     return printf("%s %s K %d, %d parts: skipped %d bytes\n", core->name, level, (int)p->K, (int)parts,
-                  (int)ctx.skipped_bytes),
+                  (int)p->ctx->skipped_bytes),
            1;
 }
 
 /* As p->acc holds them, but floats: chains over the groups, with a scale for each output and group. */
-static int run_groups(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
+static int run_groups(struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                       uint64_t tiles) {
     uint64_t group = s->group, G = p->K / group;
-    float *alpha = take(tiles * G * IR_TILE * sizeof *alpha), *got = (float *)p->acc;
+    uint64_t mark = jit_mark(j);
+    float *alpha = jit_take(j, tiles * G * IR_TILE * sizeof *alpha), *got = (float *)p->acc;
     int bad = 0;
     for (uint64_t i = 0; i < tiles * G * IR_TILE; i++) alpha[i] = (float)draw(1, 1000000) * 0x1p-20f;
     bad = !call(j, p, s, level, rows, 0, tiles, alpha);
@@ -233,21 +216,22 @@ static int run_groups(const struct jit *j, struct problem *p, const struct mm_sh
     for (int64_t r = 0; r < rows && !bad; r++)
         if (p->acc[r * ACC_STRIDE + (int64_t)(tiles * IR_TILE)] != 0x55555555)
             bad = printf("%s: wrote behind the results\n", level);
-    free(alpha);
+    jit_release(j, mark);
     return bad != 0;
 }
 
-static int check_groups(const struct jit *j, struct problem *p, uint64_t group, uint32_t features) {
+static int check_groups(struct jit *j, struct problem *p, uint64_t group) {
     int bad = 0;
     for (size_t core = 0; core < IR_N_CORES; core++) {
         if (!ir_cores[core].groups) continue;
         struct mm_shape s = shape_of(mm_cores[core], p, group);
-        bad += problem_pack(p, s.core);
-        for (unsigned l = 0; l < target_host()->n_levels; l++)
+        uint64_t mark = jit_mark(j);
+        bad += problem_pack(j, p, s.core);
+        for (unsigned l = 0; l < j->target->n_levels; l++)
             for (size_t i = 0; i < COUNT_OF(row_counts); i++)
-                if (runs(l, features) && row_counts[i] <= p->n_rows)
-                    bad += run_groups(j, p, &s, target_host()->levels[l].name, row_counts[i], p->n_tiles);
-        free_guarded(p->matrix, p->bytes);
+                if (jit_runs(j, &j->target->levels[l]) && row_counts[i] <= p->n_rows)
+                    bad += run_groups(j, p, &s, j->target->levels[l].name, row_counts[i], p->n_tiles);
+        jit_release(j, mark);
     }
     return bad;
 }
@@ -258,17 +242,18 @@ static int check_level(const struct jit *j, struct problem *p, const struct mm_c
         for (uint64_t first = 0; first < p->n_tiles; first++)
             for (uint64_t tiles = 1; first + tiles <= p->n_tiles; tiles++)
                 if (row_counts[i] <= p->n_rows) bad += run(j, p, core, level, row_counts[i], first, tiles);
-    for (int64_t parts = 2; core->whole_share && parts < 6; parts++) bad += run_parts(j, p, core, level, parts);
+    for (uint64_t parts = 2; core->whole_share && parts < 6; parts++) bad += run_parts(j, p, core, level, parts);
     return bad;
 }
 
-static int check(const struct jit *j, struct problem *p, uint32_t features) {
+static int check(struct jit *j, struct problem *p) {
     int bad = 0;
     for (size_t core = 0; core < IR_N_CORES; core++) {
-        bad += problem_pack(p, mm_cores[core]);
-        for (unsigned l = 0; l < target_host()->n_levels; l++)
-            if (runs(l, features)) bad += check_level(j, p, mm_cores[core], target_host()->levels[l].name);
-        free_guarded(p->matrix, p->bytes);
+        uint64_t mark = jit_mark(j);
+        bad += problem_pack(j, p, mm_cores[core]);
+        for (unsigned l = 0; l < j->target->n_levels; l++)
+            if (jit_runs(j, &j->target->levels[l])) bad += check_level(j, p, mm_cores[core], j->target->levels[l].name);
+        jit_release(j, mark);
     }
     return bad;
 }
@@ -276,23 +261,22 @@ static int check(const struct jit *j, struct problem *p, uint32_t features) {
 /* setun_step.active: a quarter of the channels is read, although all codes are zero. */
 static int check_forced(const struct jit *j, struct problem *p, const char *level) {
     struct mm_shape s = shape_of(mm_cores[IR_CORE_columns], p, 0);
-    struct setun_step ctx = {.active = 1u << 30};
-    memset(p->acc, 0x55, sizeof p->acc);
-    prepare(j, p, &s, level, &ctx);
-    mm_of(j, &s, level)(p->matrix, 0, (int64_t)p->n_tiles, p->codes, (int64_t)p->stride, 1, p->acc, ACC_STRIDE,
-                        p->scratch, &ctx, p->prepared, NULL, 0, 1);
-    double read = 1 - (double)ctx.skipped_bytes / (double)p->bytes;
+    *p->ctx = (struct setun_step){.active = 1u << 30};
+    prepare(j, p, &s, level);
+    multiply(j, p, &s, level, 1, 0, p->n_tiles, NULL, 0, 1);
+    double read = 1 - (double)p->ctx->skipped_bytes / (double)p->bytes;
     for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
         if (p->acc[n]) return printf("%s K %d: zero codes give %d\n", level, (int)p->K, p->acc[n]), 1;
     if (p->K < 1000 || (read > .2 && read < .3)) return 0;
     return printf("%s K %d: %g of the columns are read, not a quarter\n", level, (int)p->K, read), 1;
 }
 
-static int check_all_forced(const struct jit *j, struct problem *p, uint32_t features) {
-    int bad = problem_pack(p, mm_cores[IR_CORE_columns]);
-    for (unsigned l = 0; l < target_host()->n_levels; l++)
-        if (runs(l, features)) bad += check_forced(j, p, target_host()->levels[l].name);
-    free_guarded(p->matrix, p->bytes);
+static int check_all_forced(struct jit *j, struct problem *p) {
+    uint64_t mark = jit_mark(j);
+    int bad = problem_pack(j, p, mm_cores[IR_CORE_columns]);
+    for (unsigned l = 0; l < j->target->n_levels; l++)
+        if (jit_runs(j, &j->target->levels[l])) bad += check_forced(j, p, j->target->levels[l].name);
+    jit_release(j, mark);
     return bad;
 }
 
@@ -321,45 +305,56 @@ static size_t prepared_bytes(void) {
     return most;
 }
 
-int main(void) {
+static void take_memory(struct jit *j, struct problem *p) {
+    struct mm_shape most = {.core = mm_cores[0], .K = LARGEST, .group = 4};
+    p->scratch = jit_take(j, mm_scratch_bytes(&most, MAX_ROWS));
+    p->prepared = jit_take(j, prepared_bytes());
+    p->acc = jit_take(j, ACC_BYTES);
+    p->ctx = jit_take(j, sizeof *p->ctx);
+}
+
+static int check_depth(struct jit *j, struct problem *p, uint64_t K) {
+    int bad = 0;
+    bool large = K == LARGEST;
+    for (enum fill f = RANDOM; f < (large ? N_FILLS : ALL_PLUS); f++) {
+        problem_make(j, p, K, f, 1, K > 2000 ? large ? 2 : 7 : MAX_ROWS, tiles_of(K));
+        bad += check(j, p);
+        problem_free(j, p);
+    }
+    for (size_t d = 0; d < COUNT_OF(densities) && K < 3000; d++) {
+        problem_make(j, p, K, RANDOM, densities[d], 2, tiles_of(K));
+        bad += check(j, p);
+        if (densities[d] == 0) bad += check_all_forced(j, p);
+        problem_free(j, p);
+    }
+    return bad;
+}
+
+int main(int argc, char **argv) {
     int bad = 0;
     struct jit j;
     struct cg c;
-    uint32_t features = target_host()->host_features();
     static struct problem p;
-    jit_start(&j);
-    cg_open(&c, j.diag, j.arena, &(struct backend_options){.pic = true, .count = true}, "mm_core");
-    for (unsigned l = 0; l < target_host()->n_levels; l++) {
-        c.level = &target_host()->levels[l];
-        emit_level(&c);
+    jit_start(&j, argc > 1 ? argv[1] : NULL);
+    struct backend_options opt = {.target = j.target->name, .pic = true, .count = true};
+    cg_open(&c, j.diag, j.arena, &opt, "mm_core");
+    for (unsigned l = 0; l < j.target->n_levels; l++) {
+        c.level = &j.target->levels[l];
+        if (!j.cpu || jit_runs(&j, c.level)) emit_level(&c);
     }
     jit_link(&j, &c);
-    p.scratch = take(mm_scratch_bytes(&(struct mm_shape){.core = mm_cores[0], .K = LARGEST, .group = 4}, MAX_ROWS));
-    p.prepared = take(prepared_bytes());
-    for (size_t i = 0; i < COUNT_OF(depths); i++) {
-        bool large = depths[i] == LARGEST;
-        for (enum fill f = RANDOM; f < (large ? N_FILLS : ALL_PLUS); f++) {
-            problem_make(&p, depths[i], f, 1, depths[i] > 2000 ? large ? 2 : 7 : MAX_ROWS, tiles_of(depths[i]));
-            bad += check(&j, &p, features);
-            problem_free(&p);
-        }
-        for (size_t d = 0; d < COUNT_OF(densities) && depths[i] < 3000; d++) {
-            problem_make(&p, depths[i], RANDOM, densities[d], 2, tiles_of(depths[i]));
-            bad += check(&j, &p, features);
-            if (densities[d] == 0) bad += check_all_forced(&j, &p, features);
-            problem_free(&p);
-        }
-    }
+    cg_close(&c);
+    take_memory(&j, &p);
+    for (size_t i = 0; i < COUNT_OF(depths); i++) bad += check_depth(&j, &p, depths[i]);
     for (size_t i = 0; i < COUNT_OF(grouped); i++) {
         uint64_t K = grouped[i][0];
-        problem_make(&p, K, K == LARGEST ? ALL_PLUS : RANDOM, 1, K > 2000 ? 6 : 13, K > 2000 ? 1 : 2);
-        bad += check_groups(&j, &p, grouped[i][1], features);
-        problem_free(&p);
+        problem_make(&j, &p, K, K == LARGEST ? ALL_PLUS : RANDOM, 1, K > 2000 ? 6 : 13, K > 2000 ? 1 : 2);
+        bad += check_groups(&j, &p, grouped[i][1]);
+        problem_free(&j, &p);
     }
-    free(p.scratch), free(p.prepared);
-    cg_close(&c);
+    for (unsigned l = 0; l < j.target->n_levels; l++)
+        if (!j.cpu && !jit_runs(&j, &j.target->levels[l]))
+            printf("SKIP: %s, which this machine does not run\n", j.target->levels[l].name);
     jit_end(&j);
-    for (unsigned l = 0; l < target_host()->n_levels; l++)
-        if (!runs(l, features)) printf("SKIP: %s, which this machine does not run\n", target_host()->levels[l].name);
     return bad != 0;
 }

@@ -205,7 +205,7 @@ int main(int argc, char **argv) {
     x_at = aligned_alloc(64, 4 * (MOST + BEHIND));
     y_at = aligned_alloc(64, 4 * (MOST + BEHIND));
     room = aligned_alloc(64, (topk_room(MOST) + 63) / 64 * 64);
-    jit_start(&j);
+    jit_start(&j, NULL);
     cg_open(&c, j.diag, j.arena, &opt, "topk");
     for (unsigned l = 0; l < target_host()->n_levels; l++) {
         c.level = &target_host()->levels[l];
