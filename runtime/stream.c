@@ -1,5 +1,5 @@
 /*
- * stream.c -- reads memory as fast as the machine gives it (stream.h); compiled for x86-64-v3.
+ * stream.c -- reads memory as fast as the machine gives it (stream.h); on x86 compiled for x86-64-v3.
  *
  * Equal runs of the memory are followed side by side, a line of each in turn, and each is asked for ahead:
  *
