@@ -5,7 +5,8 @@
 #
 #   TRIPLE-gcc, with its C library      SETUN_CC_FAMILY names another
 #   libpcre2-8.a, libutf8proc.a         where that compiler finds them, or in SETUN_SYSROOT_FAMILY, a folder with
-#                                       usr/include and usr/lib, by default sysroot-FAMILY (./dev makes it)
+#                                       usr/include and usr/lib, by default sysroot-FAMILY here or in build/
+#                                       (./dev makes it)
 #
 # What is missing is said once, and everything else is built.
 
@@ -45,10 +46,12 @@ function(setun_cross_find family cc why include libraries)
     set(${why} "there is no ${triple}-gcc" PARENT_SCOPE)
     return()
   endif()
-  set(sysroot ${PROJECT_BINARY_DIR}/sysroot-${family})
-  if(SETUN_SYSROOT_${family})
-    set(sysroot ${SETUN_SYSROOT_${family}})
-  endif()
+  set(sysroot ${SETUN_SYSROOT_${family}})
+  foreach(folder ${PROJECT_SOURCE_DIR}/build/sysroot-${family} ${PROJECT_BINARY_DIR}/sysroot-${family})
+    if(NOT SETUN_SYSROOT_${family} AND (EXISTS ${folder} OR NOT sysroot))
+      set(sysroot ${folder})
+    endif()
+  endforeach()
   set(flags)
   if(EXISTS ${sysroot}/usr/include)
     set(flags -isystem ${sysroot}/usr/include)

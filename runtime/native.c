@@ -16,8 +16,8 @@
 #include "runtime/team.h"
 
 enum {
-    PAGE = 4096,
-    SLACK = 256 /* bytes behind the last row that vector code may load, and ignore */
+    PART = 4096, /* what begins and ends here has cache lines, and most often pages, of its own */
+    SLACK = 256  /* bytes behind the last row that vector code may load, and ignore */
 };
 
 struct layout {
@@ -28,8 +28,8 @@ struct layout {
 };
 
 static bool round_up(uint64_t *out, uint64_t a) {
-    if (!setun_add(out, a, PAGE - 1)) return false;
-    *out &= ~(uint64_t)(PAGE - 1);
+    if (!setun_add(out, a, PART - 1)) return false;
+    *out &= ~(uint64_t)(PART - 1);
     return true;
 }
 
@@ -69,7 +69,7 @@ static int take_memory(struct setun_native *n, const struct setun_native_config 
                              "a context of %u positions and %u threads need %.0f MiB of memory, %.0f MiB are available",
                              c->context, c->threads, mib(l->bytes), mib(available));
     }
-    n->bytes = l->bytes > 0 ? l->bytes : PAGE;
+    n->bytes = l->bytes > 0 ? l->bytes : PART;
     n->memory = mmap(NULL, n->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     n->live = calloc(c->model->max_rows, sizeof *n->live);
     if (n->memory == MAP_FAILED || !n->live) {
@@ -78,7 +78,8 @@ static int take_memory(struct setun_native *n, const struct setun_native_config 
                              strerror(errno));
     }
     /* A step walks through all of the caches; what it touches of the rest is little, and would only grow. */
-    madvise((uint8_t *)n->memory + l->state, n->bytes - l->state, MADV_HUGEPAGE);
+    uint64_t page = setun_page_bytes(), from = (l->state + page - 1) / page * page;
+    if (from < n->bytes) madvise((uint8_t *)n->memory + from, n->bytes - from, MADV_HUGEPAGE);
     return EXIT_OK;
 }
 

@@ -18,7 +18,7 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-enum { PAGE = 4096, SLICE = 16 << 20, HUGE_PAGE = 2 << 20 };
+enum { SLICE = 16 << 20, HUGE_PAGE = 2 << 20 };
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -42,8 +42,8 @@ struct populating {
 
 static void populate_share(void *arg, uint32_t tid) {
     const struct populating *p = arg;
-    uint64_t pages = (p->bytes + PAGE - 1) / PAGE;
-    uint64_t from = pages * tid / p->threads * PAGE, to = least(pages * (tid + 1) / p->threads * PAGE, p->bytes);
+    uint64_t page = setun_page_bytes(), pages = (p->bytes + page - 1) / page;
+    uint64_t from = pages * tid / p->threads * page, to = least(pages * (tid + 1) / p->threads * page, p->bytes);
     if (!populate(p->at + from, to - from) && tid == 0)
         madvise((void *)(uintptr_t)p->at, (size_t)p->bytes, MADV_WILLNEED);
 }
@@ -99,12 +99,13 @@ static int list_begins(struct copying *c) {
 /* What was copied is given back to the page cache, or both would be held. */
 static void copy_share(void *arg, uint32_t tid) {
     const struct copying *c = arg;
+    const uint64_t page_bytes = setun_page_bytes();
     for (uint32_t i = 0; i < c->n; i++) {
         uint64_t from = c->begin[i], n = c->begin[i + 1] - from;
         uint64_t lo = from + n / 64 * tid / c->threads * 64;
         uint64_t hi = tid + 1 == c->threads ? from + n : from + n / 64 * (tid + 1) / c->threads * 64;
         for (uint64_t at = lo; at < hi && !setun_stopped(); at += SLICE) {
-            uint64_t some = least(SLICE, hi - at), page = at / PAGE * PAGE;
+            uint64_t some = least(SLICE, hi - at), page = at / page_bytes * page_bytes;
             void *mapped = (void *)(uintptr_t)(c->p->data + page);
             madvise(mapped, (size_t)(at + some - page), MADV_POPULATE_READ);
             memcpy(c->to + at, c->p->data + at, (size_t)some);
@@ -128,8 +129,8 @@ int setun_weights_copy_open(struct setun_weights_copy *c, const struct setun_map
     if (bytes > available)
         return setun_fail(EXIT_MEMORY, "a copy of the weights needs %.0f MiB of memory, %.0f MiB are available",
                           (double)bytes / (1 << 20), (double)available / (1 << 20));
-    uint64_t room =
-        (bytes + PAGE + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; /* behind the last tensor, loads find a page */
+    uint64_t room = (bytes + setun_page_bytes() + HUGE_PAGE - 1) / HUGE_PAGE *
+                    HUGE_PAGE; /* behind the last tensor, loads find a page */
     void *at = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return setun_fail(EXIT_MEMORY, "a copy of the weights cannot be had: %s", strerror(errno));
     *c = (struct setun_weights_copy){.at = at, .bytes = room};

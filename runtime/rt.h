@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "runtime/exit.h"
 
@@ -36,6 +37,8 @@ static inline bool setun_add(uint64_t *out, uint64_t a, uint64_t b) { return !__
 static inline bool setun_mul(uint64_t *out, uint64_t a, uint64_t b) { return !__builtin_mul_overflow(a, b, out); }
 
 double setun_now(void); /* seconds, monotonic */
+/* What advice to the kernel must begin at a multiple of: 4 KiB, or up to 64 KiB on aarch64. */
+static inline uint64_t setun_page_bytes(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
 
 /* ---- signals ---- */
 

@@ -13,17 +13,19 @@
 
 #include "runtime/place.h"
 
-enum { PAGE = 4096, VIEW = 1 << 14, ASKED = 1024, NODES = 64 };
+enum { VIEW = 1 << 14, ASKED = 1024, NODES = 64 };
 
-static unsigned char *page_of(const uint8_t *at) { return (unsigned char *)((uintptr_t)at & ~(uintptr_t)(PAGE - 1)); }
+static unsigned char *page_of(const uint8_t *at) {
+    return (unsigned char *)((uintptr_t)at & ~(uintptr_t)(setun_page_bytes() - 1));
+}
 
 /* Pages that the kernel has in memory; of a file that is not ours it calls all of them so. */
 static uint64_t in_memory(unsigned char *from, uint64_t pages) {
     unsigned char seen[VIEW];
-    uint64_t n = 0;
+    uint64_t n = 0, page = setun_page_bytes();
     for (uint64_t at = 0; at < pages; at += VIEW) {
         uint64_t some = pages - at < VIEW ? pages - at : VIEW;
-        if (mincore(from + at * PAGE, some * PAGE, seen) != 0) return 0;
+        if (mincore(from + at * page, some * page, seen) != 0) return 0;
         for (uint64_t i = 0; i < some; i++) n += seen[i] & 1;
     }
     return n;
@@ -33,9 +35,10 @@ static void print_nodes(struct setun_out *out, unsigned char *from, uint64_t pag
     void *asked[ASKED];
     int status[ASKED];
     uint32_t on[NODES] = {0}, n = 0, known = 0;
+    uint64_t bytes = setun_page_bytes();
     for (uint32_t i = 0; i < ASKED && i < pages; i++) {
-        unsigned char there, *page = from + pages * i / (pages < ASKED ? pages : ASKED) * PAGE;
-        if (mincore(page, PAGE, &there) != 0 || !(there & 1)) continue;
+        unsigned char there, *page = from + pages * i / (pages < ASKED ? pages : ASKED) * bytes;
+        if (mincore(page, bytes, &there) != 0 || !(there & 1)) continue;
         (void)*(volatile unsigned char *)page;
         asked[n++] = page;
     }
@@ -69,7 +72,7 @@ static uint64_t huge_kib(const unsigned char *at) {
 void setun_place_print(struct setun_out *out, const uint8_t *at, uint64_t n) {
     if (n == 0) return;
     unsigned char *from = page_of(at);
-    uint64_t pages = (uint64_t)(at + n - from + PAGE - 1) / PAGE;
+    uint64_t page = setun_page_bytes(), pages = ((uint64_t)(at + n - from) + page - 1) / page;
     setun_out_printf(out, "weights lie: %.1f %% in memory", 100.0 * (double)in_memory(from, pages) / (double)pages);
     print_nodes(out, from, pages);
     setun_out_printf(out, ", %llu MiB in huge pages\n", (unsigned long long)huge_kib(from) >> 10);

@@ -1,5 +1,6 @@
 /* features.c -- what the runtime's start code finds on the machine, and the floating-point mode that it leaves. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "runtime/cpu.h"
 
@@ -17,6 +18,6 @@ int main(void) {
     if (fpcr() != odd) return 1;
     setun_cpu_float_default();
     setun_cpu_pause();
-    printf("%s; fpcr %lx\n", names, fpcr());
+    printf("%s; fpcr %lx; pages of %ld\n", names, fpcr(), sysconf(_SC_PAGESIZE));
     return 0;
 }
