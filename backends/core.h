@@ -98,7 +98,8 @@ struct mm_shape mm_shape_of(const struct ir_op *op);
 /* ---- layouts ---- */
 static inline bool mm_one_piece(const struct mm_core *core) { return !core->tile_bytes; }
 uint64_t mm_bytes_of(const struct mm_core *core, uint64_t rows, uint64_t K); /* of the trits of a matrix */
-/* Rows [row, row + n) of a matrix of `rows`; row is a multiple of 64, and so is n or it reaches the end. */
+/* Rows [row, row + n) of a matrix of `rows`; row is a multiple of 64, and so is n or it reaches the end.  Calls go
+ * through the rows in order. */
 void mm_pack(const struct mm_core *core, const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K,
              uint8_t *matrix);
 /* Any rows of a matrix.  What mm_pack never wrote gives some trits, or numbers that are none. */

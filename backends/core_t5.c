@@ -15,20 +15,17 @@
  * x[p]: four codes in every lane, an operand in memory.  A step is 14 instructions of AVX-512 and a load.  Vectors of
  * 32 bytes take the left half of all steps of a part, then the right one: the lookup leaves no room for two.
  */
-#include "backends/matmul.h"
-#include "codec/t5_64.h"
+#include "backends/five.h"
 
-enum { PLACES = 5, PARTS = MM_PLANES, COLS = T5_64_STEP, RARE = 0xc0 };
+enum { PLACES = T5_64_PLACES, PARTS = MM_PLANES, COLS = T5_64_STEP };
 
 static uint64_t steps_of(uint64_t K) { return (K + COLS - 1) / COLS; }
 
 /* ---- decoding a vector of bytes ---- */
 
-/* Codes where they lie, for 32-bit sums; two fields of each nibble, for 16-bit ones, which take 16 steps. */
+/* Codes where they lie, for 32-bit sums. */
 static const struct mm_planes scaled = {.mask = {3, 12, 48, 192}, .post = {0, 2, 4, 6}};
-static const struct mm_planes nibbles = {.right = {0, 0, 4, 4}, .mask = {3, 12, 3, 12}, .post = {0, 2, 0, 2}};
 static const struct mm_planes below128 = {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}};
-static const struct mm_planes plain = {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}};
 
 struct decoded {
     LLVMValueRef four, fifth; /* fifth: the code, shifted left by 6 if it is not to be plain */
@@ -36,32 +33,13 @@ struct decoded {
 
 /* Of one row. */
 static const struct mm_planes *stream_planes(const struct mm_target *t) {
-    return t->widen ? &nibbles : t->below128 ? &below128 : &scaled;
+    return t->widen ? &five_nibbles : t->below128 ? &below128 : &scaled;
 }
 static bool fifth_is_plain(const struct mm_target *t) { return t->widen || t->below128; }
 
 static struct decoded decode(struct cg *c, LLVMValueRef w, bool plain_fifth) {
-    const struct mm_target *t = c->level->mm;
-    uint8_t fifth_rare[64];
-    for (int i = 0; i < 64; i++) fifth_rare[i] = (uint8_t)(t5_64_fifth_rare[i] << (plain_fifth ? 0 : 6));
-    LLVMValueRef top = cg_splat(c, cg_i8(c, RARE), t->bytes), rare;
-    struct decoded d = {.four = t->lookup64(c, t5_64_fields, w), .fifth = LLVMBuildAnd(c->b, w, top, "")};
-    if (plain_fifth) {
-        static const struct mm_planes fifth = {.right = {6}, .mask = {3}};
-        LLVMValueRef out[MM_PLANES];
-        mm_split(c, &fifth, w, out);
-        d.fifth = out[0];
-    }
-    if (t->lookup64_or) {
-        rare = LLVMBuildXor(c->b, w, top, "rare"); /* below 64 if it is */
-        d.four = t->lookup64_or(c, t5_64_four_rare, rare, d.four);
-        d.fifth = t->lookup64_or(c, fifth_rare, rare, d.fifth);
-        return d;
-    }
-    rare = LLVMBuildICmp(c->b, LLVMIntUGE, w, top, "rare");
-    d.four = LLVMBuildSelect(c->b, rare, t->lookup64(c, t5_64_four_rare, w), d.four, "four");
-    d.fifth = LLVMBuildSelect(c->b, rare, t->lookup64(c, fifth_rare, w), d.fifth, "fifth");
-    return d;
+    LLVMValueRef rare = five_rare(c, w);
+    return (struct decoded){five_four(c, w, rare), five_fifth(c, w, rare, plain_fifth ? 0 : 6)};
 }
 
 /* ---- one row ---- */
@@ -186,7 +164,7 @@ static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_
 
 static const struct mm_planes *panel(const struct mm_target *t) {
     (void)t;
-    return &plain;
+    return &five_plain;
 }
 
 /* One vector of a step of part `part`: operands of five steps of four columns, at `to`. */
@@ -194,7 +172,7 @@ static void unpack_vector(struct cg *c, LLVMValueRef from, LLVMValueRef to) {
     unsigned width = c->level->mm->bytes;
     struct decoded d = decode(c, cg_load(c, mm_byte_type(c), from, width), true);
     LLVMValueRef field[PLACES];
-    mm_split(c, &plain, d.four, field);
+    mm_split(c, &five_plain, d.four, field);
     field[4] = d.fifth;
     for (unsigned i = 0; i < PLACES; i++) cg_store(c, field[i], cg_at_const(c, to, i * MM_PLANES * width), width);
 }

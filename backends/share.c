@@ -13,13 +13,14 @@
 /* A part of k for each of at most so many threads: each writes sums of all rows, and reads all sums of its rows. */
 enum { SPLIT_THREADS = 8 };
 
+static uint64_t whole_share_of(const struct ir_op *op) {
+    return strand_is_ternary(op) ? mm_cores[ir_core_of(op)]->whole_share : 0;
+}
+
 uint64_t share_rows(const struct ir_strand *s) {
     uint64_t most = 0;
-    for (size_t i = 0; i < s->cores.n; i++) {
-        if (!strand_is_ternary(s->cores.at[i])) continue;
-        uint64_t rows = mm_cores[ir_core_of(s->cores.at[i])]->whole_share;
-        if (rows > most) most = rows;
-    }
+    for (size_t i = 0; i < s->cores.n; i++)
+        if (whole_share_of(s->cores.at[i]) > most) most = whole_share_of(s->cores.at[i]);
     return most;
 }
 
@@ -51,7 +52,8 @@ void share_parts(struct kern *k, const struct part *parts, size_t n) {
         struct work w = {cg_i64(c, 0), cg_i64(c, p->strand->n), k->thread, k->n_threads};
         cg_if_begin(c, &there, share_is_one_row(k, p));
         for (size_t j = 0; j < p->strand->cores.n; j++)
-            strand_core(k, p, p->strand->cores.at[j], &w, p->sums[j], scratch);
+            if (whole_share_of(p->strand->cores.at[j]))
+                strand_core(k, p, p->strand->cores.at[j], &w, p->sums[j], scratch);
         cg_if_end(c, &there);
         k->used = used;
     }
@@ -88,10 +90,14 @@ void share_emit(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMValue
     struct work w = strand_whole_sums(k, first, LLVMBuildSub(c->b, end, first, ""));
     struct cg_if split;
     cg_if_begin(c, &split, is_split(k));
-    for (size_t i = 0; i < s->cores.n; i++) add_parts(k, p->sums[i], first, end);
+    for (size_t i = 0; i < s->cores.n; i++)
+        if (whole_share_of(s->cores.at[i])) add_parts(k, p->sums[i], first, end);
     cg_else(c, &split);
-    for (size_t i = 0; i < s->cores.n; i++) strand_core(k, p, s->cores.at[i], &w, cg_at(c, p->sums[i], off), scratch);
+    for (size_t i = 0; i < s->cores.n; i++)
+        if (whole_share_of(s->cores.at[i])) strand_core(k, p, s->cores.at[i], &w, cg_at(c, p->sums[i], off), scratch);
     cg_if_end(c, &split);
+    for (size_t i = 0; i < s->cores.n; i++) /* those of the strand that take no parts */
+        if (!whole_share_of(s->cores.at[i])) strand_core(k, p, s->cores.at[i], &w, cg_at(c, p->sums[i], off), scratch);
     LLVMValueRef *at = arena_array(c->arena, LLVMValueRef, s->cores.n);
     struct cg_loop l;
     cg_loop_begin(c, &l, lo, hi, cg_i64(c, 1), "unit");
@@ -101,12 +107,14 @@ void share_emit(struct kern *k, const struct part *p, LLVMValueRef lo, LLVMValue
     cg_loop_end(c, &l);
 }
 
-/* Room for all results of one row of each core, rounded up to what cores may write. */
+/* Room for all results of one row of each core, rounded up to what the core may write. */
 LLVMValueRef *share_room(struct kern *k, const struct part *p) {
-    uint64_t rows = share_rows(p->strand), n = p->n_units * p->unit;
-    if (!rows) return NULL;
+    if (!share_rows(p->strand)) return NULL;
     LLVMValueRef *sums = arena_array(k->c->arena, LLVMValueRef, p->strand->cores.n);
-    for (size_t i = 0; i < p->strand->cores.n; i++)
-        sums[i] = kern_scratch(k, 4 * ((n + rows - 1) / rows * rows + IR_LANES));
+    for (size_t i = 0; i < p->strand->cores.n; i++) {
+        uint64_t rows = whole_share_of(p->strand->cores.at[i]), n = p->n_units * p->unit;
+        if (rows) n = (n + rows - 1) / rows * rows;
+        sums[i] = kern_scratch(k, 4 * (n + IR_LANES));
+    }
     return sums;
 }

@@ -1,5 +1,5 @@
 /*
- * density_bench -- from which share of zeros on does the core that skips win?  One row of codes against many copies of
+ * density_bench -- from which share of zeros on do the cores that skip win?  One row of codes against many copies of
  * a matrix, as a model's layers, all cores in turn.
  *
  *   density_bench [level] [megabytes] [rows] [columns] [density]
@@ -20,8 +20,8 @@
 #include "bench/cores.h"
 
 enum { PASSES = 11, MAX_THREADS = 2 };
-static const char *const names[] = {"i2", "t5", "columns"};
-enum { DENSE = 2, COLUMNS = DENSE, N_CORES = 3 }; /* DENSE of them; one that is not there is left out */
+static const char *const names[] = {"i2", "t5", "columns", "columns5"};
+enum { DENSE = 2, COLUMNS = DENSE, N_CORES = 4 }; /* DENSE of them; one that is not there is left out */
 static const double densities[] = {.05, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1};
 
 struct one_core {
@@ -95,18 +95,28 @@ static void draw_codes(int8_t *codes, uint64_t n, uint64_t stride, uint64_t K, d
         }
 }
 
+/* Of a core that skips over those in front of it. */
+static void print_gains(double run[N_CORES][PASSES], const struct one_core *core, int of) {
+    double gain[PASSES];
+    printf(" %s is", names[of]);
+    for (int i = 0; i < of; i++) {
+        if (!core[i].mm) continue;
+        for (int p = 0; p < PASSES; p++) gain[p] = run[i][p] / run[of][p];
+        printf(" %.2f x %s", median(gain), names[i]);
+    }
+    if (of < N_CORES - 1) printf(",");
+}
+
 static void compare(struct work *w, const struct one_core *core, int threads, int64_t tiles, double density) {
-    double run[N_CORES][PASSES], gain[DENSE][PASSES];
+    double run[N_CORES][PASSES];
     for (int p = 0; p < PASSES; p++)
         for (int i = 0; i < N_CORES; i++)
             if (core[i].mm) run[i][p] = pass(w, threads, &core[i], tiles);
-    for (int p = 0; p < PASSES; p++)
-        for (int i = 0; i < DENSE; i++) gain[i][p] = core[i].mm ? run[i][p] / run[COLUMNS][p] : 0;
     printf("%d thread%s, density %.2f:", threads, threads > 1 ? "s" : "", density);
     for (int i = 0; i < N_CORES; i++)
         if (core[i].mm) printf(" %s %.2f ms,", names[i], 1e3 * median(run[i]));
-    for (int i = 0; i < DENSE; i++)
-        if (core[i].mm) printf(" %.2f x %s", median(gain[i]), names[i]);
+    for (int i = COLUMNS; i < N_CORES; i++)
+        if (core[i].mm) print_gains(run, core, i);
     printf("\n");
 }
 

@@ -27,12 +27,7 @@ enum {
     STEP = 64, /* bytes */
     PART = 16, /* rows, the lanes of a step */
     BYTES = 4, /* of a lane */
-    PLACES = 5,
-    RARE = 0xc0,
-    LAST = 0xf2, /* the largest byte that occurs */
 };
-
-#define BAD_FIVE "no five trits give this byte"
 
 // clang-format off
 const uint8_t t5_64_fields[64] = {
@@ -66,18 +61,14 @@ static uint64_t lane_at(uint64_t r, uint64_t K) { return r / PART * steps_of(K) 
 static void pack_step(const uint8_t code[T5_64_STEP], uint8_t *lane) {
     for (unsigned i = 0; i < BYTES; i++) {
         unsigned q = code[i] + 3u * code[i + 4] + 9u * code[i + 8] + 27u * code[i + 12], t = code[i + 16];
-        lane[i] = (uint8_t)(q < 64 ? t << 6 | q : RARE | (17 * t + q - 64));
+        lane[i] = t5_64_byte(q, t);
     }
 }
 
 /* And back; code holds 20. */
 static void unpack_step(const uint8_t *lane, uint8_t *code) {
-    for (unsigned i = 0; i < BYTES; i++) {
-        unsigned low = lane[i] & 63, four = t5_64_fields[low], fifth = lane[i] >> 6;
-        if (lane[i] >= RARE) four = t5_64_four_rare[low], fifth = t5_64_fifth_rare[low];
-        for (unsigned p = 0; p < 4; p++) code[i + BYTES * p] = four >> 2 * p & 3;
-        code[i + 16] = (uint8_t)fifth;
-    }
+    for (unsigned i = 0; i < BYTES; i++)
+        for (unsigned p = 0; p < T5_64_PLACES; p++) code[i + BYTES * p] = (uint8_t)t5_64_code(lane[i], p);
 }
 
 void t5_64_pack_tile(const int8_t *trits, uint64_t rows, uint64_t K, uint8_t *tile) {
@@ -123,7 +114,7 @@ static bool decode_row(const struct ternary_shape *s, const uint8_t *p, uint64_t
         uint8_t code[T5_64_STEP];
         unpack_step(p + at, code);
         for (unsigned i = 0; i < BYTES; i++)
-            if (p[at + i] > LAST) return bad_at(bad, BAD_FIVE, at + i, row, k + i);
+            if (p[at + i] > T5_64_LAST) return bad_at(bad, BAD_FIVE, at + i, row, k + i);
         for (unsigned i = 0; i < T5_64_STEP; i++) {
             bool inside = k + i < s->cols;
             if (inside && out) out[k + i] = (int8_t)(code[i] - 1);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 const struct ternary_format *const ternary_formats[N_TERNARY_FORMATS] = {
-    &ternary_hf_u8,  &ternary_i2_s,   &ternary_i2_s_arm, &ternary_i2_s_rows, &ternary_tl1,   &ternary_tl2,
-    &ternary_tq1_0,  &ternary_tq2_0,  &ternary_q2_0,     &ternary_q2_0_128,  &ternary_i2_64, &ternary_t5_64,
-    &ternary_tl1_64, &ternary_tl2_64, &ternary_wide_64,  &ternary_columns};
+    &ternary_hf_u8,  &ternary_i2_s,   &ternary_i2_s_arm, &ternary_i2_s_rows, &ternary_tl1,     &ternary_tl2,
+    &ternary_tq1_0,  &ternary_tq2_0,  &ternary_q2_0,     &ternary_q2_0_128,  &ternary_i2_64,   &ternary_t5_64,
+    &ternary_tl1_64, &ternary_tl2_64, &ternary_wide_64,  &ternary_columns,   &ternary_columns5};
 
 const struct ternary_format *ternary_find(const char *name) {
     for (size_t i = 0; i < N_TERNARY_FORMATS; i++)

@@ -69,9 +69,9 @@ struct ternary_format {
     void (*encode)(const struct ternary_shape *s, const int8_t *trits, const float *scales, uint8_t *p);
 };
 
-enum { N_TERNARY_FORMATS = 16 };
+enum { N_TERNARY_FORMATS = 17 };
 /* hf_u8, i2_s, i2_s:arm, i2_s:rows, tl1, tl2, tq1_0, tq2_0, q2_0, q2_0_128; of executables: i2_64, t5_64, tl1_64,
- * tl2_64, wide_64, columns */
+ * tl2_64, wide_64, columns, columns5 */
 extern const struct ternary_format *const ternary_formats[N_TERNARY_FORMATS];
 const struct ternary_format *ternary_find(const char *name);    /* NULL: unknown */
 const struct ternary_format *ternary_of(enum tensor_type type); /* the default dialect; NULL: not ternary */

@@ -9,10 +9,11 @@
 
 extern const struct ternary_format ternary_hf_u8, ternary_i2_s, ternary_i2_s_arm, ternary_i2_s_rows, ternary_tl1,
     ternary_tl2, ternary_tq1_0, ternary_tq2_0, ternary_q2_0, ternary_q2_0_128, ternary_i2_64, ternary_t5_64,
-    ternary_tl1_64, ternary_tl2_64, ternary_wide_64, ternary_columns;
+    ternary_tl1_64, ternary_tl2_64, ternary_wide_64, ternary_columns, ternary_columns5;
 
 /* Why bytes are refused, in words that messages end with. */
 #define BAD_CODE    "code 3 is no trit"
+#define BAD_FIVE    "no five trits give this byte"
 #define BAD_PADDING "padding is not as writers leave it"
 #define BAD_SCALE   "a scale is not finite and above 0"
 #define BAD_ZERO    "nonzero trits have scale 0"

@@ -7,7 +7,7 @@
 /* ---- cores ---- */
 
 const struct ir_core_info ir_cores[IR_N_CORES] = {
-#define CORE(name, groups, bits, runs, text) {#name, groups, bits, runs, text},
+#define CORE(name, groups, skips, bits, runs, text) {#name, groups, skips, bits, runs, text},
 #include "ir/cores.def"
 };
 

@@ -31,6 +31,7 @@ enum ir_core {
 struct ir_core_info {
     const char *name;
     bool groups;   /* takes scales of groups of columns */
+    bool skips;    /* reads no column whose code is zero */
     double bits;   /* a weight in memory */
     unsigned runs; /* of memory, which one row follows side by side */
     const char *text;

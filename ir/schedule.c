@@ -40,11 +40,11 @@ static double density_of(const struct ir_module *m, const struct ir_weight *w) {
 }
 
 static struct core_choice cost(const struct schedule *s, enum ir_core core, double density, bool from_memory) {
-    struct core_choice c = {.core = core, .density = core == IR_CORE_columns ? density : 1};
+    struct core_choice c = {.core = core, .density = ir_cores[core].skips ? density : 1};
     if (s->rate[core] > 0) c.arithmetic = 1000 / s->rate[core] * c.density;
     if (from_memory)
         c.memory = 1000 * ir_cores[core].bits / 8 / MEMORY[ir_cores[core].runs > 1] * c.density *
-                   (core == IR_CORE_columns ? APART : 1);
+                   (ir_cores[core].skips ? APART : 1);
     c.why = c.memory >= c.arithmetic ? "memory" : "arithmetic";
     return c;
 }

@@ -55,7 +55,7 @@ for core in cores:
     if found != first:
         sys.exit(f"{core}: inspect or convert finds other weights than in {cores[0]}")
     run([setun, "verify", exe, "--tokens", "1022,5,6", "-n", "1"])
-    layout = {"i2": "i2_64", "columns": "columns"}.get(core, core + "_64")
+    layout = {"columns": "columns", "columns5": "columns5"}.get(core, core + "_64")
     info = run([exe, "info", "--tensors"]).decode()
     if info.count(f"layout {layout},") != info.count("ternary["):
         sys.exit(f"{core}: not every ternary tensor has layout {layout}:\n{info}")

@@ -4,7 +4,7 @@ import struct
 import subprocess
 import sys
 
-CORES = ["i2", "columns", "tl1", "tl2", "wide"]  # every byte of t5 stands for trits
+CORES = ["i2", "columns", "columns5", "tl1", "tl2", "wide"]  # every byte of t5 stands for trits
 
 
 def run(*command):

@@ -203,6 +203,8 @@ static void ranges(void) {
     for (uint64_t rows = 60; rows <= 70; rows++) ranges_of("wide_64", rows, rows - 55, no_tiling);
     for (uint64_t rows = 250; rows <= 260; rows++) ranges_of("columns", rows, rows - 190, no_tiling);
     ranges_of("columns", 60, 3, no_tiling);
+    for (uint64_t rows = 250; rows <= 330; rows += 1 + rows % 5) ranges_of("columns5", rows, rows - 190, no_tiling);
+    ranges_of("columns5", 60, 3, no_tiling);
     ranges_of("hf_u8", 130, 200, no_tiling);
     ranges_of("i2_s", 5, 384, no_tiling);
     ranges_of("i2_s:arm", 5, 384, no_tiling);
@@ -250,7 +252,7 @@ static void damage(const char *name, uint64_t rows, uint64_t cols, struct tl_til
             if (!decodes(&m, &bad)) {
                 refused++;
                 bool near = told_near(&m, &bad, at, open_from);
-                if (!EXPECT(bad.why && near && bad.row < (rows + 255) / 256 * 256 && bad.col < cols + 24) || v == was)
+                if (!EXPECT(bad.why && near && bad.row < rows + 320 && bad.col < cols + 24) || v == was)
                     printf("  %s: byte %d = %02x: %s at %d, row %d, column %d\n", name, (int)at, v, bad.why,
                            (int)bad.byte, (int)bad.row, (int)bad.col);
                 continue;
@@ -279,6 +281,8 @@ static void damages(void) {
     damage("wide_64", 70, 11, no_tiling, 1);
     damage("columns", 70, 6, no_tiling, 1);
     damage("columns", 256, 2, no_tiling, 1);
+    damage("columns5", 70, 6, no_tiling, 1);
+    damage("columns5", 320, 2, no_tiling, 1);
     damage("i2_s", 2, 128, no_tiling, 1);
     damage("i2_s:arm", 2, 128, no_tiling, 1);
     damage("i2_s:rows", 4, 128, no_tiling, 1);
@@ -329,6 +333,8 @@ static void refusals(void) {
     refusal("tl2_64", 3, 24, 65, 0xe0, "no triple of trits has this index", 1, 0);
     refusal("columns", 300, 3, 128 + 64 + 16 + 2, 0x70, "code 3 is no trit", 256 + 6 + 32, 1);
     refusal("columns", 300, 3, 128 + 64 + 48 + 4, 0x45, "padding is not as writers leave it", 256 + 64 + 12 + 32, 1);
+    refusal("columns5", 330, 3, 128 + 16 + 8 + 2, 0xf3, "no five trits give this byte", 32 + 4 + 2, 1);
+    refusal("columns5", 330, 3, 128 + 64 + 16 + 1, 0x66, "padding is not as writers leave it", 320 + 4 + 1 + 64, 1);
     refusal("wide_64", 3, 9, 5, 0xff, "no triple of trits has this index", 2, 0);
 }
 

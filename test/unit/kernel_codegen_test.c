@@ -237,13 +237,14 @@ static bool compare(const struct job *j, const struct setun_model *model, const 
     return true;
 }
 
-enum form { UNFUSED, FUSED, COLUMNS, N_FORMS }; /* COLUMNS: fused, and all matrices lie by columns */
-static const char *const form_names[] = {"unfused", "fused", "columns"};
+/* COLUMNS, COLUMNS5: fused, and all matrices lie by columns */
+enum form { UNFUSED, FUSED, COLUMNS, COLUMNS5, N_FORMS };
+static const char *const form_names[] = {"unfused", "fused", "columns", "columns5"};
 
 /* The trace has a barrier of its own behind each kernel. */
 static bool met_rarely(const struct team *t, enum form form) {
     if (!EXPECT(t->kernels > 0)) return false;
-    if (form != COLUMNS) return EXPECT(t->barriers == 2 * t->kernels);
+    if (form < COLUMNS) return EXPECT(t->barriers == 2 * t->kernels);
     return EXPECT(t->barriers > 2 * t->kernels) && EXPECT(t->barriers < 3 * t->kernels);
 }
 
@@ -324,9 +325,9 @@ static bool link_shared(struct job *j, const char *object, const char *so) {
 }
 
 static bool run_passes(struct job *j, struct ir_module *m, enum form form) {
-    struct schedule columns = {.only = IR_CORE_columns};
+    struct schedule columns = {.only = form == COLUMNS ? IR_CORE_columns : IR_CORE_columns5};
     struct pass_ctx cx = {.diag = j->d, .arena = j->a, .print_after = getenv("PRINT_AFTER")};
-    if (form == COLUMNS) cx.schedule = &columns;
+    if (form >= COLUMNS) cx.schedule = &columns;
     if (form != UNFUSED) return passes_run_all(&cx, m);
     return pass_run(&cx, m, pass_find("select-core")) && pass_run(&cx, m, pass_find("plan-memory"));
 }

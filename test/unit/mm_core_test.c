@@ -112,7 +112,7 @@ static const char *name_of_shape(struct arena *a, const struct mm_shape *s) {
 static uint64_t skipped(const struct problem *p, const struct mm_shape *s) {
     uint64_t zeros = 0;
     for (uint64_t k = 0; k < p->K; k++) zeros += p->codes[k] == 0;
-    return s->core->layout == SETUN_LAYOUT_COLUMNS ? p->bytes / p->K * zeros : 0;
+    return ir_cores[ir_core_named(s->core->name)].skips ? p->bytes / p->K * zeros : 0;
 }
 
 /* Tiles [first, first + tiles) of a part of parts, into p->acc, which lies there as if all were. */
@@ -259,24 +259,29 @@ static int check(struct jit *j, struct problem *p) {
 }
 
 /* setun_step.active: a quarter of the channels is read, although all codes are zero. */
-static int check_forced(const struct jit *j, struct problem *p, const char *level) {
-    struct mm_shape s = shape_of(mm_cores[IR_CORE_columns], p, 0);
+static int check_forced(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level) {
+    struct mm_shape s = shape_of(core, p, 0);
     *p->ctx = (struct setun_step){.active = 1u << 30};
     prepare(j, p, &s, level);
     multiply(j, p, &s, level, 1, 0, p->n_tiles, NULL, 0, 1);
     double read = 1 - (double)p->ctx->skipped_bytes / (double)p->bytes;
     for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
-        if (p->acc[n]) return printf("%s K %d: zero codes give %d\n", level, (int)p->K, p->acc[n]), 1;
+        if (p->acc[n]) return printf("%s %s K %d: zero codes give %d\n", core->name, level, (int)p->K, p->acc[n]), 1;
     if (p->K < 1000 || (read > .2 && read < .3)) return 0;
-    return printf("%s K %d: %g of the columns are read, not a quarter\n", level, (int)p->K, read), 1;
+    return printf("%s %s K %d: %g of the columns are read, not a quarter\n", core->name, level, (int)p->K, read), 1;
 }
 
 static int check_all_forced(struct jit *j, struct problem *p) {
-    uint64_t mark = jit_mark(j);
-    int bad = problem_pack(j, p, mm_cores[IR_CORE_columns]);
-    for (unsigned l = 0; l < j->target->n_levels; l++)
-        if (jit_runs(j, &j->target->levels[l])) bad += check_forced(j, p, j->target->levels[l].name);
-    jit_release(j, mark);
+    int bad = 0;
+    for (size_t core = 0; core < IR_N_CORES; core++) {
+        if (!ir_cores[core].skips) continue;
+        uint64_t mark = jit_mark(j);
+        bad += problem_pack(j, p, mm_cores[core]);
+        for (unsigned l = 0; l < j->target->n_levels; l++)
+            if (jit_runs(j, &j->target->levels[l]))
+                bad += check_forced(j, p, mm_cores[core], j->target->levels[l].name);
+        jit_release(j, mark);
+    }
     return bad;
 }
 

@@ -58,6 +58,11 @@ int main(void) {
     EXPECT(core_of(&s, tenth, "s.a") == IR_CORE_i2);
     s.rate[IR_CORE_columns] = 150;
     EXPECT(core_of(&s, half, "s.b") == IR_CORE_columns);
+    /* of two that skip, the one that reads less, if it keeps up */
+    s.rate[IR_CORE_columns5] = 120;
+    EXPECT(core_of(&s, half, "s.b") == IR_CORE_columns5);
+    s.rate[IR_CORE_columns5] = 40;
+    EXPECT(core_of(&s, half, "s.b") == IR_CORE_columns);
     /* a core without a rate is not chosen, but can be asked for */
     EXPECT(core_of(&s, large, "s.a") != IR_CORE_tl1);
     s.only = IR_CORE_tl1;
