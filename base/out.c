@@ -208,12 +208,15 @@ bool out_append_file(struct out *o, const char *path) {
 
 /* ---- the end ---- */
 
-static bool finish(struct out *o) {
+static bool settle(struct out *o) {
     if (!flush(o)) return false;
     if (cleanup_fail_now() || fsync(o->fd) != 0) return fail(o, errno);
     int closed = close(o->fd);
     o->fd = -1;
-    if (closed != 0) return fail(o, errno);
+    return closed == 0 || fail(o, errno);
+}
+
+static bool give_name(struct out *o) {
     if (cleanup_fail_now() || rename(o->temp, o->target) != 0) return fail(o, errno);
     cleanup_drop(o->handle);
     o->handle = -1;
@@ -221,8 +224,34 @@ static bool finish(struct out *o) {
 }
 
 bool out_commit(struct out *o) {
-    bool ok = finish(o);
+    bool ok = settle(o) && give_name(o);
     close_out(o);
+    return ok;
+}
+
+/* The first of two: an old file takes the temporary's name until the second has its own.  false: no old file, or a file
+ * system that cannot exchange names. */
+static bool exchange(struct out *o) { return renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->target, RENAME_EXCHANGE) == 0; }
+
+static bool give_names(struct out *a, struct out *b) {
+    bool exchanged = exchange(a);
+    if (!exchanged && !give_name(a)) return false;
+    if (give_name(b)) return true; /* closing removes what was a's old file */
+    if (exchanged)
+        (void)exchange(a);
+    else
+        unlink(a->target);
+    return false;
+}
+
+bool out_commit_both(struct out *a, struct out *b) {
+    struct cleanup_guard guard;
+    bool ok = settle(a) && settle(b);
+    cleanup_enter(&guard);
+    ok = ok && give_names(a, b);
+    cleanup_leave(&guard);
+    close_out(a);
+    close_out(b);
     return ok;
 }
 

@@ -85,7 +85,6 @@ bool run_program(struct diag *d, struct arena *a, char *const *argv, const char 
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     cleanup_child(0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     *why = WIFSIGNALED(status) ? arena_printf(a, "ended by signal %d", WTERMSIG(status)) : output;
-    return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -6,7 +6,8 @@
 
 /*
  * Runs argv[0] (found in PATH) and waits.  Its temporaries go to tmp_dir(); SIGINT or SIGTERM to us ends it and all it
- * started.  true: it ended with 0.  false: *why says what it printed or why it could not start; NULL: reported.
+ * started.  true: it ended with 0, and *why is what it printed.  false: *why says what it printed or why it could not
+ * start; NULL: reported.
  */
 bool run_program(struct diag *d, struct arena *a, char *const *argv, const char **why);
 

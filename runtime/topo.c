@@ -10,7 +10,6 @@
 
 #include "runtime/cgroup.h"
 #include "runtime/cpu.h"
-#include "runtime/rt.h"
 
 /* ---- quota ---- */
 
@@ -117,13 +116,6 @@ uint32_t setun_cores(void) {
     struct setun_topo t;
     setun_topo_read(&t, "", NULL);
     return least(t.cores, t.quota);
-}
-
-uint32_t setun_threads(uint32_t asked) {
-    uint32_t cpus = setun_cpus();
-    if (asked <= cpus) return asked;
-    setun_say("note: %u thread%s instead of %u, one for each CPU that may be used", cpus, cpus > 1 ? "s" : "", asked);
-    return cpus;
 }
 
 uint32_t setun_default_threads(uint64_t ternary_bytes) {

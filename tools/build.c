@@ -9,6 +9,7 @@
 
 #include "passes/pass.h"
 #include "tools/compile.h"
+#include "tools/library.h"
 #include "tools/link.h"
 #include "tools/packfile.h"
 #include "tools/progress.h"
@@ -18,13 +19,14 @@
 extern const unsigned char setun_notices[];
 extern const size_t setun_notices_n;
 
-enum emit_kind { EMIT_EXE, EMIT_OBJ, EMIT_IR, EMIT_SIR, EMIT_LLVM, EMIT_ASM, EMIT_KINDS };
-static const char *const emit_names[EMIT_KINDS] = {"exe", "obj", "ir", "sir", "llvm", "asm"};
+enum emit_kind { EMIT_EXE, EMIT_OBJ, EMIT_IR, EMIT_SIR, EMIT_LLVM, EMIT_ASM, EMIT_LIB, EMIT_KINDS };
+static const char *const emit_names[EMIT_KINDS] = {"exe", "obj", "ir", "sir", "llvm", "asm", "lib"};
 
 struct build_args {
     struct model_args model;
     struct backend_options backend;
-    const char *out, *print_after;
+    const char *out, *print_after, *prefix;
+    struct library lib;      /* of EMIT_LIB */
     const char *target_text; /* of --target */
     target_list targets;
     struct link_options link; /* to the target at hand */
@@ -51,6 +53,8 @@ static const struct option options[] = {{"weights", required_argument, NULL, 'w'
                                         {"count", no_argument, NULL, 'n'},
                                         {"rows", required_argument, NULL, 'r'},
                                         {"print-after", required_argument, NULL, 'p'},
+                                        {"prefix", required_argument, NULL, 'x'},
+                                        {"objcopy", required_argument, NULL, 'O'},
                                         {"output", required_argument, NULL, 'o'},
                                         {"quiet", no_argument, NULL, 'q'},
                                         {NULL, 0, NULL, 0}};
@@ -61,7 +65,7 @@ static int find_emit(const char *word, enum emit_kind *kind) {
             *kind = (enum emit_kind)i;
             return EXIT_OK;
         }
-    return command_usage("build", "--emit takes exe, obj, ir, sir, llvm or asm, not '%s'", word);
+    return command_usage("build", "--emit takes exe, lib, obj, ir, sir, llvm or asm, not '%s'", word);
 }
 
 static int parse_rows(const char *word, uint32_t *rows) {
@@ -101,14 +105,16 @@ static int find_pass(const char *word, const char **name) {
     return command_usage("build", "--print-after takes a pass or all, not '%s'; setun-opt --list has the passes", word);
 }
 
+static bool has_weights(const struct build_args *b) { return b->emit == EMIT_EXE || b->emit == EMIT_LIB; }
+
 /* What is known to fail is told before anything is read. */
 static int parse_targets(struct command_ctx *cx, struct build_args *b) {
     if (!targets_read(cx, b->target_text, &b->targets)) return (int)diag_exit_code(cx->diag);
-    for (size_t i = 0; b->emit == EMIT_EXE && i < b->targets.n; i++)
+    for (size_t i = 0; has_weights(b) && i < b->targets.n; i++)
         if (!link_runtime(cx->diag, cx->arena, &b->targets.at[i])) return (int)diag_exit_code(cx->diag);
     if (b->targets.n == 1) return EXIT_OK;
-    if (b->link.linker || b->link.sysroot)
-        return command_usage("build", "--linker and --sysroot are of one target, not of %zu", b->targets.n);
+    if (b->link.linker || b->link.sysroot || b->link.objcopy)
+        return command_usage("build", "--linker, --sysroot and --objcopy are of one target, not of %zu", b->targets.n);
     if (b->backend.levels && strcmp(b->backend.levels, "portable") != 0)
         return command_usage("build", "--cpu takes levels of one target, or portable, not '%s'", b->backend.levels);
     if (!b->out) return command_usage("build", "-o FILE is missing; a target's output is FILE.TARGET");
@@ -133,6 +139,8 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'g': b->target_text = optarg; break;
         case 'l': b->link.linker = optarg; break;
         case 'y': b->link.sysroot = optarg; break;
+        case 'x': b->prefix = optarg; break;
+        case 'O': b->link.objcopy = optarg; break;
         case 'n': b->backend.count = true; break;
         case 'r': code = parse_rows(optarg, &b->model.max_rows); break;
         case 'p': code = find_pass(optarg, &b->print_after); break;
@@ -143,10 +151,12 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
     }
     if (code) return code;
     if (!command_words("build", argc, 1, "PATH or MODEL.stn")) return EXIT_USAGE;
-    code = compile_word("build", &b->model, argv[optind], b->emit == EMIT_EXE);
+    code = compile_word("build", &b->model, argv[optind], has_weights(b));
     if (code) return code;
     if (!b->out && b->emit != EMIT_IR && b->emit != EMIT_SIR) return command_usage("build", "-o FILE is missing");
-    return parse_targets(cx, b);
+    if (b->prefix && b->emit != EMIT_LIB) return command_usage("build", "--prefix is for --emit lib");
+    code = b->emit == EMIT_LIB ? library_names(cx->arena, b->out, b->prefix, &b->lib) : EXIT_OK;
+    return code ? code : parse_targets(cx, b);
 }
 
 /* ---- steps ---- */
@@ -246,6 +256,7 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     struct data_plan plan;
     struct buf text[3] = {{0}, {0}, {0}};
     if (b->out && !compile_may_write(cx, &b->model, c, b->out)) return false;
+    if (b->lib.header && !compile_may_write(cx, &b->model, c, b->lib.header)) return false;
     if (!compile_entry(cx, m)) return false;
     if (b->emit == EMIT_IR) return emit_ir(cx, b, m);
     if (!backend_schedule(cx->diag, &b->backend, &schedule)) return false;
@@ -262,13 +273,27 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     const char *object = arena_printf(cx->arena, "%s/model.o", dir), *dump = arena_printf(cx->arena, "%s/dump", dir);
     if (b->emit == EMIT_LLVM) b->backend.dump_llvm = dump;
     if (b->emit == EMIT_ASM) b->backend.dump_asm = dump;
+    b->backend.pic = b->emit == EMIT_LIB;
     b->backend.source = source_name(cx->arena, &b->model, c);
     bool ok = backend_emit(cx->diag, m, &plan, &b->backend, id, object);
-    if (ok)
+    if (ok && b->emit == EMIT_LIB)
+        ok = library_write(cx, &b->lib, &b->link, &p, id, object, b->model.quiet);
+    else if (ok)
         ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object)
                                  : copy_out(cx, b->emit == EMIT_OBJ ? object : dump, b->out);
     for (int i = 0; i < 3; i++) buf_free(&text[i]);
     return ok;
+}
+
+/* FILE.TARGET; of libraries the suffix stays behind it, and the names in them what they are. */
+static void name_output(struct command_ctx *cx, struct build_args *b, const char *target) {
+    const char *prefix = b->lib.prefix, *dot = strrchr(b->out, '.');
+    if (b->emit != EMIT_LIB) {
+        b->out = arena_printf(cx->arena, "%s.%s", b->out, target);
+        return;
+    }
+    b->out = arena_printf(cx->arena, "%.*s.%s%s", (int)(dot - b->out), b->out, target, dot);
+    library_names(cx->arena, b->out, prefix, &b->lib);
 }
 
 /* The i-th of the targets, into FILE, or FILE.TARGET if there are several.  Their first has told what there is to tell
@@ -278,10 +303,10 @@ static bool build_target(struct command_ctx *cx, const struct build_args *all, s
     struct compiled c = {0};
     b.link.target = all->targets.at[i];
     b.backend.target = b.link.target.name;
-    if (all->targets.n > 1) b.out = arena_printf(cx->arena, "%s.%s", all->out, b.backend.target);
+    if (all->targets.n > 1) name_output(cx, &b, b.backend.target);
     if (i > 0) b.model.quiet = true;
     diag_mute_warnings(cx->diag, i > 0);
-    bool ok = compile_load(cx, &b.model, b.emit == EMIT_EXE, &c);
+    bool ok = compile_load(cx, &b.model, has_weights(&b), &c);
     diag_mute_warnings(cx->diag, false);
     b.model.quiet = all->model.quiet;
     ok = ok && build(cx, &b, &c);

@@ -7,8 +7,8 @@
 #include "ir/interp.h"
 #include "passes/pass.h"
 #include "runtime/cmd.h"
-#include "runtime/trace.h"
 #include "runtime/engine.h"
+#include "runtime/trace.h"
 #include "tools/compile.h"
 
 struct interp_engine {

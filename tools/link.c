@@ -13,13 +13,12 @@
 #include "tools/link.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/run.h"
-
-enum { MAX_WORDS = 24 };
 
 static bool has_runtime(struct arena *a, const char *dir) {
     return access(arena_printf(a, "%s/libsetun_rt.a", dir), R_OK) == 0;
@@ -56,49 +55,60 @@ const char *link_runtime(struct diag *d, struct arena *a, const struct backend_t
     return dir;
 }
 
-/* argv as it grows. */
-struct words {
-    char *at[MAX_WORDS + 1];
-    size_t n;
-};
+void link_word(struct arena *a, link_words *w, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    *vec_push(a, w) = arena_vprintf(a, fmt, args);
+    va_end(args);
+}
 
-static void add(struct words *w, char *word) {
-    if (w->n == MAX_WORDS) BUG("more than %d words for the linker", MAX_WORDS);
-    w->at[w->n++] = word;
-    w->at[w->n] = NULL;
+bool link_begin(struct diag *d, struct arena *a, const struct link_options *o, link_words *w, const char **runtime) {
+    *runtime = link_runtime(d, a, &o->target);
+    if (!*runtime) return false;
+    if (o->linker)
+        link_word(a, w, "%s", o->linker);
+    else if (o->target.host)
+        link_word(a, w, "cc");
+    else
+        link_word(a, w, "%s-gcc", o->target.gnu);
+    /* Segments begin on pages of their own, of any size that a kernel may have. */
+    link_word(a, w, "-Wl,-z,max-page-size=%u", o->target.page_bytes);
+    link_word(a, w, "-Wl,--build-id=none");
+    return true;
 }
 
 /* Libraries beside the archive come first, then those of the sysroot, then what the driver knows. */
-static void add_folders(struct words *w, struct arena *a, const struct link_options *o, const char *runtime) {
-    if (!o->target.host) add(w, arena_printf(a, "-L%s", runtime));
+void link_folders(struct arena *a, link_words *w, const struct link_options *o, const char *runtime) {
+    if (!o->target.host) link_word(a, w, "-L%s", runtime);
     if (!o->sysroot) return;
-    add(w, arena_printf(a, "--sysroot=%s", o->sysroot));
-    add(w, arena_printf(a, "-L%s/usr/lib/%s", o->sysroot, o->target.gnu));
-    add(w, arena_printf(a, "-L%s/usr/lib", o->sysroot));
+    link_word(a, w, "--sysroot=%s", o->sysroot);
+    link_word(a, w, "-L%s/usr/lib/%s", o->sysroot, o->target.gnu);
+    link_word(a, w, "-L%s/usr/lib", o->sysroot);
+}
+
+bool link_run(struct diag *d, struct arena *a, link_words *w, enum diag_id failed) {
+    const char *why;
+    *vec_push(a, w) = NULL;
+    if (run_program(d, a, w->at, &why)) return true;
+    return why ? diag_in(d, NULL, failed, w->at[0], why) : false;
 }
 
 bool link_executable(struct diag *d, struct arena *a, const struct link_options *o, const char *object,
                      const char *out) {
-    const char *dir = link_runtime(d, a, &o->target), *why, *linker = o->linker;
-    struct words w = {.n = 0};
-    if (!dir) return false;
-    if (!linker) linker = o->target.host ? "cc" : arena_printf(a, "%s-gcc", o->target.gnu);
-    add(&w, arena_strdup(a, linker));
-    add(&w, "-static");
-    add(&w, "-Wl,--gc-sections");
-    add(&w, "-Wl,--build-id=none");
-    add(&w, "-Wl,-z,noexecstack");
-    /* Segments begin on pages of their own, of any size that a kernel may have. */
-    add(&w, arena_printf(a, "-Wl,-z,max-page-size=%u", o->target.page_bytes));
-    add(&w, "-o");
-    add(&w, arena_strdup(a, out));
-    add(&w, arena_strdup(a, object));
-    add(&w, arena_printf(a, "%s/libsetun_rt.a", dir));
-    add_folders(&w, a, o, dir);
-    add(&w, "-lpcre2-8");
-    add(&w, "-lutf8proc");
-    add(&w, "-lm");
-    add(&w, "-lpthread");
-    if (run_program(d, a, w.at, &why)) return true;
-    return why ? diag_in(d, NULL, DIAG_LINK_FAILED, w.at[0], why) : false;
+    const char *dir;
+    link_words w = {0};
+    if (!link_begin(d, a, o, &w, &dir)) return false;
+    link_word(a, &w, "-static");
+    link_word(a, &w, "-Wl,--gc-sections");
+    link_word(a, &w, "-Wl,-z,noexecstack");
+    link_word(a, &w, "-o");
+    link_word(a, &w, "%s", out);
+    link_word(a, &w, "%s", object);
+    link_word(a, &w, "%s/libsetun_rt.a", dir);
+    link_folders(a, &w, o, dir);
+    link_word(a, &w, "-lpcre2-8");
+    link_word(a, &w, "-lutf8proc");
+    link_word(a, &w, "-lm");
+    link_word(a, &w, "-lpthread");
+    return link_run(d, a, &w, DIAG_LINK_FAILED);
 }

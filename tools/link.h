@@ -1,4 +1,4 @@
-/* link.h -- from an object to a static executable, with a linker driver and the runtime's archives. */
+/* link.h -- linker drivers, and from an object to a static executable with the runtime's archives. */
 #ifndef SETUN_TOOLS_LINK_H
 #define SETUN_TOOLS_LINK_H
 
@@ -8,10 +8,21 @@ struct link_options {
     struct backend_target target;
     const char *linker;  /* a driver such as cc or clang; NULL: cc, or the target's own gcc where it is not the host */
     const char *sysroot; /* a folder with the target's C library and the others in usr/lib, or NULL */
+    const char *objcopy; /* for libraries; NULL: the driver's */
 };
 
 /* The folder of the target's runtime; NULL: there is none, which is reported unless d is NULL. */
 const char *link_runtime(struct diag *d, struct arena *a, const struct backend_target *t);
+
+/* Words of a linker's command line as they grow: the driver and what all outputs are linked with, folders, more words.
+ */
+typedef VEC(char *) link_words;
+bool link_begin(struct diag *d, struct arena *a, const struct link_options *o, link_words *w, const char **runtime);
+void link_folders(struct arena *a, link_words *w, const struct link_options *o, const char *runtime);
+void link_word(struct arena *a, link_words *w, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Runs it.  false: reported by a message of its name and what it said. */
+bool link_run(struct diag *d, struct arena *a, link_words *w, enum diag_id failed);
+
 bool link_executable(struct diag *d, struct arena *a, const struct link_options *o, const char *object,
                      const char *out);
 

@@ -53,15 +53,21 @@ static bool write_sections(struct out *o, const struct pack_source *p, struct se
     return ok && out_pad(o, SETUN_PACK_ALIGN);
 }
 
-bool pack_append(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id,
-                 void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
+bool pack_write(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id, uint64_t *bytes,
+                void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
     struct setun_pack head = {.magic = SETUN_PACK_MAGIC, .abi = SETUN_ABI, .n_sections = SETUN_N_SECTIONS, .id = id};
-    if (!out_pad(o, SETUN_PACK_ALIGN)) return false;
     uint64_t start = out_tell(o);
     lay_out(p, &head);
     if (!write_sections(o, p, &head)) return false;
     if (!data_write(d, p->module, p->plan, p->weights, o, &head.data_hash, progress, self)) return false;
-    struct setun_footer foot = {.magic = SETUN_FOOTER_MAGIC, .pack_offset = start, .id = id};
-    foot.pack_bytes = out_tell(o) - start;
-    return out_write(o, &foot, sizeof foot) && out_patch(o, start, &head, sizeof head);
+    *bytes = out_tell(o) - start;
+    return out_patch(o, start, &head, sizeof head);
+}
+
+bool pack_append(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id,
+                 void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
+    struct setun_footer foot = {.magic = SETUN_FOOTER_MAGIC, .id = id};
+    if (!out_pad(o, SETUN_PACK_ALIGN)) return false;
+    foot.pack_offset = out_tell(o);
+    return pack_write(d, o, p, id, &foot.pack_bytes, progress, self) && out_write(o, &foot, sizeof foot);
 }

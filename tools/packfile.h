@@ -18,6 +18,9 @@ struct pack_source {
 void pack_tensors(struct arena *a, const struct ir_module *m, const struct data_plan *plan, struct buf *out);
 /* What ties code and pack together: a hash over the sections that describe them. */
 uint64_t pack_id(const struct pack_source *p);
+/* Writes pack and data to o, from a multiple of SETUN_PACK_ALIGN on; *bytes of them.  progress may be NULL. */
+bool pack_write(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id, uint64_t *bytes,
+                void (*progress)(void *self, uint64_t done, uint64_t all), void *self);
 /* Appends pad, pack, data and footer to an executable already in o.  progress may be NULL. */
 bool pack_append(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id,
                  void (*progress)(void *self, uint64_t done, uint64_t all), void *self);

@@ -17,6 +17,7 @@ OTHERS = r"(EXE|\./bitnet) (embed|chat)\b"
 MEANING = {
     r"build/tools/setun\b": "setun",
     r"\bmodels/": f"{ROOT}/models/",
+    r"\bexamples/": f"{ROOT}/examples/",
     r"\bMODEL\.stn\b": f"{ROOT}/models/bitnet-b1.58.stn",
     r"\b(FILE_OR_)?DIR\b": f"{ROOT}/models/shakespeare",
     r"\bEXE\b": "./exe",
