@@ -34,7 +34,7 @@ uint64_t out_tell(const struct out *o);
 bool out_patch(struct out *o, uint64_t at, const void *p, size_t n); /* overwrites bytes already written */
 /* Appends the whole content of another file (copy_file_range where the kernel has it). */
 bool out_append_file(struct out *o, const char *path);
-bool out_commit(struct out *o);  /* fsync, rename; frees o */
+bool out_commit(struct out *o); /* fsync, rename; frees o */
 /* Both, or, also where the second rename fails, neither; frees both. */
 bool out_commit_both(struct out *a, struct out *b);
 void out_discard(struct out *o); /* removes the temporary; frees o */
