@@ -24,7 +24,7 @@ enum { SETUN_NO_CORE = 0xffff };
 
 struct setun_topo {
     uint32_t cpus;              /* in the mask */
-    uint32_t cores;             /* that have one in the mask; only fast ones if there are two kinds */
+    uint32_t cores;             /* that have one in the mask; without slow ones if there are several kinds */
     uint32_t quota;             /* CPUs that the control groups grant; UINT32_MAX: no limit */
     uint16_t core[CPU_SETSIZE]; /* of a CPU in the mask, counted from 0; or SETUN_NO_CORE */
 };

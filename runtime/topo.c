@@ -1,8 +1,8 @@
 /*
  * topo.c -- how many threads are worth having: cores in the affinity mask, within the CPU quota.
  *
- * A core counts once, whatever number of threads it runs, and where a machine has cores of two kinds only the fast ones
- * count: the threads of a kernel do equal shares of it, so the slowest would set the pace.
+ * A core counts once, whatever number of threads it runs, and where a machine has cores of several kinds the slow ones
+ * do not: the threads of a kernel do equal shares of it, so the slowest would set the pace.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,14 +67,53 @@ static uint32_t first_of(const cpu_set_t *set, uint32_t otherwise) {
     return otherwise;
 }
 
-/* The mask without the slow cores, if it has others. */
+/* What the kernel takes a CPU to be worth, the fastest of the machine at 1024; 0: it does not say. */
+static uint32_t capacity_of(const char *root, uint32_t cpu) {
+    char path[256], text[64];
+    snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%u/cpu_capacity", root, cpu);
+    setun_small_file(path, text, sizeof text);
+    unsigned long long n = strtoull(text, NULL, 10);
+    return n < UINT16_MAX ? (uint32_t)n : 0;
+}
+
+/* CPUs of the mask that are worth as much as this one. */
+static cpu_set_t no_slower(const uint32_t *capacity, const cpu_set_t *mask, uint32_t least) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (uint32_t c = 0; c < CPU_SETSIZE; c++)
+        if (CPU_ISSET(c, mask) && capacity[c] >= least) CPU_SET(c, &set);
+    return set;
+}
+
+/* As aarch64's kernels tell kinds of cores apart, and there may be three.  Of the sets that leave out the slower ones,
+ * that with the largest product of its number and its slowest, so that a single fast core does not count alone. */
+static cpu_set_t best_by_capacity(const char *root, const cpu_set_t *mask) {
+    uint32_t capacity[CPU_SETSIZE] = {0}, best = 0;
+    uint64_t most = 0;
+    for (uint32_t c = 0; c < CPU_SETSIZE; c++) {
+        if (!CPU_ISSET(c, mask)) continue;
+        capacity[c] = capacity_of(root, c);
+        if (capacity[c] == 0) return *mask;
+    }
+    for (uint32_t c = 0; c < CPU_SETSIZE; c++) {
+        if (!CPU_ISSET(c, mask) || capacity[c] == best) continue;
+        cpu_set_t set = no_slower(capacity, mask, capacity[c]);
+        uint64_t worth = (uint64_t)CPU_COUNT(&set) * capacity[c];
+        if (worth < most || (worth == most && capacity[c] < best)) continue;
+        most = worth;
+        best = capacity[c];
+    }
+    return no_slower(capacity, mask, best);
+}
+
+/* The mask without the slow cores, if it has others: those that an x86-64 kernel calls so, or by their capacity. */
 static cpu_set_t fast_ones(const char *root, const cpu_set_t *mask) {
     char path[256];
     cpu_set_t slow, fast;
     snprintf(path, sizeof path, "%s/sys/devices/cpu_atom/cpus", root);
     list_of(path, mask, &slow);
     CPU_XOR(&fast, mask, &slow);
-    return CPU_COUNT(&fast) > 0 ? fast : *mask;
+    return best_by_capacity(root, CPU_COUNT(&fast) > 0 ? &fast : mask);
 }
 
 void setun_topo_read(struct setun_topo *t, const char *root, const cpu_set_t *given) {

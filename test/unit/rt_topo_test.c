@@ -1,7 +1,7 @@
 /* links: setun_rt_main */
 /*
  * rt_topo_test -- cores, quotas and memory limits, read from small trees of files as the kernel shows them: siblings,
- * two kinds of cores, control groups of both versions, nested, and from inside a container.
+ * cores of several kinds, control groups of both versions, nested, and from inside a container.
  */
 #include "test/unit/expect.h"
 
@@ -103,6 +103,40 @@ static void test_slow_cores(void) {
     arena_free(t.a);
 }
 
+static void capacities(const struct tree *t, int from, int to, int capacity) {
+    for (int c = from; c <= to; c++) {
+        char path[128];
+        snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/cpu_capacity", c);
+        put(t, path, "%d\n", capacity);
+    }
+}
+
+/* aarch64: no siblings, and what each CPU is worth. */
+static void test_capacities(void) {
+    struct tree t = plant();
+    capacities(&t, 0, 3, 1024);
+    struct setun_topo r = topo(&t, mask_of(0, 3)); /* all alike */
+    EXPECT(r.cpus == 4 && r.cores == 4);
+    r = topo(&t, mask_of(0, 4)); /* of the last nothing is known */
+    EXPECT(r.cpus == 5 && r.cores == 5);
+    capacities(&t, 0, 3, 446); /* four small ones and four large */
+    capacities(&t, 4, 7, 1024);
+    r = topo(&t, mask_of(0, 7));
+    EXPECT(r.cpus == 8 && r.cores == 4 && r.core[0] == SETUN_NO_CORE && r.core[4] == 0 && r.core[7] == 3);
+    r = topo(&t, mask_of(0, 4)); /* one of them beside the small ones: five at their pace are worth more */
+    EXPECT(r.cpus == 5 && r.cores == 5);
+    r = topo(&t, mask_of(0, 1));
+    EXPECT(r.cpus == 2 && r.cores == 2);
+    capacities(&t, 0, 3, 300); /* three kinds: four of the larger ones, and not the largest alone */
+    capacities(&t, 4, 6, 870);
+    r = topo(&t, mask_of(0, 7));
+    EXPECT(r.cores == 4 && r.core[3] == SETUN_NO_CORE && r.core[4] == 0);
+    capacities(&t, 0, 7, 512); /* equal worth of all and of half: fewer threads */
+    capacities(&t, 4, 7, 1024);
+    EXPECT(topo(&t, mask_of(0, 7)).cores == 4);
+    arena_free(t.a);
+}
+
 static void test_quota(void) {
     struct tree t = plant();
     cpu_set_t mask = mask_of(0, 7);
@@ -154,6 +188,7 @@ static void test_memory(void) {
 int main(void) {
     test_cores();
     test_slow_cores();
+    test_capacities();
     test_quota();
     test_memory();
     return expect_end();
