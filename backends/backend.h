@@ -57,10 +57,11 @@ bool backend_schedule(struct diag *d, const struct backend_options *opt, struct 
 
 /* A family of machines that code is made for, and its levels, best first. */
 struct backend_target {
-    const char *name;    /* "x86-64" */
-    const char *gnu;     /* what its GNU tools are called by: "x86_64-linux-gnu" */
-    uint32_t page_bytes; /* the largest page that its kernels have */
-    bool host;           /* the machine at hand is one */
+    const char *name;     /* "x86-64" */
+    const char *gnu;      /* what its GNU tools are called by: "x86_64-linux-gnu" */
+    uint32_t page_bytes;  /* the largest page that its kernels have */
+    uint16_t elf_machine; /* e_machine of its executables */
+    bool host;            /* the machine at hand is one */
 };
 struct backend_level {
     const char *name;

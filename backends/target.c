@@ -104,8 +104,11 @@ const struct cg_target *target_find(struct diag *d, const char *name) {
 /* ---- for the rest of the compiler ---- */
 
 static struct backend_target described(const struct cg_target *t) {
-    return (struct backend_target){
-        .name = t->name, .gnu = t->gnu, .page_bytes = t->page_bytes, .host = target_is_host(t)};
+    return (struct backend_target){.name = t->name,
+                                   .gnu = t->gnu,
+                                   .page_bytes = t->page_bytes,
+                                   .elf_machine = t->elf_machine,
+                                   .host = target_is_host(t)};
 }
 
 bool backend_target_find(struct diag *d, const char *name, struct backend_target *t) {

@@ -12,6 +12,7 @@ struct cg_target {
     const char *name;              /* "x86-64" */
     const char *triple;            /* of LLVM */
     const char *gnu;               /* what its GNU tools are called by: "x86_64-linux-gnu" + "-gcc" */
+    uint16_t elf_machine;          /* e_machine of its executables */
     uint32_t page_bytes;           /* the largest page that its kernels have */
     const char *cpu;               /* of LLVM: what every function may use; functions bring their level's */
     const struct cg_level *levels; /* best first; the last runs on every machine that is worth it */

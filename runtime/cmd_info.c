@@ -109,6 +109,7 @@ static void overview(struct setun_out *out, const struct setun_app *app) {
     setun_out_printf(out, "model: %s\ncompiler: %s\n", m->name, m->compiler);
     setun_out_printf(out, "emits: %s, %u numbers\n", m->out_name, m->out_elems);
     setun_out_printf(out, "vocabulary: %u\ncontext: %u\nrows in a step: %u\n", m->vocab, m->context, m->max_rows);
+    setun_out_printf(out, "target: %s\n", setun_cpu_family);
     print_levels(out, app);
     uint64_t behind = sizeof(struct setun_footer) + p->bytes;
     setun_out_printf(out, "file: %llu bytes; code %llu, header %llu, weights %llu\n", ULL(p->file_bytes),

@@ -12,9 +12,10 @@
 #include "runtime/abi.h"
 #include "runtime/rt.h"
 
-uint32_t setun_cpu_features(void);   /* bits of enum setun_feature, usable under this kernel */
-void setun_cpu_float_default(void);  /* round to nearest even, denormals kept, no traps: for the calling thread */
-uint64_t setun_cpu_float_save(void); /* that thread's mode, to be restored when somebody else's code goes on in it */
+extern const char setun_cpu_family[]; /* "x86-64", "aarch64": the compiler's word for the target */
+uint32_t setun_cpu_features(void);    /* bits of enum setun_feature, usable under this kernel */
+void setun_cpu_float_default(void);   /* round to nearest even, denormals kept, no traps: for the calling thread */
+uint64_t setun_cpu_float_save(void);  /* that thread's mode, to be restored when somebody else's code goes on in it */
 void setun_cpu_float_restore(uint64_t mode);
 void setun_cpu_pause(void); /* in a spinning loop */
 

@@ -13,6 +13,8 @@
 #define HAS_DOTPROD (1ul << 20) /* AT_HWCAP: SDOT, UDOT */
 #define HAS_I8MM    (1ul << 13) /* AT_HWCAP2: SMMLA, UMMLA, USDOT */
 
+const char setun_cpu_family[] = "aarch64";
+
 uint32_t setun_cpu_features(void) {
     uint32_t found = SETUN_F_NEON;
     if (getauxval(AT_HWCAP) & HAS_DOTPROD) found |= SETUN_F_DOTPROD;

@@ -33,6 +33,8 @@ static uint32_t read_xcr0(void) {
 
 static int has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
+const char setun_cpu_family[] = "x86-64";
+
 uint32_t setun_cpu_features(void) {
     uint32_t a, b, c, d, c1, b7, c7, a71 = 0, ext_c;
     if (!__get_cpuid(1, &a, &b, &c1, &d) || !has(c1, V3_1_C)) return 0; /* OSXSAVE among them: xgetbv exists */

@@ -51,6 +51,7 @@ config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
 # The other family of machines: its runtime is in the build tree where its compiler and libraries were found, and an
 # emulator runs what is made for it.
 host = "aarch64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
+config.available_features.add("host-" + host)
 config.substitutions.append(("%{other}", "x86-64" if host == "aarch64" else "aarch64"))
 config.substitutions.append(("%{objroot}", objroot))
 arm = os.path.join(objroot, "runtime-aarch64")

@@ -1,6 +1,7 @@
 /* exefile.c -- see exefile.h; the checks are the runtime's own. */
 #include "tools/exefile.h"
 
+#include <elf.h>
 #include <string.h>
 
 #include "backends/backend.h"
@@ -8,6 +9,20 @@
 
 static bool bad_exe(struct command_ctx *cx, const struct exe_file *e, const char *why) {
     return diag_in(cx->diag, e->path, DIAG_NOT_EXECUTABLE, why);
+}
+
+/* Nothing that is read behind the code depends on the machine that it is for. */
+static const char *target_of(const struct mapped *file) {
+    Elf64_Ehdr head;
+    struct backend_target t;
+    if (file->n < sizeof head) return NULL;
+    memcpy(&head, file->at, sizeof head);
+    if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+        head.e_ident[EI_DATA] != ELFDATA2LSB)
+        return NULL;
+    for (unsigned i = 0; backend_target_at(i, &t); i++)
+        if (t.elf_machine == head.e_machine) return t.name;
+    return NULL;
 }
 
 bool exe_open(struct command_ctx *cx, const char *path, struct exe_file *e) {
@@ -21,6 +36,7 @@ bool exe_open(struct command_ctx *cx, const char *path, struct exe_file *e) {
     const void *pack = e->file.at + foot.pack_offset;
     if (!setun_pack_check(pack, foot.pack_bytes, foot.id, NULL, why, sizeof why)) return bad_exe(cx, e, why);
     e->pack = pack;
+    e->target = target_of(&e->file);
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 struct exe_file {
     const char *path;
+    const char *target; /* by its ELF header; NULL: none that we know */
     struct mapped file;
     const struct setun_pack *pack; /* checked, but for the hash of its data */
 };

@@ -161,6 +161,7 @@ bool inspect_executable(struct command_ctx *cx, const char *path, struct inspect
     }
     const struct setun_span *section = e.pack->section;
     *s = (struct inspection){.path = path, .container = "executable", .files = 1, .dialect = ""};
+    s->target = e.target;
     s->template_bytes = section[SETUN_SEC_CHAT].bytes;
     if (section[SETUN_SEC_TOKENIZER].bytes) s->tokenizer = "compiled";
     s->config_text = arena_strndup(cx->arena, (const char *)e.pack + section[SETUN_SEC_CONFIG].offset,

@@ -17,6 +17,7 @@ struct inspected {
 
 struct inspection {
     const char *path, *container; /* "safetensors", "GGUF", "executable" */
+    const char *target;           /* of an executable; NULL: not known */
     const char *arch;             /* NULL: not told */
     const char *tokenizer;        /* in a few words; NULL: none */
     uint64_t template_bytes;      /* of the chat template; 0: none */

@@ -79,6 +79,7 @@ void inspect_print(const struct inspection *s) {
     struct sum sum = sum_of(s);
     put_clean(s->path);
     printf(": %s", s->container);
+    if (s->target) printf(" for %s", s->target);
     if (s->gguf_version) printf(" version %u, %" PRIu64 " pairs", (unsigned)s->gguf_version, s->pairs);
     if (s->files > 1) printf(", %zu files", s->files);
     if (s->arch) {
@@ -161,6 +162,7 @@ void inspect_print_json(const struct inspection *s) {
     json_t *o = json_object(), *tensors = json_array(), *ternary = json_object();
     json_object_set_new(o, "path", text_of(s->path));
     json_object_set_new(o, "container", text_of(s->container));
+    if (s->target) json_object_set_new(o, "target", text_of(s->target));
     if (s->gguf_version) json_object_set_new(o, "version", json_integer((json_int_t)s->gguf_version));
     json_object_set_new(o, "files", json_integer((json_int_t)s->files));
     json_object_set_new(o, "architecture", text_of(s->arch));

@@ -29,6 +29,7 @@ struct verify {
     const struct ir_row *rows;  /* of the interpreter's running step */
     uint64_t compared;          /* values */
     uint32_t steps;
+    const char *emulator; /* what runs the executable; NULL: this machine */
     bool differs;
 };
 
@@ -46,6 +47,7 @@ static bool run_exe(const struct verify *v, const char *trace, const char *logit
     struct buf ids = {0};
     for (uint32_t i = 0; i < v->n_tokens; i++) buf_printf(&ids, i ? ",%u" : "%u", v->tokens[i]);
     char *argv[] = {
+        arena_strdup(a, v->emulator ? v->emulator : ""),
         arena_printf(a, "%s%s", strchr(v->exe.path, '/') ? "" : "./", v->exe.path),
         v->logits_too ? "run" : "embed",
         "--tokens",
@@ -67,8 +69,16 @@ static bool run_exe(const struct verify *v, const char *trace, const char *logit
     };
     const char *why;
     buf_free(&ids);
-    if (run_program(v->cx->diag, a, argv, &why)) return true;
-    return why && diag_in(v->cx->diag, v->exe.path, DIAG_RUN_FAILED, why);
+    if (run_program(v->cx->diag, a, v->emulator ? argv : argv + 1, &why)) return true;
+    if (!why) return false;
+    diag_in(v->cx->diag, v->exe.path, DIAG_RUN_FAILED, why);
+    struct backend_target here;
+    if (!v->emulator && v->exe.target && backend_target_find(v->cx->diag, NULL, &here) &&
+        strcmp(here.name, v->exe.target) != 0)
+        diag_note_in(v->cx->diag, v->exe.path,
+                     "it is for %s, this machine is %s; --emulator names a program that runs it", v->exe.target,
+                     here.name);
+    return false;
 }
 
 /* ---- comparing ---- */
@@ -197,12 +207,15 @@ static bool compare_runs(struct verify *v) {
 /* ---- the command ---- */
 
 static int parse_args(struct verify *v, int argc, char **argv, const char **tokens) {
-    static const struct option options[] = {
-        {"tokens", required_argument, NULL, 't'}, {"predict", required_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"tokens", required_argument, NULL, 't'},
+                                            {"predict", required_argument, NULL, 'n'},
+                                            {"emulator", required_argument, NULL, 'e'},
+                                            {NULL, 0, NULL, 0}};
     uint64_t n = 8;
     for (int o; (o = command_option("verify", argc, argv, ":n:", options)) != -1;) {
         if (o == '?') return EXIT_USAGE;
         if (o == 't') *tokens = optarg;
+        if (o == 'e') v->emulator = optarg;
         if (o == 'n' && (!read_u64(optarg, 100000, &n) || n < 1))
             return command_usage("verify", "--predict takes 1 to 100000, not '%s'", optarg);
     }

@@ -206,6 +206,7 @@ const struct cg_target arm_target = {
     .name = "aarch64",
     .triple = "aarch64-unknown-linux-gnu",
     .gnu = "aarch64-linux-gnu",
+    .elf_machine = 183, /* EM_AARCH64 */
     .page_bytes = 65536,
     .cpu = "generic",
     .levels = levels,

@@ -189,6 +189,7 @@ const struct cg_target x86_target = {
     .name = "x86-64",
     .triple = "x86_64-unknown-linux-gnu",
     .gnu = "x86_64-linux-gnu",
+    .elf_machine = 62, /* EM_X86_64 */
     .page_bytes = 4096,
     .cpu = "x86-64",
     .levels = levels,
