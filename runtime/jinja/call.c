@@ -82,8 +82,11 @@ static struct j_value raise_exception(J *j, struct j_args *a) {
     const struct j_value *v = setun_j_arg(j, a, 0, "message");
     struct j_buf text = {0};
     setun_j_args_end(j, a, 1);
-    if (v) setun_j_print(j, &text, *v);
-    setun_j_fail(j, "%.200s", setun_j_take(j, &text).s);
+    if (!v) setun_j_fail(j, "'%s' takes a message", a->of);
+    setun_j_print(j, &text, *v);
+    struct j_value said = setun_j_take(j, &text);
+    if (said.n == 0 || !said.s[0]) setun_j_fail(j, "'%s' with an empty message", a->of);
+    setun_j_fail(j, "%.200s", said.s);
 }
 
 /* ---- dates, in the C locale ---- */

@@ -76,6 +76,8 @@ static void mistakes(void) {
     MAKES("{% set 1 = 2 %}", "1: expected a name to assign to");
     MAKES("{% macro m(a, a) %}{% endmacro %}", "1: the parameter 'a' is there twice");
     MAKES("x\n{{ raise_exception('no ' ~ 1) }}", "run 2: no 1");
+    MAKES("{{ raise_exception() }}", "run 1: 'raise_exception' takes a message");
+    MAKES("{{ raise_exception('') }}", "run 1: 'raise_exception' with an empty message");
     MAKES("{{ nothing.at_all }}", "run 1: 'at_all' of a value that is not defined");
     MAKES("{{ 1 // 0 }}", "run 1: division by zero");
     MAKES("{{ 4000000000000000000 * 3 }}", "run 1: an integer beyond 64 bits is not supported");
