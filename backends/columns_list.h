@@ -2,7 +2,8 @@
  * columns_list.h -- which channels of a row of codes the core `columns` reads.
  *
  * Entries are the channels whose code is not zero, with their codes, in chunks of COLUMNS_CHUNK whose channels lie far
- * apart.  What makes the last chunks whole is channel 0 with code 0, and so are two chunks behind the last one.
+ * apart.  What makes the last chunks whole is channel 0 with code 0, and so are COLUMNS_AHEAD chunks behind the last
+ * one.
  */
 #ifndef SETUN_BACKENDS_COLUMNS_LIST_H
 #define SETUN_BACKENDS_COLUMNS_LIST_H
@@ -11,7 +12,8 @@
 
 enum {
     COLUMNS_GROUP = 4,  /* channels that a step of the dot instruction takes */
-    COLUMNS_CHUNK = 32, /* channels that are read together, line by line */
+    COLUMNS_CHUNK = 16, /* channels that are read together, line by line */
+    COLUMNS_AHEAD = 6,  /* lines of a chunk that are on their way into L1 while one is summed */
 };
 
 uint64_t columns_list_bytes(uint64_t K);
