@@ -13,7 +13,7 @@ for target in sys.argv[2:]:
     paths = []
     for name, content in seeds.seeds(target).items():
         (folder / name).write_bytes(content)
-        count = 5000 if len(content) < 4096 else 200
+        count = 3000 if len(content) < 4096 else 200
         done = subprocess.run([build / "test" / target, str(count), folder / name], check=False, capture_output=True, timeout=150)
         paths.append(name)
         if done.returncode:
