@@ -1,5 +1,5 @@
 /*
- * columns_list.h -- which channels of a row of codes the core `columns` reads.
+ * columns_list.h -- which channels of a row of codes the cores that skip read.
  *
  * Entries are the channels whose code is not zero, with their codes, in chunks of COLUMNS_CHUNK whose channels lie far
  * apart.  What makes the last chunks whole is channel 0 with code 0, and so are COLUMNS_AHEAD chunks behind the last

@@ -148,7 +148,6 @@ struct work strand_whole_sums(struct kern *k, LLVMValueRef first, LLVMValueRef c
     return (struct work){first, count, cg_i64(k->c, 0), cg_i64(k->c, 1)};
 }
 
-/* Output rows of unit u, of which the last may be short. */
 LLVMValueRef strand_rows_of_unit(struct kern *k, const struct part *p, LLVMValueRef first) {
     struct cg *c = k->c;
     LLVMValueRef count = cg_i64(c, p->unit);
