@@ -178,6 +178,15 @@ static void check_sampling(void) {
                             {.temperature = 1, .top_p = 0.9f, .repeat_penalty = 1},
                             {.temperature = 2, .top_p = 1, .min_p = 0.01f, .repeat_penalty = 0.5f, .repeat_last = 4}};
     handle *h = open_with(0, 0), *each = open_with(0, 0);
+    sampling again = {.top_p = 1, .repeat_last = 6};
+    uint32_t one = 1, two;
+    for (int i = 0; i < 60; i++) { /* a penalty changes what a screened step leaves */
+        again.repeat_penalty = i % 2 ? 0.8f : 1.0f + 0.05f * (float)i;
+        EXPECT(F(step)(h, one) == C(OK) && F(step)(each, one) == C(OK) && F(output)(each) != NULL);
+        EXPECT(F(sample)(h, &again, &two) == C(OK) && F(sample)(h, &again, &one) == C(OK) && one == two);
+        EXPECT(F(sample)(each, &again, &two) == C(OK) && one == two);
+    }
+    EXPECT(F(reset)(h) == C(OK) && F(reset)(each) == C(OK));
     for (int i = 0; i < 12; i++) {
         EXPECT(F(prefill)(h, PROMPT + i % N, 1) == C(OK) && F(prefill)(each, PROMPT + i % N, 1) == C(OK));
         uint32_t a[4], b;
@@ -255,17 +264,20 @@ static void check_state(void) {
     size_t bytes = (size_t)F(state_bytes)(h, N), n = 0, k = 0;
     uint8_t *a = malloc(bytes + 1), *b = malloc(bytes + 1);
     uint32_t want[MORE], got[MORE];
+    float output[C(OUTPUT)];
     EXPECT(F(save)(h, a, bytes, &n) == C(OK) && n == F(state_bytes)(h, 0)); /* nothing yet */
     EXPECT(F(restore)(h, a, n) == C(OK) && F(length)(h) == 0);
     EXPECT(F(prefill)(h, PROMPT, N) == C(OK));
     EXPECT(F(save)(h, NULL, 0, &n) == C(ROOM) && n == bytes);
     EXPECT(F(save)(h, a + 1, bytes, &n) == C(OK) && n == bytes);
-    for (int i = 0; i < N; i++) EXPECT(F(step)(other, PROMPT[N - 1 - i]) == C(OK));
+    memcpy(output, F(output)(h), sizeof output);
+    for (int i = 0; i < N + 9; i++) EXPECT(F(step)(other, PROMPT[i * 7 % N]) == C(OK));
     EXPECT(F(reset)(other) == C(OK) && F(length)(other) == 0);
     for (int i = 0; i < N; i++) EXPECT(F(step)(other, PROMPT[i]) == C(OK));
     EXPECT(F(save)(other, b + 1, bytes, &k) == C(OK) && k == n && memcmp(a + 1, b + 1, n) == 0);
     go_on(h, NULL, MORE, want);
     EXPECT(F(restore)(other, a + 1, n) == C(OK) && F(length)(other) == N);
+    EXPECT(memcmp(output, F(output)(other), sizeof output) == 0);
     go_on(other, NULL, MORE, got);
     EXPECT(memcmp(want, got, sizeof want) == 0);
     /* What is refused leaves all as it was. */
