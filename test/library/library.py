@@ -166,10 +166,10 @@ def check_same():
 
 
 def check_failures():
-    """Whichever write, sync or rename fails, both old files stay."""
+    """Whichever write, sync or rename fails, both old files stay.  The first ten are of objects on their way."""
     old, n = {"mini.h": b"old header", "libmini.a": b"old library"}, 5
     for exists in (True, False):
-        n = 0 if exists else n - 5
+        n = 10 if exists else n - 5
         while True:
             n += 1
             folder = a.dir / f"fail-{exists}-{n}"
