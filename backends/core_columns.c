@@ -8,7 +8,7 @@
 
 static uint64_t bytes(uint64_t rows, uint64_t K) { return columns_bytes(rows) * K; }
 
-static unsigned together(const struct mm_target *t) { return mm_vectors(t) == 1 ? 4 : 2; }
+static unsigned together(const struct mm_target *t) { return mm_vectors(t) == 1 || t->at_once == MM_STEP / 16 ? 4 : 2; }
 
 static void finish(struct cg *c, LLVMValueRef sum[COLUMNS_PLANES], LLVMValueRef code_sum) {
     mm_finish(c, &c->level->mm->stream, sum, code_sum);

@@ -25,8 +25,9 @@ struct stream {
     struct cg *c;
     const struct mm_target *t;
     LLVMValueRef tile, codes;
-    unsigned vectors, sets; /* accumulators of a chain: planes x vectors */
+    unsigned vectors, sets; /* accumulators of a chain: planes x vectors; those that go through the tile together */
     unsigned unroll;
+    LLVMValueRef quad[MM_RUNS]; /* codes of four steps of each run */
     /* Steps of a run, if a tile is read as several: then step i * runs + r is step i of run r, and what is left comes
      * behind the runs; else 0. */
     uint64_t run, tile_bytes;
@@ -34,18 +35,27 @@ struct stream {
     bool prefetch;
 };
 
-/* Step number `step` + u, into the accumulators of one chain.  run: its place is in a run; step is then a multiple of
- * their number. */
-static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool run, LLVMValueRef *acc) {
+/* The codes of step `at`, which is number u of its run in the loop's body. */
+static LLVMValueRef step_codes(struct stream *s, LLVMValueRef at, unsigned run, unsigned u, bool loop) {
+    LLVMValueRef p = cg_at(s->c, s->codes, LLVMBuildShl(s->c->b, at, cg_i64(s->c, 2), ""));
+    if (!loop || s->t->quad == 1) return mm_codes(s->c, p);
+    if (u % s->t->quad == 0) s->quad[run] = mm_quad(s->c, p);
+    return mm_codes_of(s->c, s->quad[run], u % s->t->quad);
+}
+
+/* Step number `step` + u, into the accumulators of one chain.  loop: it is one of the loop's; if there are runs, its
+ * place is in one, and step is a multiple of their number. */
+static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool loop, LLVMValueRef *acc) {
     struct cg *c = s->c;
     LLVMValueRef at = LLVMBuildNSWAdd(c->b, step, cg_i64(c, u), ""), in_run = at;
+    bool run = loop && s->run;
     if (run) {
         in_run = LLVMBuildUDiv(c->b, step, cg_i64(c, s->runs), "");
         in_run = LLVMBuildNSWAdd(c->b, in_run, cg_i64(c, u / s->runs), "");
         at = LLVMBuildNSWAdd(c->b, in_run, cg_i64(c, u % s->runs * s->run), "");
     }
     LLVMValueRef p = cg_at(c, s->tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), ""));
-    LLVMValueRef x = mm_codes(c, cg_at(c, s->codes, LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
+    LLVMValueRef x = step_codes(s, at, run ? u % s->runs : 0, run ? u / s->runs : u, loop);
     for (unsigned v = 0; v < s->vectors; v++) {
         LLVMValueRef w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * s->t->bytes), s->t->bytes);
         LLVMValueRef field[MM_PLANES] = {NULL};
@@ -68,7 +78,7 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
     cg_loop_begin(c, &l, from, to, cg_i64(c, s->unroll), "step");
     for (unsigned a = 0; a < n_acc; a++) /* slot a carries accumulator a */
         acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
-    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, s->run, acc + u % s->t->chains * s->sets);
+    for (unsigned u = 0; u < s->unroll; u++) stream_step(s, l.i, u, true, acc + u % s->t->chains * s->sets);
     for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n_acc; a++) acc[a] = cg_result(&l, a);
@@ -82,7 +92,7 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
 /* All steps of a tile: in one block, or in as many as narrow accumulators need. */
 static void stream_sums(struct stream *s, uint64_t steps, LLVMValueRef *sum) {
     struct cg *c = s->c;
-    uint64_t block = mm_flush(s->t, &s->t->stream), done = 0;
+    uint64_t block = mm_flush(s->t, &s->t->stream) / s->unroll * s->unroll, done = 0;
     for (unsigned a = 0; a < s->sets; a++) sum[a] = LLVMConstNull(mm_sum_type(c));
     if (block && steps > block) {
         struct cg_loop l; /* slot a carries sum a */
@@ -108,8 +118,10 @@ static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
     LLVMValueRef sum[MAX_SETS] = {NULL};
     uint64_t steps = (K + 3) / 4;
     s->runs = s->t->widen ? MM_RUNS / 2 : MM_RUNS; /* LLVM adds up the 16-bit sums of a round's steps: registers */
-    if (s->prefetch && steps >= s->runs)
-        s->run = steps / s->runs, s->unroll = s->runs, s->tile_bytes = i2_64_tile_bytes(K);
+    unsigned round = s->runs * s->t->quad; /* runs are whole quads, and rounds behind each other */
+    s->run = s->prefetch ? steps / round * s->t->quad : 0;
+    s->unroll = s->run ? round : s->t->unroll;
+    s->tile_bytes = i2_64_tile_bytes(K);
     stream_sums(s, steps, sum);
     LLVMValueRef code_sum = mm_code_sum(s->c, s->codes, K);
     for (unsigned v = 0; v < s->vectors; v++) mm_finish(s->c, &s->t->stream, sum + v * MM_PLANES, code_sum);
@@ -141,20 +153,24 @@ static void stream_groups(struct stream *s, uint64_t K, uint64_t group, LLVMValu
 static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_args *a) {
     const struct mm_target *t = c->level->mm;
     uint64_t K = shape->K, group = shape->group;
-    struct stream s = {
-        .c = c, .t = t, .codes = a->codes, .vectors = mm_vectors(t), .unroll = t->unroll, .prefetch = mm_streams(c)};
+    struct stream s = {.c = c, .t = t, .codes = a->codes, .vectors = t->at_once, .unroll = t->unroll};
     s.sets = s.vectors * MM_PLANES;
     if (!t->chains || t->chains * s.sets > MAX_SETS) BUG("level '%s' has %u chains", c->level->name, t->chains);
     struct cg_loop l;
     cg_loop_begin(c, &l, cg_i64(c, 0), a->n_tiles, cg_i64(c, 1), "tile");
     LLVMValueRef tile = LLVMBuildAdd(c->b, a->first, l.i, "");
-    s.tile = cg_at(c, a->matrix, LLVMBuildMul(c->b, tile, cg_i64(c, i2_64_tile_bytes(K)), ""));
+    LLVMValueRef at = cg_at(c, a->matrix, LLVMBuildMul(c->b, tile, cg_i64(c, i2_64_tile_bytes(K)), ""));
     LLVMValueRef out = cg_at(c, a->acc, LLVMBuildShl(c->b, l.i, cg_i64(c, 8), "")); /* 64 results of 4 bytes */
-    if (group)
-        stream_groups(&s, K, group,
-                      cg_at(c, a->alpha, LLVMBuildMul(c->b, tile, cg_i64(c, mm_alpha_bytes(K, group)), "")), out);
-    else
-        stream_tile(&s, K, out);
+    LLVMValueRef alpha = group ? LLVMBuildMul(c->b, tile, cg_i64(c, mm_alpha_bytes(K, group)), "") : NULL;
+    for (unsigned v = 0; v < mm_vectors(t); v += t->at_once) {
+        s.prefetch = v == 0 && mm_streams(c);
+        s.tile = cg_at_const(c, at, v * t->bytes);
+        if (group)
+            stream_groups(&s, K, group, cg_at_const(c, cg_at(c, a->alpha, alpha), v * t->bytes),
+                          cg_at_const(c, out, v * t->bytes));
+        else
+            stream_tile(&s, K, cg_at_const(c, out, v * t->bytes));
+    }
     cg_loop_end(c, &l);
 }
 

@@ -59,6 +59,17 @@ LLVMValueRef lut_part(struct cg *c, LLVMValueRef a, unsigned first, unsigned n) 
     return lut_shuffle(c, a, LLVMGetPoison(LLVMTypeOf(a)), at, n);
 }
 
+LLVMValueRef lut_flags(struct cg *c, LLVMValueRef set, unsigned n) {
+    LLVMTypeRef flags = LLVMVectorType(c->i1, n);
+    if (!c->level->mm->byte_shifts) return LLVMBuildBitCast(c->b, set, flags, "");
+    unsigned at[ROWS];
+    LLVMValueRef bit[ROWS];
+    for (unsigned i = 0; i < n; i++) at[i] = i / 8, bit[i] = cg_i8(c, 1 << i % 8);
+    set = lut_shuffle(c, set, LLVMGetPoison(LLVMTypeOf(set)), at, n);
+    set = LLVMBuildAnd(c->b, set, LLVMConstVector(bit, n), "");
+    return LLVMBuildICmp(c->b, LLVMIntNE, set, LLVMConstNull(LLVMTypeOf(set)), "");
+}
+
 LLVMValueRef lut_number16(struct cg *c, int v) { return LLVMConstInt(c->i16, (uint16_t)v, false); }
 
 static LLVMTypeRef words(const struct lut *u) { return LLVMVectorType(u->c->i16, u->bytes / 2); }
@@ -164,9 +175,9 @@ static void add_bytes(struct lut *u, unsigned v, LLVMValueRef low, LLVMValueRef 
 /* Where the sign bits say so, all bits are turned round, which is the negative less 1; that 1 is counted. */
 static void turn(struct lut *u, LLVMValueRef signs, unsigned v, LLVMValueRef *low, LLVMValueRef *high) {
     struct cg *c = u->c;
-    LLVMTypeRef flags = LLVMVectorType(c->i1, u->bytes);
-    LLVMValueRef s = cg_load(c, LLVMIntTypeInContext(c->llvm, u->bytes), cg_at_const(c, signs, v * u->bytes / 8), 4);
-    s = LLVMBuildSExt(c->b, LLVMBuildBitCast(c->b, s, flags, ""), mm_byte_type(c), "");
+    unsigned n = u->bytes / 8;
+    LLVMValueRef s = cg_load(c, LLVMVectorType(c->i8, n), cg_at_const(c, signs, v * n), n < 4 ? n : 4);
+    s = LLVMBuildSExt(c->b, lut_flags(c, s, u->bytes), mm_byte_type(c), "");
     *low = LLVMBuildXor(c->b, *low, s, "");
     *high = LLVMBuildXor(c->b, *high, s, "");
     u->minus[v - u->from] = LLVMBuildSub(c->b, u->minus[v - u->from], s, "");

@@ -37,6 +37,8 @@ int lut_trit(const struct lut *u, unsigned e, unsigned k);
 LLVMValueRef lut_number16(struct cg *c, int v);
 /* Lane i of the result is lane at[i] of a, or of b behind it; n <= 128. */
 LLVMValueRef lut_shuffle(struct cg *c, LLVMValueRef a, LLVMValueRef b, const unsigned *at, unsigned n);
+/* Bits of a set, the first n of them, as lanes: <n x i1>.  set: <n/8 x i8>. */
+LLVMValueRef lut_flags(struct cg *c, LLVMValueRef set, unsigned n);
 /* n of the lanes of a, from `first` on. */
 LLVMValueRef lut_part(struct cg *c, LLVMValueRef a, unsigned first, unsigned n);
 

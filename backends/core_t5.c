@@ -73,8 +73,11 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool ha
         LLVMValueRef field[PLACES];
         mm_split(c, s->planes, d.four, field);
         field[4] = d.fifth;
-        for (unsigned i = 0; i < PLACES; i++)
-            acc[i] = s->t->dot(c, acc[i], field[i], mm_codes(c, cg_at_const(c, x, 4 * i)));
+        for (unsigned i = 0; i < PLACES; i++) {
+            bool one = s->t->quad > 1 && i < s->t->quad;
+            LLVMValueRef q = one ? mm_codes_of(c, mm_quad(c, x), i) : mm_codes(c, cg_at_const(c, x, 4 * i));
+            acc[i] = s->t->dot(c, acc[i], field[i], q);
+        }
         if (s->prefetch && half)
             mm_prefetch_run(c, p, in_run, s->half, s->together * s->part_bytes - s->half * MM_STEP);
         if (s->prefetch && !s->half) mm_prefetch(c, p);
@@ -142,7 +145,7 @@ static void one_row(struct cg *c, const struct mm_shape *shape, const struct mm_
     const struct mm_target *t = c->level->mm;
     uint64_t part = steps_of(shape->K) * MM_STEP; /* bytes; parts of tiles lie one after another */
     struct stream s = {.c = c, .t = t, .codes = a->codes, .together = together(t), .part_bytes = part};
-    s.unroll = mm_vectors(t) == 1 && s.together == 1 ? 2 : 1;
+    s.unroll = mm_vectors(t) != 2 && s.together == 1 ? 2 : 1;
     if (s.together > 1 && mm_streams(c) && steps_of(shape->K) >= HALVES)
         s.half = steps_of(shape->K) / HALVES, s.unroll = HALVES;
     s.planes = stream_planes(t);

@@ -43,8 +43,7 @@ static LLVMValueRef index_of(const struct lut *u, LLVMValueRef p, unsigned i, LL
     LLVMValueRef w = cg_load(c, all, cg_at_const(c, p, i / 2 * ROWS), 64);
     if (i % 2) w = LLVMBuildLShr(c->b, w, cg_splat(c, cg_i8(c, 4), ROWS), "");
     if (u->signs)
-        *minus = LLVMBuildBitCast(c->b, cg_load(c, c->i64, cg_at_const(c, p, TL2_SIGNS + 8 * i), 8),
-                                  LLVMVectorType(c->i1, ROWS), "");
+        *minus = lut_flags(c, cg_load(c, LLVMVectorType(c->i8, 8), cg_at_const(c, p, TL2_SIGNS + 8 * i), 8), ROWS);
     return LLVMBuildAnd(c->b, w, cg_splat(c, cg_i8(c, 15), ROWS), "");
 }
 

@@ -18,21 +18,22 @@ LLVMTypeRef mm_byte_type(struct cg *c) { return LLVMVectorType(c->i8, c->level->
 LLVMTypeRef mm_sum_type(struct cg *c) { return LLVMVectorType(c->i32, c->level->mm->bytes / 4); }
 
 LLVMTypeRef mm_acc_type(struct cg *c) {
-    return c->level->mm->widen ? LLVMVectorType(c->i16, c->level->mm->bytes / 2) : mm_sum_type(c);
+    return c->level->mm->widen ? LLVMVectorType(c->i16, c->level->mm->acc_words) : mm_sum_type(c);
 }
 
-/* An i16 lane takes two products of at most 127 * (2 << shift of the field) a step. */
+/* An i16 lane takes one or two products of at most 127 * (2 << shift of the field) a step. */
 unsigned mm_flush(const struct mm_target *t, const struct mm_planes *p) {
     if (!t->widen) return 0;
     unsigned largest = 0;
     for (int i = 0; i < MM_PLANES; i++)
         if (2u << p->post[i] > largest) largest = 2u << p->post[i];
-    return INT16_MAX / (2 * 127 * largest);
+    return INT16_MAX / (t->bytes / t->acc_words * 127 * largest);
 }
 
 static LLVMValueRef shift_right(struct cg *c, LLVMValueRef w, unsigned by) {
     if (!by) return w;
-    unsigned lanes = c->level->mm->bytes / 2; /* there is no shift of bytes; the mask drops what comes from the side */
+    if (c->level->mm->byte_shifts) return LLVMBuildLShr(c->b, w, cg_splat(c, cg_i8(c, by), c->level->mm->bytes), "");
+    unsigned lanes = c->level->mm->bytes / 2; /* the mask drops what comes from the side */
     LLVMValueRef h = LLVMBuildBitCast(c->b, w, LLVMVectorType(c->i16, lanes), "");
     h = LLVMBuildLShr(c->b, h, cg_splat(c, LLVMConstInt(c->i16, by, false), lanes), "");
     return LLVMBuildBitCast(c->b, h, mm_byte_type(c), "");
@@ -56,7 +57,19 @@ void mm_finish(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLAN
 }
 
 LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p) {
-    LLVMValueRef x = cg_splat(c, cg_load(c, c->i32, p, 4), c->level->mm->bytes / 4);
+    const struct mm_target *t = c->level->mm;
+    LLVMValueRef x = cg_splat(c, cg_load(c, c->i32, p, 4), t->bytes / 4);
+    x = LLVMBuildBitCast(c->b, x, mm_byte_type(c), "");
+    return t->hold ? t->hold(c, x) : x;
+}
+
+LLVMValueRef mm_quad(struct cg *c, LLVMValueRef p) { return cg_load(c, LLVMVectorType(c->i32, 4), p, 4); }
+
+LLVMValueRef mm_codes_of(struct cg *c, LLVMValueRef quad, unsigned i) {
+    LLVMValueRef lane[MM_LANES], x;
+    unsigned n = c->level->mm->bytes / 4;
+    for (unsigned l = 0; l < n; l++) lane[l] = cg_i32(c, i);
+    x = LLVMBuildShuffleVector(c->b, quad, quad, LLVMConstVector(lane, n), "");
     return LLVMBuildBitCast(c->b, x, mm_byte_type(c), "");
 }
 

@@ -37,7 +37,14 @@ struct mm_target {
     /* acc + u8 . s8.  Accumulators are i32, or i16 if widen is set: then they are widened before they overflow. */
     LLVMValueRef (*dot)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
-    bool below128; /* the u8 operand of dot must be */
+    LLVMValueRef (*hold)(struct cg *c, LLVMValueRef codes); /* NULL, or what to do to codes that are in every lane */
+    unsigned acc_words; /* with widen: i16 lanes of an accumulator, one product a step each, or two */
+    bool below128;      /* the u8 operand of dot must be */
+    bool byte_shifts;   /* there are shifts of bytes; otherwise of 16 bits, and what comes from the side is masked */
+    unsigned at_once;   /* one row of i2: vectors of a step that go through a tile together */
+    unsigned quad;      /* steps whose codes are loaded together, 4, as dot takes any lane of them for all; or 1 */
+    /* NULL, or for many rows, instead of dot: acc + u8 . s8, each two rows of eight bytes; acc is 2 x 2. */
+    LLVMValueRef (*square)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     /* Bytes of a table of 16, repeated in every 16 bytes, by the low four bits of each byte of index (bit 7 is 0). */
     LLVMValueRef (*lookup16)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
     /* 16-bit words of a table of 32, by the low five bits of each word of index; NULL: the level has no such word. */
@@ -47,7 +54,7 @@ struct mm_target {
     bool lookup64_is_one; /* an instruction, which leaves registers free */
     /* NULL, or byte i: table[index[i]], or that of otherwise where index is 64 or more. */
     LLVMValueRef (*lookup64_or)(struct cg *c, const uint8_t table[64], LLVMValueRef index, LLVMValueRef otherwise);
-    /* With widen: acc (i32) + sums of two products of 16 bits. */
+    /* With widen: acc (8 x i32) + sums of two of 16 products: of 16 bits, or, with below128, s8 * s8. */
     LLVMValueRef (*pair)(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b);
 };
 
@@ -64,6 +71,9 @@ void mm_split(struct cg *c, const struct mm_planes *p, LLVMValueRef w, LLVMValue
 void mm_finish(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum);
 /* Four activation codes at p, in every lane. */
 LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p);
+/* The same of step i (< 4) of four whose 16 codes are a register. */
+LLVMValueRef mm_codes_of(struct cg *c, LLVMValueRef quad, unsigned i);
+LLVMValueRef mm_quad(struct cg *c, LLVMValueRef p); /* the 16 codes at p */
 /* The int32 behind a row of K codes: its address; in every lane. */
 LLVMValueRef mm_code_sum_at(struct cg *c, LLVMValueRef row, uint64_t K);
 LLVMValueRef mm_code_sum(struct cg *c, LLVMValueRef row, uint64_t K);

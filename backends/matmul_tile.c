@@ -20,6 +20,8 @@
  */
 #include "backends/matmul.h"
 
+#include <string.h>
+
 enum { PANEL_BYTES = MM_PANEL * MM_STEP * MM_PLANES };
 
 uint64_t mm_scratch_bytes(const struct mm_shape *s, uint64_t max_rows) {
@@ -48,29 +50,96 @@ static LLVMTypeRef micro_type(struct cg *c, bool whole) {
     return LLVMFunctionType(c->void_, in, MICRO_ARGS, false);
 }
 
-static void micro_step(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
+/* Operand i (of a plane) of step + u, of the panel. */
+static LLVMValueRef operand(struct micro *m, LLVMValueRef step, unsigned u, unsigned i) {
     struct cg *c = m->c;
-    LLVMValueRef x[MM_MAX_ROWS];
+    unsigned bytes = m->t->bytes;
+    LLVMValueRef p = cg_at(c, m->panel, LLVMBuildMul(c->b, step, cg_i64(c, MM_PLANES * bytes), ""));
+    return cg_load(c, mm_byte_type(c), cg_at_const(c, p, (u * MM_PLANES + i) * bytes), bytes);
+}
+
+/* As many steps as there are codes in a quad. */
+static void micro_steps(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
+    struct cg *c = m->c;
+    LLVMValueRef quad[MM_MAX_ROWS], x[MM_MAX_ROWS];
     LLVMValueRef at = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
-    for (unsigned r = 0; r < m->rows; r++) x[r] = mm_codes(c, cg_at(c, m->code_row[r], at));
-    LLVMValueRef p = cg_at(c, m->panel, LLVMBuildMul(c->b, step, cg_i64(c, MM_PLANES * m->t->bytes), ""));
-    for (unsigned i = 0; i < MM_PLANES; i++) {
-        LLVMValueRef u = cg_load(c, mm_byte_type(c), cg_at_const(c, p, i * m->t->bytes), m->t->bytes);
-        for (unsigned r = 0; r < m->rows; r++) acc[r * MM_PLANES + i] = m->t->dot(c, acc[r * MM_PLANES + i], u, x[r]);
+    for (unsigned r = 0; r < m->rows; r++) {
+        LLVMValueRef p = cg_at(c, m->code_row[r], at);
+        quad[r] = m->t->quad > 1 ? mm_quad(c, p) : NULL;
+        if (!quad[r]) x[r] = mm_codes(c, p);
     }
+    for (unsigned u = 0; u < m->t->quad; u++) {
+        for (unsigned r = 0; r < m->rows && m->t->quad > 1; r++) x[r] = mm_codes_of(c, quad[r], u);
+        for (unsigned i = 0; i < MM_PLANES; i++) {
+            LLVMValueRef w = operand(m, step, u, i);
+            for (unsigned r = 0; r < m->rows; r++)
+                acc[r * MM_PLANES + i] = m->t->dot(c, acc[r * MM_PLANES + i], w, x[r]);
+        }
+    }
+}
+
+/* ---- squares: 2 rows of the matrix by 2 of activations, 8 k deep; the operands of two steps lie interleaved ---- */
+
+/* Accumulator of two rows of activations, a plane, a half of its four rows. */
+static unsigned square_at(unsigned pair, unsigned plane, unsigned half) {
+    return (pair * MM_PLANES + plane) * 2 + half;
+}
+
+static LLVMValueRef lanes4(struct cg *c, LLVMValueRef a, LLVMValueRef b, const unsigned at[4]) {
+    LLVMValueRef lane[4];
+    for (unsigned i = 0; i < 4; i++) lane[i] = cg_i32(c, at[i]);
+    return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(lane, 4), "");
+}
+
+/* Four steps. */
+static void micro_squares(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
+    struct cg *c = m->c;
+    LLVMTypeRef eights = LLVMVectorType(c->i64, 2); /* codes of two steps */
+    LLVMValueRef quad[MM_MAX_ROWS + 1], at = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
+    for (unsigned r = 0; r < m->rows; r++) quad[r] = cg_load(c, eights, cg_at(c, m->code_row[r], at), 4);
+    quad[m->rows] = quad[m->rows - 1]; /* an odd row is its own neighbour */
+    for (unsigned two = 0; two < 2; two++) {
+        LLVMValueRef x[MM_MAX_ROWS / 2];
+        LLVMValueRef of[] = {cg_i32(c, two), cg_i32(c, two + 2)};
+        for (unsigned r = 0; r < m->rows; r += 2) {
+            x[r / 2] = LLVMBuildShuffleVector(c->b, quad[r], quad[r + 1], LLVMConstVector(of, 2), "");
+            x[r / 2] = LLVMBuildBitCast(c->b, x[r / 2], mm_byte_type(c), "");
+        }
+        for (unsigned i = 0; i < 2 * MM_PLANES; i++) {
+            LLVMValueRef w = operand(m, step, 2 * two + i % 2, i / 2);
+            for (unsigned r = 0; r < m->rows; r += 2) {
+                LLVMValueRef *to = &acc[square_at(r / 2, i / 2, i % 2)];
+                *to = m->t->square(c, *to, w, x[r / 2]);
+            }
+        }
+    }
+}
+
+/* Sums of squares to those of dots. */
+static void from_squares(struct micro *m, LLVMValueRef *acc) {
+    static const unsigned row[2][4] = {{0, 2, 4, 6}, {1, 3, 5, 7}};
+    LLVMValueRef sum[MM_MAX_ROWS * MM_PLANES];
+    for (unsigned r = 0; r < m->rows; r++)
+        for (unsigned i = 0; i < MM_PLANES; i++)
+            sum[r * MM_PLANES + i] = lanes4(m->c, acc[square_at(r / 2, i, 0)], acc[square_at(r / 2, i, 1)], row[r % 2]);
+    memcpy(acc, sum, m->rows * MM_PLANES * sizeof *acc);
 }
 
 /* Steps [from, to) into fresh accumulators, widened. */
 static void micro_sums(struct micro *m, LLVMValueRef from, LLVMValueRef to, LLVMValueRef *acc) {
     struct cg *c = m->c;
-    unsigned n = m->rows * MM_PLANES;
+    unsigned n = (m->t->square ? (m->rows + 1) / 2 * 2 : m->rows) * MM_PLANES;
     struct cg_loop l;
-    cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
+    cg_loop_begin(c, &l, from, to, cg_i64(c, m->t->quad), "step");
     for (unsigned a = 0; a < n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
-    micro_step(m, l.i, acc);
+    if (m->t->square)
+        micro_squares(m, l.i, acc);
+    else
+        micro_steps(m, l.i, acc);
     for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n; a++) acc[a] = m->t->widen ? m->t->widen(c, cg_result(&l, a)) : cg_result(&l, a);
+    if (m->t->square) from_squares(m, acc);
 }
 
 static LLVMValueRef micro_row(const struct micro *m, unsigned r) {
@@ -350,6 +419,37 @@ static void groups(struct tile *t, LLVMValueRef from, LLVMValueRef steps, LLVMVa
     cg_loop_end(c, &l);
 }
 
+/* The operands of steps s and s + 1 of vector v and plane i: zeros, or those that squares want. */
+static void complete_two(struct tile *t, LLVMValueRef s, LLVMValueRef steps, unsigned v, unsigned i) {
+    static const unsigned half[2][4] = {{0, 4, 1, 5}, {2, 6, 3, 7}}; /* rows, two steps of each */
+    struct cg *c = t->c;
+    LLVMValueRef w[2], at[2];
+    for (unsigned u = 0; u < 2; u++) {
+        LLVMValueRef step = LLVMBuildAdd(c->b, s, cg_i64(c, v * MM_PANEL + u), "");
+        at[u] = cg_at(c, t->a.scratch, LLVMBuildMul(c->b, step, cg_i64(c, MM_PLANES * t->t->bytes), ""));
+        at[u] = cg_at_const(c, at[u], i * t->t->bytes);
+        LLVMValueRef in = LLVMBuildICmp(c->b, LLVMIntSLT, LLVMBuildAdd(c->b, s, cg_i64(c, u), ""), steps, "");
+        w[u] = cg_load(c, mm_sum_type(c), at[u], t->t->bytes);
+        w[u] = LLVMBuildSelect(c->b, in, w[u], LLVMConstNull(mm_sum_type(c)), "");
+    }
+    for (unsigned u = 0; u < 2; u++)
+        cg_store(c, t->t->square ? lanes4(c, w[0], w[1], half[u]) : w[u], at[u], t->t->bytes);
+}
+
+/* A micro kernel takes whole quads of steps: zeros behind the last one.  Squares want steps in pairs. */
+static void complete_panel(struct tile *t, LLVMValueRef steps) {
+    struct cg *c = t->c;
+    struct cg_loop l;
+    if (t->t->quad == 1) return;
+    LLVMValueRef up = LLVMBuildAdd(c->b, steps, cg_i64(c, t->t->quad - 1), ""), from = cg_i64(c, 0);
+    if (!t->t->square) from = LLVMBuildAnd(c->b, steps, cg_i64(c, ~(uint64_t)1), "");
+    up = LLVMBuildAnd(c->b, up, cg_i64(c, ~(uint64_t)(t->t->quad - 1)), "");
+    cg_loop_begin(c, &l, from, up, cg_i64(c, 2), "complete");
+    for (unsigned v = 0; v < mm_vectors(t->t); v++)
+        for (unsigned i = 0; i < MM_PLANES; i++) complete_two(t, l.i, steps, v, i);
+    cg_loop_end(c, &l);
+}
+
 /* Steps [from, to) of the tile; finished: their sums are whole. */
 static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to, bool finished) {
     struct cg *c = t->c;
@@ -362,6 +462,7 @@ static void panels(struct tile *t, LLVMValueRef from, LLVMValueRef to, bool fini
     LLVMValueRef steps = LLVMBuildSelect(c->b, more, most, left, "");
     LLVMValueRef last = finished ? LLVMBuildNot(c->b, more, "") : LLVMConstInt(c->i1, 0, false);
     core->unpack_panel(c, t->shape, &t->a, &(struct mm_panel){t->tile, l.i, steps, t->a.scratch});
+    complete_panel(t, steps);
     next_fetch(t, l.i);
     groups(t, l.i, steps, LLVMBuildICmp(c->b, LLVMIntEQ, l.i, from, ""), last);
     cg_loop_end(c, &l);

@@ -14,8 +14,9 @@
  *       largest ends of the unit, stored
  *
  * Levels without a dot instruction that holds its sums (AVX2) widen bytes to 16 bits, and their planes are of 16 bits
- * too: a product of pairs is exact there, and two lanes make a row.  The operations on floats and their order are those
- * of codec/screen.c, so the intervals are the same bits at every level.
+ * too: a product of pairs is exact there, and two lanes make a row.  Signed instructions of bytes get codes without
+ * their offset of 128.  The operations on floats and their order are those of codec/screen.c, so the intervals are the
+ * same bits at every level.
  */
 #include "backends/screen.h"
 
@@ -51,13 +52,14 @@ LLVMValueRef screen_wanted(struct kern *k) {
     return LLVMBuildAnd(c->b, LLVMBuildICmp(c->b, LLVMIntNE, asked, cg_i32(c, 0), ""), one, "");
 }
 
-/* What is known of the row while tiles are read.  Pairs: codes and operands have 16 bits. */
+/* What is known of the row while tiles are read.  Pairs: two lanes make a row; words: codes and operands have 16 bits.
+ */
 struct screen {
     struct kern *k;
     struct cg *c;
     const struct ir_weight *w;
     uint64_t K;
-    bool pairs;
+    bool pairs, words;
     LLVMTypeRef d16; /* <16 x double> */
     LLVMValueRef plane[PLANES], sum[PLANES];
     LLVMValueRef t, norm, rest; /* double */
@@ -122,9 +124,9 @@ static LLVMValueRef length(struct screen *s, LLVMValueRef lanes) {
 
 static void store_codes(struct screen *s, unsigned plane, LLVMValueRef v, LLVMValueRef i) {
     struct cg *c = s->c;
-    LLVMTypeRef t = LLVMVectorType(s->pairs ? c->i16 : c->i8, CG_VL);
-    LLVMValueRef at = LLVMBuildMul(c->b, i, cg_i64(c, s->pairs ? 2 : 1), "");
-    cg_store(c, LLVMBuildTrunc(c->b, v, t, ""), cg_at(c, s->plane[plane], at), s->pairs ? 32 : 16);
+    LLVMTypeRef t = LLVMVectorType(s->words ? c->i16 : c->i8, CG_VL);
+    LLVMValueRef at = LLVMBuildMul(c->b, i, cg_i64(c, s->words ? 2 : 1), "");
+    cg_store(c, LLVMBuildTrunc(c->b, v, t, ""), cg_at(c, s->plane[plane], at), s->words ? 32 : 16);
 }
 
 static void quantise(struct screen *s, LLVMValueRef x) {
@@ -169,7 +171,7 @@ static LLVMTypeRef sum_type(struct screen *s) { return s->pairs ? LLVMVectorType
 /* Four codes at step `at`, in every lane. */
 static LLVMValueRef four_codes(struct screen *s, unsigned plane, LLVMValueRef at) {
     struct cg *c = s->c;
-    if (!s->pairs) return mm_codes(c, cg_at(c, s->plane[plane], LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
+    if (!s->words) return mm_codes(c, cg_at(c, s->plane[plane], LLVMBuildShl(c->b, at, cg_i64(c, 2), "")));
     LLVMValueRef p = cg_at(c, s->plane[plane], LLVMBuildShl(c->b, at, cg_i64(c, 3), ""));
     return LLVMBuildBitCast(c->b, cg_splat(c, cg_load(c, c->i64, p, 8), 4), LLVMVectorType(c->i16, 16), "");
 }
@@ -192,13 +194,10 @@ static void one_step(struct screen *s, LLVMValueRef tile, LLVMValueRef at, LLVMV
     LLVMValueRef p = cg_at(c, tile, LLVMBuildShl(c->b, at, cg_i64(c, 6), "")), x[PLANES];
     for (unsigned i = 0; i < PLANES; i++) x[i] = four_codes(s, i, at);
     for (unsigned v = 0; v < n; v++) {
-        LLVMValueRef w;
-        if (s->pairs) {
-            w = cg_load(c, LLVMVectorType(c->i8, 16), cg_at_const(c, p, 16 * v), 16);
-            w = LLVMBuildZExt(c->b, w, LLVMVectorType(c->i16, 16), "");
-        } else {
-            w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, v * t->bytes), t->bytes);
-        }
+        unsigned bytes = MM_STEP / n;
+        LLVMValueRef w = cg_load(c, LLVMVectorType(c->i8, bytes), cg_at_const(c, p, v * bytes), bytes);
+        if (s->words) w = LLVMBuildZExt(c->b, w, LLVMVectorType(c->i16, 16), "");
+        if (t->below128) w = LLVMBuildXor(c->b, w, cg_splat(c, cg_i8(c, 128), bytes), ""); /* without the offset */
         for (unsigned i = 0; i < PLANES; i++) {
             LLVMValueRef *to = &acc[i * n + v];
             *to = s->pairs ? t->pair(c, *to, w, x[i]) : t->dot(c, *to, w, x[i]);
@@ -223,7 +222,9 @@ static LLVMValueRef by_row(struct screen *s, const LLVMValueRef *acc) {
         }
         return picked(c, half[0], half[1], ROWS, 0, 1);
     }
-    return vectors(s) == 1 ? acc[0] : picked(c, acc[0], acc[1], ROWS, 0, 1);
+    if (vectors(s) == 1) return acc[0];
+    if (vectors(s) == 2) return picked(c, acc[0], acc[1], ROWS, 0, 1);
+    return picked(c, picked(c, acc[0], acc[1], 8, 0, 1), picked(c, acc[2], acc[3], 8, 0, 1), ROWS, 0, 1);
 }
 
 /* Step `at` of each of `runs` runs of `run` steps, which take turns with the chains of accumulators. */
@@ -258,7 +259,8 @@ static void tile_sums(struct screen *s, LLVMValueRef tile, LLVMValueRef sum[PLAN
     for (unsigned a = 0; a < n && chains == 2; a++) acc[a] = LLVMBuildAdd(c->b, acc[a], acc[n + a], "");
     for (unsigned p = 0; p < PLANES; p++) {
         LLVMValueRef off = LLVMBuildShl(c->b, s->sum[p], cg_i32(c, 7), "");
-        sum[p] = LLVMBuildSub(c->b, by_row(s, acc + p * vectors(s)), wide(s, off), "");
+        sum[p] = by_row(s, acc + p * vectors(s));
+        if (!c->level->mm->below128) sum[p] = LLVMBuildSub(c->b, sum[p], wide(s, off), "");
     }
 }
 
@@ -347,9 +349,9 @@ void screen_emit(struct kern *k, const struct ir_op *dot) {
     struct cg *c = k->c;
     uint64_t used = k->used;
     struct screen s = {.k = k, .c = c, .w = dot->weight, .K = ir_weight_cols(dot->weight)};
-    s.pairs = c->level->mm->widen != NULL;
+    s.pairs = c->level->mm->widen != NULL, s.words = s.pairs && !c->level->mm->below128;
     s.d16 = LLVMVectorType(LLVMDoubleTypeInContext(c->llvm), ROWS);
-    for (unsigned p = 0; p < PLANES; p++) s.plane[p] = kern_scratch(k, (s.K + CG_VL) * (s.pairs ? 2 : 1));
+    for (unsigned p = 0; p < PLANES; p++) s.plane[p] = kern_scratch(k, (s.K + CG_VL) * (s.words ? 2 : 1));
     quantise(&s, kern_buffer(k, dot->in[0]));
     LLVMValueRef from, to;
     struct cg_loop l;

@@ -2,7 +2,8 @@
  * arm.c -- the tables of aarch64: levels, the instructions of the ternary cores, and what the CPU at hand has.
  *
  * The signed dot product takes bytes from -128 to 127, so operands stay below 128: the top field of a byte is shifted
- * down rather than left where it lies.
+ * down rather than left where it lies.  Without dot products a product of bytes is 16 bits, and is added to what is
+ * there; 128 steps later sums are widened.
  */
 #include "backends/arm/arm.h"
 
@@ -33,40 +34,66 @@ static const char *word_of(const struct cg *c, const char *word) {
     BUG("isa.def: level '%s' has no '%s'", c->level->name, word);
 }
 
-static LLVMValueRef sdot(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+static LLVMValueRef products(struct cg *c, const char *word, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
     LLVMTypeRef types[] = {LLVMVectorType(c->i32, BYTES / 4), LLVMVectorType(c->i8, BYTES)};
-    return cg_intrinsic(c, word_of(c, "dot4"), types, 2, (LLVMValueRef[]){acc, u8, s8}, 3);
+    return cg_intrinsic(c, word_of(c, word), types, 2, (LLVMValueRef[]){acc, u8, s8}, 3);
 }
 
-static LLVMValueRef half(struct cg *c, LLVMValueRef v, unsigned which) {
-    LLVMValueRef index[BYTES / 2];
-    for (unsigned i = 0; i < BYTES / 2; i++) index[i] = cg_i32(c, which * (BYTES / 2) + i);
-    return LLVMBuildShuffleVector(c->b, v, v, LLVMConstVector(index, BYTES / 2), "");
+static LLVMValueRef dot4(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    return products(c, "dot4", acc, u8, s8);
 }
 
-/* Pairs of products in 16 bits, added to acc. */
-static LLVMValueRef pairs(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+static LLVMValueRef square(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    return products(c, "square", acc, u8, s8);
+}
+
+/* n elements of v and what is behind them, or of a behind b. */
+static LLVMValueRef part(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned from, unsigned n) {
+    LLVMValueRef index[2 * BYTES];
+    for (unsigned i = 0; i < n; i++) index[i] = cg_i32(c, from + i);
+    return LLVMBuildShuffleVector(c->b, a, b, LLVMConstVector(index, n), "");
+}
+
+/* Products of half a register, in 16 bits. */
+static LLVMValueRef mul_half(struct cg *c, LLVMValueRef a, LLVMValueRef b, unsigned which) {
     LLVMTypeRef words = LLVMVectorType(c->i16, BYTES / 2);
-    LLVMValueRef low[] = {half(c, u8, 0), half(c, s8, 0)}, high[] = {half(c, u8, 1), half(c, s8, 1)};
-    LLVMValueRef two[] = {cg_intrinsic(c, word_of(c, "mul"), &words, 1, low, 2),
-                          cg_intrinsic(c, word_of(c, "mul"), &words, 1, high, 2)};
-    return LLVMBuildAdd(c->b, acc, cg_intrinsic(c, word_of(c, "sum2"), &words, 1, two, 2), "");
+    unsigned from = which * BYTES / 2;
+    LLVMValueRef args[] = {part(c, a, a, from, BYTES / 2), part(c, b, b, from, BYTES / 2)};
+    return cg_intrinsic(c, word_of(c, "mul"), &words, 1, args, 2);
+}
+
+/* v, of which LLVM no longer knows that its halves are equal: it would use the low one twice, with a move for each. */
+static LLVMValueRef opaque(struct cg *c, LLVMValueRef v) {
+    LLVMTypeRef in = LLVMTypeOf(v), type = LLVMFunctionType(in, &in, 1, false);
+    LLVMValueRef copy = LLVMGetInlineAsm(type, "", 0, "=w,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+    return LLVMBuildCall2(c->b, type, copy, &v, 1, "");
+}
+
+/* A product in each of 16 lanes of 16 bits, which are two registers. */
+static LLVMValueRef mul_add(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
+    LLVMValueRef sum[2];
+    for (unsigned h = 0; h < 2; h++)
+        sum[h] = LLVMBuildAdd(c->b, part(c, acc, acc, h * BYTES / 2, BYTES / 2), mul_half(c, u8, s8, h), "");
+    return part(c, sum[0], sum[1], 0, BYTES);
+}
+
+static LLVMValueRef widen_half(struct cg *c, LLVMValueRef words) {
+    LLVMTypeRef types[] = {LLVMVectorType(c->i32, BYTES / 4), LLVMVectorType(c->i16, BYTES / 2)};
+    return cg_intrinsic(c, word_of(c, "widen"), types, 2, &words, 1);
 }
 
 static LLVMValueRef widen(struct cg *c, LLVMValueRef acc) {
-    LLVMTypeRef types[] = {LLVMVectorType(c->i32, BYTES / 4), LLVMVectorType(c->i16, BYTES / 2)};
-    return cg_intrinsic(c, word_of(c, "widen"), types, 2, &acc, 1);
+    LLVMTypeRef sums = LLVMVectorType(c->i32, BYTES / 4);
+    LLVMValueRef two[2];
+    for (unsigned h = 0; h < 2; h++) two[h] = widen_half(c, part(c, acc, acc, h * BYTES / 2, BYTES / 2));
+    return cg_intrinsic(c, word_of(c, "sum2"), &sums, 1, two, 2);
 }
 
 static LLVMValueRef pair(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
-    LLVMTypeRef wide = LLVMVectorType(c->i32, BYTES / 2), lanes = LLVMVectorType(c->i32, BYTES / 4);
-    LLVMValueRef p = LLVMBuildMul(c->b, LLVMBuildSExt(c->b, a, wide, ""), LLVMBuildSExt(c->b, b, wide, ""), "");
-    LLVMValueRef even[BYTES / 4], odd[BYTES / 4];
-    for (unsigned i = 0; i < BYTES / 4; i++) even[i] = cg_i32(c, 2 * i), odd[i] = cg_i32(c, 2 * i + 1);
-    LLVMValueRef x = LLVMBuildShuffleVector(c->b, p, p, LLVMConstVector(even, BYTES / 4), "");
-    LLVMValueRef y = LLVMBuildShuffleVector(c->b, p, p, LLVMConstVector(odd, BYTES / 4), "");
-    (void)lanes;
-    return LLVMBuildAdd(c->b, acc, LLVMBuildAdd(c->b, x, y, ""), "");
+    LLVMValueRef sum[2];
+    for (unsigned h = 0; h < 2; h++)
+        sum[h] = LLVMBuildAdd(c->b, part(c, acc, acc, h * 4, 4), widen_half(c, mul_half(c, a, b, h)), "");
+    return part(c, sum[0], sum[1], 0, 8);
 }
 
 static LLVMValueRef low_bits(struct cg *c, LLVMValueRef index, unsigned mask) {
@@ -76,6 +103,21 @@ static LLVMValueRef low_bits(struct cg *c, LLVMValueRef index, unsigned mask) {
 static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
     LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
     return cg_intrinsic(c, word_of(c, "look16"), &v, 1, (LLVMValueRef[]){table, low_bits(c, index, 15)}, 2);
+}
+
+/* Byte 2 i and 2 i + 1 of the table make word i. */
+static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
+    LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
+    LLVMValueRef five = cg_splat(c, LLVMConstInt(c->i16, 31, false), BYTES / 2), args[5];
+    LLVMValueRef two = cg_splat(c, LLVMConstInt(c->i16, 0x202, false), BYTES / 2);
+    LLVMValueRef odd = cg_splat(c, LLVMConstInt(c->i16, 0x100, false), BYTES / 2);
+    index = LLVMBuildMul(c->b, LLVMBuildAnd(c->b, index, five, ""), two, "");
+    index = LLVMBuildBitCast(c->b, LLVMBuildOr(c->b, index, odd, ""), v, "");
+    table = LLVMBuildBitCast(c->b, table, LLVMVectorType(c->i8, 4 * BYTES), "");
+    for (unsigned t = 0; t < 4; t++) args[t] = part(c, table, table, t * BYTES, BYTES);
+    args[4] = index;
+    LLVMValueRef found = cg_intrinsic(c, word_of(c, "look64"), &v, 1, args, 5);
+    return LLVMBuildBitCast(c->b, found, LLVMVectorType(c->i16, BYTES / 2), "");
 }
 
 static void table64(struct cg *c, const uint8_t table[64], LLVMValueRef part[4]) {
@@ -134,10 +176,17 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 
 /* ---- levels ---- */
 
-#define SDOT  .dot = sdot, .below128 = true
-#define PAIRS .dot = pairs, .widen = widen, .pair = pair, .below128 = true
+#define SDOT  .dot = dot4, .below128 = true, .quad = 4, .at_once = 4
+#define USDOT .dot = dot4, .quad = 4, .at_once = 4, .square = square
+#define PAIRS                                                                                                          \
+    .dot = mul_add, .widen = widen, .pair = pair, .acc_words = BYTES, .below128 = true, .quad = 1, .at_once = 2,       \
+    .hold = opaque
 /* Fields where they lie, but for the top one. */
 #define PLANES_signed {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}}
+/* Three ANDs give four nested fields: the fourth is the byte itself. */
+#define PLANES_nested {.mask = {3, 15, 63, 255}, .post = {0, 2, 4, 6}, .nested = true}
+/* Fields where they lie. */
+#define PLANES_scaled {.mask = {3, 12, 48, 192}, .post = {0, 2, 4, 6}}
 /* The codes. */
 #define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
 
@@ -148,7 +197,9 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
                                                      .rows = rows_,                                                    \
                                                      .stream = PLANES_##stream_,                                       \
                                                      .panel = PLANES_##panel_,                                         \
+                                                     .byte_shifts = true,                                              \
                                                      .lookup16 = look16,                                               \
+                                                     .lookup32 = look32,                                               \
                                                      .lookup64 = look64,                                               \
                                                      .lookup64_is_one = true,                                          \
                                                      .lookup64_or = look64_or,                                         \

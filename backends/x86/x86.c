@@ -85,7 +85,7 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
 /* ---- levels ---- */
 
 #define DOT4    .dot = dot4
-#define DOT2    .dot = dot2, .widen = sum2, .pair = pair2
+#define DOT2    .dot = dot2, .widen = sum2, .pair = pair2, .acc_words = 16
 #define LOOK64  .lookup64 = look64, .lookup64_is_one = true
 #define LOOK16  .lookup64 = look16_64
 #define V4_VNNI (SETUN_F_V3 | SETUN_F_V4 | SETUN_F_AVX512VNNI)
@@ -104,6 +104,8 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
                                                      .unroll = unroll_,                                                \
                                                      .chains = chains_,                                                \
                                                      .rows = rows_,                                                    \
+                                                     .at_once = MM_STEP / (bytes_),                                    \
+                                                     .quad = 1,                                                        \
                                                      .stream = PLANES_##stream_,                                       \
                                                      .panel = PLANES_##panel_,                                         \
                                                      .lookup16 = look16,                                               \
