@@ -118,7 +118,7 @@ static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
     LLVMValueRef sum[MAX_SETS] = {NULL};
     uint64_t steps = (K + 3) / 4;
     s->runs = s->t->widen ? MM_RUNS / 2 : MM_RUNS; /* LLVM adds up the 16-bit sums of a round's steps: registers */
-    unsigned round = s->runs * s->t->quad; /* runs are whole quads, and rounds behind each other */
+    unsigned round = s->runs * s->t->quad;         /* runs are whole quads, and rounds behind each other */
     s->run = s->prefetch ? steps / round * s->t->quad : 0;
     s->unroll = s->run ? round : s->t->unroll;
     s->tile_bytes = i2_64_tile_bytes(K);
