@@ -8,7 +8,7 @@
  *
  * Then entries are reordered: found in order, they would be cut into COLUMNS_CHUNK equal runs, and a chunk takes the
  * next one of each run.  So columns that are read together lie far apart, and each run is walked through page by
- * page; the prefetchers of the machine, which follow 32 pages, bring in less that nobody reads.  Measured on Sapphire
+ * page; the prefetchers of the machine, which follow pages, bring in less that nobody reads.  Measured on Sapphire
  * Rapids, columns of 640 bytes, share 0.4: 16.0 instead of 11.0 GB/s with one thread, 30.4 instead of 21.3 with two.
  */
 #include "backends/columns_list.h"

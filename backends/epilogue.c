@@ -17,11 +17,11 @@ struct span {
 
 static bool is_attend(const struct ir_strand *s) { return s->cores.at[0]->code == IR_OP_attend; }
 
-/* The kernel's `unit`, if it has one, rounded up to what the strand's groups need. */
+/* What the strand's groups need. */
 static uint64_t unit_of(const struct ir_op *kernel, const struct ir_strand *s) {
-    uint64_t least = ir_unit_of(s->group), wanted = (uint64_t)ir_i64(kernel, IR_ATTR_unit, 0);
-    if (!least) BUG("kernel '%s' has groups that fit no unit", kernel->out[0]->name);
-    return wanted > least ? (wanted + least - 1) / least * least : least;
+    uint64_t rows = ir_unit_of(s->group);
+    if (!rows) BUG("kernel '%s' has groups that fit no unit", kernel->out[0]->name);
+    return rows;
 }
 
 /* ---- what cores make of the codes ---- */

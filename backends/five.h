@@ -5,8 +5,8 @@
 #include "backends/matmul.h"
 #include "codec/t5_64.h"
 
-/* The first four codes of five_four as operands: two fields of each nibble, for 16-bit sums, which take 16 steps; as
- * codes. */
+/* How operands are taken from five_four: two fields of each nibble, for 16-bit sums, which take 16 steps; plain codes.
+ */
 extern const struct mm_planes five_nibbles, five_plain;
 
 /* Which bytes have tables of their own, as five_or wants it. */

@@ -25,7 +25,7 @@ struct work {
 struct work strand_whole_sums(struct kern *k, LLVMValueRef first, LLVMValueRef count);
 
 /* ---- epilogue.c ---- */
-bool strand_is_ternary(const struct ir_op *core);
+bool strand_is_ternary(const struct ir_op *core); /* of a strand's cores: a matmul or gmatmul? */
 /* Bytes of scratch that the strand's cores need while they run. */
 uint64_t strand_core_scratch(const struct kern *k, const struct ir_strand *s);
 /* One core of the strand: sums to acc. */

@@ -548,7 +548,7 @@ static void overflow(bool in_quant) {
         EXPECT(!interpret(&j));
         j.d = diag_new(j.a, stderr);
         j.expect_bad = in_quant ? "generate:c" : "generate:logits";
-        EXPECT(compiled(&j, parsed(&j, t.at), false));
+        EXPECT(compiled(&j, parsed(&j, t.at), UNFUSED));
     }
     fclose(quiet);
     buf_free(&t);
