@@ -27,7 +27,7 @@ bool setun_pattern_open(struct setun_pattern *p, const uint8_t *at, size_t n, ch
         snprintf(why, why_size, "out of memory");
         return false;
     }
-    pcre2_set_heap_limit(p->limits, 256 * 1024);    /* KiB */
+    pcre2_set_heap_limit(p->limits, 256 * 1024); /* KiB */
 #ifndef SETUN_NO_JIT
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* if it cannot, the interpreter runs */
 #endif
