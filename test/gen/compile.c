@@ -18,9 +18,8 @@
 #include "ir/interp.h"
 #include "ir/kernel.h"
 #include "passes/pass.h"
-#include "runtime/cpu.h"
-#include "runtime/engine.h"
 #include "test/gen/gen.h"
+#include "test/gen/native.h"
 
 struct job {
     struct diag *d;
@@ -29,7 +28,7 @@ struct job {
     uint64_t seed;
     uint32_t n; /* tokens */
     uint32_t *tokens;
-    float *want, *got; /* n x vocab */
+    float *want; /* n x vocab */
 };
 
 static struct ir_func *entry_of(const struct ir_module *m) {
@@ -47,114 +46,6 @@ static bool interpret(struct job *j, const struct ir_weights *w) {
     bool ok = it && interp_step(it, entry, rows, j->n, emitted, j->want);
     if (it) interp_free(it);
     return ok;
-}
-
-/* ---- one run of the machine code ---- */
-
-static bool run_steps(struct job *j, struct setun_engine *e, uint32_t chunk) {
-    struct setun_row rows[64];
-    for (uint32_t at = 0; at < j->n; at += chunk) {
-        uint32_t n = j->n - at < chunk ? j->n - at : chunk;
-        for (uint32_t i = 0; i < n; i++)
-            rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = 1};
-        if (e->step(e, rows, n) != 0 || e->n_live != n) return false;
-        for (uint32_t i = 0; i < n; i++)
-            memcpy(j->got + (size_t)(at + i) * e->vocab, e->out + i * e->stride, e->vocab * sizeof(float));
-    }
-    return true;
-}
-
-/* Only the last row of each chunk is live: its logits must be those of the run where all rows were. */
-static bool run_last_live(struct job *j, struct setun_engine *e, uint32_t chunk) {
-    struct setun_row rows[64];
-    memcpy(j->got, j->want, (size_t)j->n * e->vocab * sizeof(float));
-    for (uint32_t at = 0; at < j->n; at += chunk) {
-        uint32_t n = j->n - at < chunk ? j->n - at : chunk;
-        for (uint32_t i = 0; i < n; i++)
-            rows[i] = (struct setun_row){.token = j->tokens[at + i], .pos = at + i, .live = i + 1 == n};
-        if (e->step(e, rows, n) != 0 || e->n_live != 1) return false;
-        memcpy(j->got + (size_t)(at + n - 1) * e->vocab, e->out, e->vocab * sizeof(float));
-    }
-    return true;
-}
-
-/* With a screen: intervals first, which hold the logits; then some logits, all even ones; then all. */
-static bool run_screened(struct job *j, struct setun_engine *e) {
-    uint32_t ids[512], n = 0;
-    float some[512];
-    for (uint32_t i = 0; i < e->vocab && n < COUNT_OF(ids); i += 2) ids[n++] = i;
-    e->screen = true;
-    for (uint32_t at = 0; at < j->n; at++) {
-        struct setun_row row = {.token = j->tokens[at], .pos = at, .live = 1};
-        const float *want = j->want + (size_t)at * e->vocab;
-        if (e->step(e, &row, 1) != 0 || !e->screened) return false;
-        for (uint32_t i = 0; i < e->vocab; i++)
-            if (!(e->intervals.low[i] <= want[i] && want[i] <= e->intervals.high[i])) {
-                printf("seed %llu: position %u, logit %u: %.9g is not from %.9g to %.9g\n", (unsigned long long)j->seed,
-                       at, i, (double)want[i], (double)e->intervals.low[i], (double)e->intervals.high[i]);
-                return false;
-            }
-        if (e->some(e, ids, n, some) != 0 || e->all(e) != 0 || e->n_live != 1) return false;
-        float *got = j->got + (size_t)at * e->vocab;
-        memcpy(got, e->out, e->vocab * sizeof(float));
-        for (uint32_t i = 0; i < n; i++)
-            if (bits_of_f32(some[i]) != bits_of_f32(got[ids[i]])) got[ids[i]] = some[i];
-    }
-    e->screen = false;
-    return true;
-}
-
-static bool same(const struct job *j, const char *level, uint32_t threads, uint32_t chunk, const char *live) {
-    size_t vocab = j->m->vocab;
-    for (size_t i = 0; i < j->n * vocab; i++) {
-        if (bits_of_f32(j->got[i]) == bits_of_f32(j->want[i])) continue;
-        printf("seed %llu, level %s, %u threads, chunks of %u, %s live: position %zu, logit %zu: %.9g, the interpreter "
-               "has %.9g\n",
-               (unsigned long long)j->seed, level, threads, chunk, live, i / vocab, i % vocab, (double)j->got[i],
-               (double)j->want[i]);
-        return false;
-    }
-    return true;
-}
-
-static bool run_native(struct job *j, const struct setun_native_config *c, uint32_t chunk) {
-    struct setun_native n = {0};
-    bool ok =
-        setun_native_open(&n, c) == 0 && run_steps(j, &n.e, chunk) && same(j, c->level->name, c->threads, chunk, "all");
-    if (ok && chunk == 1 && n.e.can_screen)
-        ok = run_screened(j, &n.e) && same(j, c->level->name, c->threads, chunk, "screened");
-    setun_native_close(&n);
-    if (ok && chunk > 1 && c->threads == 2) {
-        n = (struct setun_native){0};
-        ok = setun_native_open(&n, c) == 0 && run_last_live(j, &n.e, chunk) &&
-             same(j, c->level->name, c->threads, chunk, "last");
-        setun_native_close(&n);
-    }
-    return ok;
-}
-
-static bool run_all(struct job *j, const struct setun_model *model, const uint8_t *data, struct compile_stats *stats) {
-    static const uint32_t chunks[] = {1, 7, 64};
-    uint32_t features = setun_cpu_features();
-    for (uint32_t l = 0; l < model->n_levels; l++) {
-        if (model->levels[l].needs & ~features) {
-            stats->levels_skipped++;
-            continue;
-        }
-        /* two cores: one thread, two, and more than there are */
-        const uint32_t threads[] = {1, 2, 3 + (uint32_t)(j->seed % 3)};
-        for (size_t t = 0; t < COUNT_OF(threads); t++)
-            for (size_t c = 0; c < COUNT_OF(chunks); c++) {
-                struct setun_native_config config = {.model = model,
-                                                     .level = &model->levels[l],
-                                                     .weights = data,
-                                                     .threads = threads[t],
-                                                     .context = j->n};
-                if (!run_native(j, &config, chunks[c])) return false;
-                stats->runs++;
-            }
-    }
-    return true;
 }
 
 /* ---- from module to loaded code ---- */
@@ -183,22 +74,34 @@ static void draw_cores(struct ir_module *m, uint64_t seed) {
         }
 }
 
+/* Tokens, what the interpreter makes of them, and the fused module with its plan. */
+static bool prepare(struct job *j, struct ir_weights *w, struct data_plan *plan) {
+    struct pass_ctx fusing = {.diag = j->d, .arena = j->a, .head = HEAD_SCREENED};
+    *w = ir_weights_random(j->a, j->seed);
+    j->tokens = arena_array(j->a, uint32_t, j->n);
+    for (uint32_t i = 0; i < j->n; i++) j->tokens[i] = gen_token(j->seed, j->m->vocab, i);
+    j->want = arena_array(j->a, float, (size_t)j->n * j->m->vocab);
+    draw_cores(j->m, j->seed);
+    if (!interpret(j, w) || !passes_run_all(&fusing, j->m)) return false;
+    data_plan_make(j->a, j->m, plan);
+    return true;
+}
+
+static bool run_all(struct job *j, const struct setun_model *model, const uint8_t *data, struct compile_stats *stats) {
+    struct trial t = {j->seed, j->n, j->m->vocab, j->tokens, j->want, NULL};
+    t.got = arena_array(j->a, float, (size_t)j->n * j->m->vocab);
+    return native_matches(&t, model, data, &stats->runs, &stats->levels_skipped);
+}
+
 bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
                          struct compile_stats *stats) {
     struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
-    struct ir_weights w = ir_weights_random(a, seed);
-    struct pass_ctx fusing = {.diag = d, .arena = a, .head = HEAD_SCREENED};
+    struct ir_weights w;
     struct backend_options opt = {.levels = "portable", .pic = true, .source = "random.sir"};
     struct data_plan plan;
     struct mapped data = {0};
     const char *dir = tmp_dir(d);
-    j.tokens = arena_array(a, uint32_t, tokens);
-    for (uint32_t i = 0; i < tokens; i++) j.tokens[i] = gen_token(seed, m->vocab, i);
-    j.want = arena_array(a, float, (size_t)tokens * m->vocab);
-    j.got = arena_array(a, float, (size_t)tokens * m->vocab);
-    draw_cores(m, seed);
-    if (!dir || !interpret(&j, &w) || !passes_run_all(&fusing, m)) return false;
-    data_plan_make(a, m, &plan);
+    if (!dir || !prepare(&j, &w, &plan)) return false;
     const char *object = arena_printf(a, "%s/p.o", dir),
                *library = arena_printf(a, "%s/p%llu.so", dir, (unsigned long long)seed);
     const char *data_path = arena_printf(a, "%s/p.data", dir);
@@ -217,4 +120,29 @@ bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, u
     unlink(library);
     stats->programs++;
     return ok;
+}
+
+static bool write_want(struct job *j, const char *path) {
+    uint32_t head[] = {j->n, j->m->vocab};
+    struct out *o = out_open(j->d, path, false);
+    if (!o) return false;
+    if (out_write(o, &j->seed, sizeof j->seed) && out_write(o, head, sizeof head) &&
+        out_write(o, j->tokens, j->n * sizeof *j->tokens) &&
+        out_write(o, j->want, (size_t)j->n * j->m->vocab * sizeof *j->want))
+        return out_commit(o);
+    out_discard(o);
+    return false;
+}
+
+bool compile_for(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
+                 const char *target, const char *stem) {
+    struct job j = {.d = d, .a = a, .m = m, .seed = seed, .n = tokens};
+    struct ir_weights w;
+    struct backend_options opt = {.target = target, .levels = "portable", .source = "random.sir"};
+    struct data_plan plan;
+    struct backend_target t;
+    return backend_target_find(d, target, &t) && prepare(&j, &w, &plan) &&
+           backend_emit(d, m, &plan, &opt, seed, arena_printf(a, "%s.o", stem)) &&
+           write_data(&j, &plan, &w, arena_printf(a, "%s.data", stem)) &&
+           write_want(&j, arena_printf(a, "%s.want", stem));
 }

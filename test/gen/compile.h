@@ -17,4 +17,11 @@ struct compile_stats {
 bool compile_and_compare(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
                          struct compile_stats *stats);
 
+/*
+ * The same for another family of machines: writes STEM.o, STEM.data and STEM.want, which test/target/program.c compares
+ * there: u64 seed, u32 tokens, u32 vocabulary, the tokens, their logits.
+ */
+bool compile_for(struct diag *d, struct arena *a, struct ir_module *m, uint64_t seed, uint32_t tokens,
+                 const char *target, const char *stem);
+
 #endif

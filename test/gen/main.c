@@ -5,6 +5,7 @@
  *   setun-gen --rewired N                  prints it with operands replaced, as the check does
  *   setun-gen --check FROM TO [--stats]    checks seeds FROM <= n < TO; exit code 1 at the first that fails
  *   setun-gen --compile FROM TO            compares machine code with the interpreter; exit code 1 if any differs
+ *   setun-gen --compile-for TARGET FROM TO DIR    writes what test/target/random.py compares on another machine
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@
 #include "test/gen/rewire.h"
 
 static int usage(void) {
-    fputs("usage: setun-gen --seed N | --rewired N | --check FROM TO [--stats] | --compile FROM TO\n", stderr);
+    fputs("usage: setun-gen --seed N | --rewired N | --check FROM TO [--stats] | --compile FROM TO\n"
+          "     | --compile-for TARGET FROM TO DIR\n",
+          stderr);
     return EXIT_USAGE;
 }
 
@@ -46,24 +49,47 @@ static int check_range(uint64_t from, uint64_t to, bool stats) {
     return st.flat > 1 + st.programs / 50 ? 1 : EXIT_OK;
 }
 
+struct program {
+    struct arena *a;
+    struct diag *d;
+    struct ir_module *m;
+    uint32_t tokens;
+};
+
+static struct program program_of(uint64_t seed) {
+    struct gen_info info;
+    struct program p = {.a = arena_new()};
+    p.d = diag_new(p.a, stderr);
+    p.m = gen_program_info(p.a, names_new(p.a), seed, &info);
+    p.tokens = info.tokens > 70 ? info.tokens : 70; /* more than one chunk of 64 */
+    if (p.tokens > p.m->context) p.tokens = p.m->context;
+    return p;
+}
+
 static int compile_range(uint64_t from, uint64_t to) {
     struct compile_stats st = {0};
     uint32_t failed = 0;
     for (uint64_t seed = from; seed < to; seed++) {
-        struct arena *a = arena_new();
-        struct diag *d = diag_new(a, stderr);
-        struct gen_info info;
-        struct ir_module *m = gen_program_info(a, names_new(a), seed, &info);
-        uint32_t tokens = info.tokens > 70 ? info.tokens : 70; /* more than one chunk of 64 */
-        if (!compile_and_compare(d, a, m, seed, tokens < m->context ? tokens : m->context, &st)) {
+        struct program p = program_of(seed);
+        if (!compile_and_compare(p.d, p.a, p.m, seed, p.tokens, &st)) {
             printf("seed %" PRIu64 " failed\n", seed);
             failed++;
         }
-        arena_free(a);
+        arena_free(p.a);
     }
     if (st.levels_skipped) printf("SKIP: %u times a level that this machine does not run\n", st.levels_skipped);
     printf("%u programs, %u runs of machine code against the interpreter: %u failed\n", st.programs, st.runs, failed);
     return failed ? 1 : EXIT_OK;
+}
+
+static int compile_range_for(const char *target, uint64_t from, uint64_t to, const char *dir) {
+    bool ok = true;
+    for (uint64_t seed = from; ok && seed < to; seed++) {
+        struct program p = program_of(seed);
+        ok = compile_for(p.d, p.a, p.m, seed, p.tokens, target, arena_printf(p.a, "%s/%" PRIu64, dir, seed));
+        arena_free(p.a);
+    }
+    return ok ? EXIT_OK : 1;
 }
 
 static bool number(const char *s, uint64_t *out) {
@@ -82,6 +108,10 @@ int main(int argc, char **argv) {
     if (argc == 4 && !strcmp(argv[1], "--compile") && number(argv[2], &from) && number(argv[3], &to)) {
         file_signals();
         return compile_range(from, to);
+    }
+    if (argc == 6 && !strcmp(argv[1], "--compile-for") && number(argv[3], &from) && number(argv[4], &to)) {
+        file_signals();
+        return compile_range_for(argv[2], from, to, argv[5]);
     }
     return usage();
 }
