@@ -126,8 +126,8 @@ static void *run_member(void *p) {
 }
 
 static void run_team(struct team *t) {
-    pthread_t id[8];
-    struct member m[8];
+    pthread_t id[9];
+    struct member m[9];
     pthread_barrier_init(&t->barrier, NULL, t->threads);
     t->barriers = t->kernels = t->phase = t->place = 0;
     for (uint32_t i = 0; i < t->threads; i++) {
@@ -358,6 +358,8 @@ static bool compiled(struct job *j, struct ir_module *m, enum form form) {
         if (model->levels[l].needs & ~target_host()->host_features()) continue;
         for (uint32_t t = 1; ok && t <= 3; t++) ok = run_code(j, model, &model->levels[l], t, false, copy, form);
         if (ok && turns) ok = run_code(j, model, &model->levels[l], 3, true, copy, form);
+        for (uint32_t t = 8; ok && turns && form >= COLUMNS && t <= 9; t++) /* the most that sum parts, and more */
+            ok = run_code(j, model, &model->levels[l], t, false, copy, form);
         turns = false;
     }
     free(copy);
