@@ -38,10 +38,9 @@ LLVMValueRef columns_register(struct cg *c, const LLVMValueRef w[COLUMNS_GROUP],
 void columns_split(struct cg *c, LLVMValueRef w, LLVMValueRef out[MM_PLANES]);
 
 /* What the core's functions of the same names do. */
-void columns_one_row(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s, const struct mm_args *a);
-void columns_unpack_panel(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s,
-                          const struct mm_args *a, const struct mm_panel *p);
-LLVMValueRef columns_ahead(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s, LLVMValueRef matrix,
-                           LLVMValueRef tile, LLVMValueRef from, uint64_t *stride);
+void columns_one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a);
+void columns_unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p);
+LLVMValueRef columns_ahead(struct cg *c, const struct mm_shape *s, LLVMValueRef matrix, LLVMValueRef tile,
+                           LLVMValueRef from, uint64_t *stride);
 
 #endif

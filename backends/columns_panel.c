@@ -38,8 +38,8 @@ static void unpack_tile(struct cg *c, const struct unpacking *u, unsigned tile) 
 }
 
 /* Which part of its lines a tile is decides how they are unpacked: a loop for each, of which one runs. */
-void columns_unpack_panel(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s,
-                          const struct mm_args *a, const struct mm_panel *p) {
+void columns_unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p) {
+    const struct columns_kind *kind = s->core->columns;
     LLVMValueRef tiles = cg_i64(c, kind->rows / IR_TILE), line = LLVMBuildUDiv(c->b, p->tile, tiles, "");
     LLVMValueRef part = LLVMBuildURem(c->b, p->tile, tiles, "");
     struct unpacking u = {.kind = kind, .s = s, .p = p};
@@ -54,8 +54,9 @@ void columns_unpack_panel(struct cg *c, const struct columns_kind *kind, const s
 
 /* Each tile of a line asks for its part of the channels of the next line; those of a line of more tiles than a step has
  * channels ask for some of them twice. */
-LLVMValueRef columns_ahead(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s, LLVMValueRef matrix,
-                           LLVMValueRef tile, LLVMValueRef from, uint64_t *stride) {
+LLVMValueRef columns_ahead(struct cg *c, const struct mm_shape *s, LLVMValueRef matrix, LLVMValueRef tile,
+                           LLVMValueRef from, uint64_t *stride) {
+    const struct columns_kind *kind = s->core->columns;
     uint64_t n = kind->rows / IR_TILE;
     LLVMValueRef tiles = cg_i64(c, n),
                  next = LLVMBuildAdd(c->b, LLVMBuildUDiv(c->b, tile, tiles, ""), cg_i64(c, 1), "");

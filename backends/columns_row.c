@@ -227,7 +227,8 @@ static void count_skipped(struct cg *c, const struct mm_shape *s, const struct m
     cg_if_end(c, &first);
 }
 
-void columns_one_row(struct cg *c, const struct columns_kind *kind, const struct mm_shape *s, const struct mm_args *a) {
+void columns_one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {
+    const struct columns_kind *kind = s->core->columns;
     const struct mm_target *t = c->level->mm;
     struct run r = {.c = c,
                     .t = t,

@@ -15,6 +15,7 @@
 
 #include "backends/cg.h"
 
+struct columns_kind;
 struct mm_planes;
 struct mm_target;
 
@@ -68,6 +69,8 @@ struct mm_core {
     uint64_t (*bytes)(uint64_t rows, uint64_t K);
     void (*pack)(const int8_t *trits, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, uint8_t *matrix);
     void (*unpack)(const uint8_t *matrix, uint64_t row, uint64_t n, uint64_t rows, uint64_t K, int8_t *trits);
+
+    const struct columns_kind *columns; /* of matrices that lie by columns (columns.h); else NULL */
 
     /* One row of codes: the body of a function with arguments a. */
     void (*one_row)(struct cg *c, const struct mm_shape *s, const struct mm_args *a);

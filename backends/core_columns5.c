@@ -88,31 +88,19 @@ static const struct columns_kind kind = {
     .unpack = unpack,
 };
 
-static void one_row(struct cg *c, const struct mm_shape *s, const struct mm_args *a) {
-    columns_one_row(c, &kind, s, a);
-}
-
-static void unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a, const struct mm_panel *p) {
-    columns_unpack_panel(c, &kind, s, a, p);
-}
-
-static LLVMValueRef ahead(struct cg *c, const struct mm_shape *s, LLVMValueRef matrix, LLVMValueRef tile,
-                          LLVMValueRef from, uint64_t *stride) {
-    return columns_ahead(c, &kind, s, matrix, tile, from, stride);
-}
-
 const struct mm_core mm_core_columns5 = {
     .name = "columns5",
     .layout = SETUN_LAYOUT_COLUMNS5,
     .bytes = bytes,
     .pack = columns5_pack,
     .unpack = columns5_unpack,
-    .one_row = one_row,
+    .columns = &kind,
+    .one_row = columns_one_row,
     .whole_share = COLUMNS5_ROWS,
     .prepare_bytes = columns_list_bytes,
     .prepare = columns_list_emit,
-    .ahead = ahead,
+    .ahead = columns_ahead,
     .panel_steps = 1,
     .panel = panel,
-    .unpack_panel = unpack_panel,
+    .unpack_panel = columns_unpack_panel,
 };
