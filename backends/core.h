@@ -3,7 +3,7 @@
  *
  * Rows of ir/cores.def, one file core_<name>.c each; docs/adding-a-core.md walks through one.  A core says four things:
  *
- *   layout    bytes of a matrix, pack, unpack           data.c (the drawing is in codec/ and docs/formats.md)
+ *   layout    bytes of a matrix, pack, unpack           data_write.c (the drawing is in codec/ and docs/formats.md)
  *   one row   a loop over a run of tiles                 reads each byte once
  *   prepare   what one row's codes become first          once a kernel, by each thread for itself; most cores: nothing
  *   unpack    operands of the dot instruction            many rows: matmul_tile.c does the rest
