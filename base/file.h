@@ -1,8 +1,8 @@
 /*
  * file.h -- reading files whole, and writing them so that a failure leaves the old one as it was.
  *
- * An output is written to a temporary file beside its target and renamed over it by out_commit.  Until then
- * SIGINT, SIGTERM or any error removes the temporary file.  Opaque: struct out.
+ * An output is written to a temporary file beside its target and renamed over it by out_commit, several by
+ * out_commit_all.  Until then SIGINT, SIGTERM or any error removes the temporary file.  Opaque: struct out.
  *
  * For tests: SETUN_FAIL_WRITE=n,ENOSPC makes the n-th write, fsync, copy or rename of the process fail with that error
  * (ENOSPC or EIO).
@@ -34,10 +34,15 @@ uint64_t out_tell(const struct out *o);
 bool out_patch(struct out *o, uint64_t at, const void *p, size_t n); /* overwrites bytes already written */
 /* Appends the whole content of another file (copy_file_range where the kernel has it). */
 bool out_append_file(struct out *o, const char *path);
-bool out_commit(struct out *o); /* fsync, rename; frees o */
-/* Both, or, also where the second rename fails, neither; frees both. */
-bool out_commit_both(struct out *a, struct out *b);
+bool out_commit(struct out *o);  /* fsync, rename; frees o */
 void out_discard(struct out *o); /* removes the temporary; frees o */
+
+/* Outputs that get their names together: all, or, also where the last rename fails, none. */
+typedef VEC(struct out *) out_list;
+/* Opened, and a member.  NULL: reported; a file that is one of the list already is refused. */
+struct out *out_add(struct diag *d, struct arena *a, out_list *list, const char *path, bool executable);
+bool out_commit_all(out_list *list);  /* frees its members, empties it */
+void out_discard_all(out_list *list); /* so does this */
 
 /* The last word of main: flushes standard output.  A failure is said and becomes the code, if there is no other. */
 int file_end_stdout(int code);

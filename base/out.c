@@ -20,9 +20,14 @@
 
 enum { BUFFER = 1 << 18, WRITE_BACK = 1 << 24 };
 
+/* How one of several got its name. */
+enum named { UNNAMED, NEW, EXCHANGED, KEPT };
+
 struct out {
     struct diag *diag;
     char *target, *temp; /* malloc */
+    char *old;           /* malloc: of KEPT, where the old file is until all have their names */
+    enum named named;
     int fd, handle;
     bool failed;
     uint64_t flushed;    /* bytes in the file */
@@ -77,6 +82,7 @@ static void close_out(struct out *o) {
         unlink(o->temp);
         cleanup_drop(o->handle);
     }
+    free(o->old);
     free(o->temp);
     free(o->target);
     free(o);
@@ -92,7 +98,8 @@ struct out *out_open(struct diag *d, const char *path, bool executable) {
     struct out *o = malloc(sizeof *o);
     if (!o) arena_no_memory(sizeof *o);
     o->diag = d;
-    o->temp = NULL;
+    o->temp = o->old = NULL;
+    o->named = UNNAMED;
     o->fd = o->handle = -1;
     o->failed = false;
     o->flushed = o->write_back = o->used = 0;
@@ -229,32 +236,85 @@ bool out_commit(struct out *o) {
     return ok;
 }
 
-/* The first of two: an old file takes the temporary's name until the second has its own.  false: no old file, or a file
- * system that cannot exchange names. */
-static bool exchange(struct out *o) { return renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->target, RENAME_EXCHANGE) == 0; }
+void out_discard(struct out *o) {
+    if (o) close_out(o);
+}
 
-static bool give_names(struct out *a, struct out *b) {
-    bool exchanged = exchange(a);
-    if (!exchanged && !give_name(a)) return false;
-    if (give_name(b)) return true; /* closing removes what was a's old file */
-    if (exchanged)
-        (void)exchange(a);
+/* ---- several ---- */
+
+struct out *out_add(struct diag *d, struct arena *a, out_list *list, const char *path, bool executable) {
+    struct out *o = out_open(d, path, executable);
+    for (size_t i = 0; o && i < list->n; i++) {
+        if (strcmp(list->at[i]->target, o->target) != 0) continue;
+        out_discard(o);
+        diag_in(d, path, DIAG_OUTPUT_TWICE);
+        return NULL;
+    }
+    if (o) *vec_push(a, list) = o;
+    return o;
+}
+
+/* An old file takes the temporary's name until all outputs have theirs. */
+static bool exchange(const struct out *o) {
+    return renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->target, RENAME_EXCHANGE) == 0;
+}
+
+/* Where the file system cannot exchange names, the old file gets a second one, or that alone where files have one. */
+static bool keep_old(struct out *o) {
+    size_t n = strlen(o->temp);
+    o->old = malloc(n + 5);
+    if (!o->old) arena_no_memory(n + 5);
+    snprintf(o->old, n + 5, "%s.old", o->temp);
+    return link(o->target, o->old) == 0 || rename(o->target, o->old) == 0;
+}
+
+static bool take_name(struct out *o) {
+    if (cleanup_fail_now()) return fail(o, errno);
+    if (exchange(o)) {
+        o->named = EXCHANGED;
+        return true;
+    }
+    if (access(o->target, F_OK) != 0)
+        o->named = NEW;
+    else if (keep_old(o))
+        o->named = KEPT;
     else
-        unlink(a->target);
+        return fail(o, errno);
+    return rename(o->temp, o->target) == 0 || fail(o, errno);
+}
+
+static void give_back(struct out *o) {
+    switch (o->named) {
+    case UNNAMED: return;
+    case NEW: unlink(o->target); return;
+    case EXCHANGED: (void)exchange(o); return;
+    case KEPT: (void)rename(o->old, o->target); return; /* of two names of one file it removes neither */
+    }
+}
+
+/* The last needs no way back. */
+static bool take_names(out_list *list) {
+    size_t n = 0;
+    while (n + 1 < list->n && take_name(list->at[n])) n++;
+    if (n + 1 == list->n && give_name(list->at[n])) return true;
+    for (size_t i = 0; i < list->n; i++) give_back(list->at[i]);
     return false;
 }
 
-bool out_commit_both(struct out *a, struct out *b) {
+bool out_commit_all(out_list *list) {
     struct cleanup_guard guard;
-    bool ok = settle(a) && settle(b);
+    bool ok = true;
+    for (size_t i = 0; ok && i < list->n; i++) ok = settle(list->at[i]);
     cleanup_enter(&guard);
-    ok = ok && give_names(a, b);
+    ok = ok && (list->n == 0 || take_names(list));
+    for (size_t i = 0; i < list->n; i++)
+        if (list->at[i]->old) unlink(list->at[i]->old);
     cleanup_leave(&guard);
-    close_out(a);
-    close_out(b);
+    out_discard_all(list); /* their names stay */
     return ok;
 }
 
-void out_discard(struct out *o) {
-    if (o) close_out(o);
+void out_discard_all(out_list *list) {
+    for (size_t i = 0; i < list->n; i++) close_out(list->at[i]);
+    list->n = 0;
 }

@@ -52,8 +52,12 @@ config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
 # emulator runs what is made for it.
 host = "aarch64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
 config.available_features.add("host-" + host)
-config.substitutions.append(("%{other}", "x86-64" if host == "aarch64" else "aarch64"))
-config.substitutions.append(("%{objroot}", objroot))
+other = "x86-64" if host == "aarch64" else "aarch64"
+other_gcc = shutil.which({"x86-64": "x86_64", "aarch64": "aarch64"}[other] + "-linux-gnu-gcc")
+config.substitutions += [("%{host}", host), ("%{other}", other), ("%{objroot}", objroot)]
+if other_gcc and os.path.exists(os.path.join(objroot, f"runtime-{other}", "libsetun_rt.a")):
+    config.available_features.add("other-runtime")
+    config.substitutions.append(("%{other-gcc}", other_gcc))
 arm = os.path.join(objroot, "runtime-aarch64")
 arm_cc, arm_qemu = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
 if arm_cc and os.path.exists(os.path.join(arm, "libsetun_rt.a")):

@@ -1,8 +1,8 @@
 /*
- * build.c -- setun build: kernels, object, link, pack; the output appears whole or not at all.
+ * build.c -- setun build: kernels, object, link, pack; all outputs appear whole or none does.
  *
  * For several targets all of it is done again for each, from the text on: passes change the module, and their choices
- * are the target's.
+ * are the target's.  Outputs get their names when the last is complete.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +34,7 @@ struct build_args {
     bool print_schedule;
     enum pass_head head;
     enum emit_kind emit;
+    out_list *outputs; /* of all targets */
 };
 
 static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
@@ -161,22 +162,23 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
 
 /* ---- steps ---- */
 
-static bool write_text(struct command_ctx *cx, const char *path, const struct buf *text) {
-    if (!path) { /* a failure is told at the end of main */
+static struct out *open_output(struct command_ctx *cx, const struct build_args *b, bool executable) {
+    return out_add(cx->diag, cx->arena, b->outputs, b->out, executable);
+}
+
+static bool write_text(struct command_ctx *cx, const struct build_args *b, const struct buf *text) {
+    if (!b->out) { /* a failure is told at the end of main */
         fwrite(text->at, 1, text->n, stdout);
         return true;
     }
-    struct out *o = out_open(cx->diag, path, false);
-    if (!o) return false;
-    if (out_write(o, text->at, text->n)) return out_commit(o);
-    out_discard(o);
-    return false;
+    struct out *o = open_output(cx, b, false);
+    return o && out_write(o, text->at, text->n);
 }
 
 static bool emit_ir(struct command_ctx *cx, const struct build_args *b, const struct ir_module *m) {
     struct buf text = {0};
     ir_print(&text, m);
-    bool ok = write_text(cx, b->out, &text);
+    bool ok = write_text(cx, b, &text);
     buf_free(&text);
     return ok;
 }
@@ -205,21 +207,15 @@ static bool finish(struct command_ctx *cx, const struct build_args *b, struct pa
                    const char *object) {
     const char *exe = arena_printf(cx->arena, "%s/exe", tmp_dir(cx->diag));
     if (!link_executable(cx->diag, cx->arena, &b->link, object, exe)) return false;
-    struct out *o = out_open(cx->diag, b->out, true);
+    struct out *o = open_output(cx, b, true);
     struct progress bar;
     progress_start(&bar, "weights", b->model.quiet);
-    if (!o) return false;
-    if (out_append_file(o, exe) && pack_append(cx->diag, o, p, id, progress_show, &bar)) return out_commit(o);
-    out_discard(o);
-    return false;
+    return o && out_append_file(o, exe) && pack_append(cx->diag, o, p, id, progress_show, &bar);
 }
 
-static bool copy_out(struct command_ctx *cx, const char *from, const char *to) {
-    struct out *o = out_open(cx->diag, to, false);
-    if (!o) return false;
-    if (out_append_file(o, from)) return out_commit(o);
-    out_discard(o);
-    return false;
+static bool copy_out(struct command_ctx *cx, const struct build_args *b, const char *from) {
+    struct out *o = open_output(cx, b, false);
+    return o && out_append_file(o, from);
 }
 
 /* What debuggers call the text: a name without folders, so that code does not depend on where the text lies. */
@@ -277,10 +273,9 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     b->backend.source = source_name(cx->arena, &b->model, c);
     bool ok = backend_emit(cx->diag, m, &plan, &b->backend, id, object);
     if (ok && b->emit == EMIT_LIB)
-        ok = library_write(cx, &b->lib, &b->link, &p, id, object, b->model.quiet);
+        ok = library_write(cx, &b->lib, &b->link, &p, id, object, b->model.quiet, b->outputs);
     else if (ok)
-        ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object)
-                                 : copy_out(cx, b->emit == EMIT_OBJ ? object : dump, b->out);
+        ok = b->emit == EMIT_EXE ? finish(cx, b, &p, id, object) : copy_out(cx, b, b->emit == EMIT_OBJ ? object : dump);
     for (int i = 0; i < 3; i++) buf_free(&text[i]);
     return ok;
 }
@@ -315,12 +310,14 @@ static bool build_target(struct command_ctx *cx, const struct build_args *all, s
 }
 
 int command_build(struct command_ctx *cx, int argc, char **argv) {
-    struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES};
+    out_list outputs = {0};
+    struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES, .outputs = &outputs};
     int code = parse_args(cx, argc, argv, &b);
     if (code) return code;
     bool ok = true;
     for (size_t i = 0; ok && i < b.targets.n; i++) ok = build_target(cx, &b, i);
-    if (ok) return EXIT_OK;
+    if (ok && out_commit_all(&outputs)) return EXIT_OK;
+    out_discard_all(&outputs);
     code = (int)diag_exit_code(cx->diag);
     return code ? code : EXIT_IO;
 }

@@ -166,34 +166,33 @@ static const char *in_folder(const struct conversion *c, const char *folder, con
     return arena_printf(c->cx->arena, "%s/%s", folder, name);
 }
 
-/* The small files of a folder, from a folder; from other files config.json alone.  All written, none in its place. */
-static bool write_beside(const struct conversion *c, const struct repack *r, struct out *o[N_BESIDE]) {
+static struct out *add(const struct conversion *c, out_list *list, const char *path) {
+    return out_add(c->cx->diag, c->cx->arena, list, path, false);
+}
+
+/* The small files of a folder, from a folder; from other files config.json alone. */
+static bool write_beside(const struct conversion *c, const struct repack *r, out_list *list) {
     const char *from = input(c) && !input_gguf(c) ? checkpoint_folder(input(c)) : NULL;
     if (!from) {
-        o[0] = out_open(c->cx->diag, in_folder(c, c->out, beside[0]), false);
+        struct out *o = add(c, list, in_folder(c, c->out, beside[0]));
         diag_in(c->cx->diag, c->out, DIAG_CONVERT_TOKENIZER);
-        return o[0] && write_config(c, r, o[0]);
+        return o && write_config(c, r, o);
     }
     for (size_t i = 0; i < N_BESIDE; i++) {
         const char *path = in_folder(c, from, beside[i]);
         if (access(path, F_OK) != 0) continue;
-        o[i] = out_open(c->cx->diag, in_folder(c, c->out, beside[i]), false);
-        if (!o[i] || !(i == 0 && r->fresh ? copy_config(c, path, o[i]) : out_append_file(o[i], path))) return false;
+        struct out *o = add(c, list, in_folder(c, c->out, beside[i]));
+        if (!o || !(i == 0 && r->fresh ? copy_config(c, path, o) : out_append_file(o, path))) return false;
     }
     return true;
 }
 
-/* The tensors first: without them the rest is nothing. */
 static bool write_folder(struct conversion *c, struct repack *r) {
-    struct out *o[N_BESIDE + 1] = {out_open(c->cx->diag, r->path, false)};
-    bool ok = o[0] && write_beside(c, r, o + 1) && write_safetensors(c, r, o[0]);
-    for (size_t i = 0; i <= N_BESIDE; i++) {
-        if (o[i] && ok)
-            ok = out_commit(o[i]);
-        else if (o[i])
-            out_discard(o[i]);
-    }
-    return ok;
+    out_list list = {0};
+    struct out *o = add(c, &list, r->path);
+    if (o && write_beside(c, r, &list) && write_safetensors(c, r, o)) return out_commit_all(&list);
+    out_discard_all(&list);
+    return false;
 }
 
 /* ---- all of it ---- */

@@ -267,23 +267,10 @@ static bool write_shared(struct job *j, struct out *o) {
     return run(cx, &w) && out_append_file(o, made);
 }
 
-static bool write_both(struct job *j) {
-    struct command_ctx *cx = j->cx;
-    struct buf text = {0};
-    struct out *header = out_open(cx->diag, j->lib->header, false);
-    struct out *o = header ? out_open(cx->diag, j->lib->out, j->lib->shared) : NULL;
-    print_header(cx->arena, &text, j->lib, j->pack->module, j->id);
-    bool ok = o && out_write(header, text.at, text.n) && (j->lib->shared ? write_shared(j, o) : write_archive(j, o));
-    buf_free(&text);
-    if (ok) return out_commit_both(header, o);
-    out_discard(header);
-    out_discard(o);
-    return false;
-}
-
 bool library_write(struct command_ctx *cx, const struct library *lib, const struct link_options *link,
-                   const struct pack_source *p, uint64_t id, const char *object, bool quiet) {
+                   const struct pack_source *p, uint64_t id, const char *object, bool quiet, out_list *outputs) {
     name_list names = {0};
+    struct buf text = {0};
     const char *dir = tmp_dir(cx->diag);
     if (!dir) return false;
     const char *joined = arena_printf(cx->arena, "%s/joined.o", dir), *code = arena_printf(cx->arena, "%s/code.o", dir);
@@ -291,6 +278,12 @@ bool library_write(struct command_ctx *cx, const struct library *lib, const stru
     list_functions(cx->arena, &names);
     if (!join(cx, link, &names, object, joined)) return false;
     if (!rename_symbols(cx, link, lib, &names, joined, code)) return false;
+    struct out *header = out_add(cx->diag, cx->arena, outputs, lib->header, false);
+    struct out *o = header ? out_add(cx->diag, cx->arena, outputs, lib->out, lib->shared) : NULL;
+    if (!o) return false;
+    print_header(cx->arena, &text, lib, p->module, id);
     progress_start(&j.bar, "weights", quiet);
-    return write_both(&j);
+    bool ok = out_write(header, text.at, text.n) && (lib->shared ? write_shared(&j, o) : write_archive(&j, o));
+    buf_free(&text);
+    return ok;
 }

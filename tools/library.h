@@ -15,8 +15,8 @@ struct library {
 
 /* What becomes of `-o out`; prefix NULL: after the file's name.  Returns an exit code, a usage error told. */
 int library_names(struct arena *a, const char *out, const char *prefix, struct library *lib);
-/* Links the object of the code with the runtime, and writes library and header, both or neither. */
+/* Links the object of the code with the runtime, and writes library and header, as two more outputs. */
 bool library_write(struct command_ctx *cx, const struct library *lib, const struct link_options *link,
-                   const struct pack_source *p, uint64_t id, const char *object, bool quiet);
+                   const struct pack_source *p, uint64_t id, const char *object, bool quiet, out_list *outputs);
 
 #endif

@@ -1,4 +1,5 @@
-/* Outputs: whole or not at all, for each failing write; patches, appends, temporaries removed by signals. */
+/* Outputs: whole or not at all, for each failing write, alone and together; patches, appends, temporaries removed by
+ * signals. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -7,10 +8,16 @@
 #include "test/unit/expect.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +110,83 @@ static void every_failing_write(void) {
     EXPECT(entries(folder) == 2);
 }
 
+/* ---- several at once ---- */
+
+/* As on a file system that cannot exchange two names, nor, without links, give a file a second one. */
+static void forbid(bool links) {
+    struct sock_filter rule[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, links ? SYS_linkat : SYS_renameat2, 1, 0),
+#ifdef SYS_link
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, links ? SYS_link : SYS_renameat2, 0, 1),
+#else
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+#endif
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog all = {.len = sizeof rule / sizeof *rule, .filter = rule};
+    EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0);
+    EXPECT(renameat2(AT_FDCWD, at("one"), AT_FDCWD, at("three"), RENAME_EXCHANGE) != 0 && errno == EINVAL);
+    EXPECT(!links || (link(at("one"), at("none")) != 0 && errno == EINVAL));
+}
+
+enum lacking { EXCHANGE_AND_LINKS = 1, EXCHANGE };
+
+/* Three outputs in a child; the second has no old file. */
+static int write_three(const char *fault, int lacking) {
+    pid_t child = fork();
+    if (child == 0) {
+        static const char *const names[] = {"one", "two", "three"};
+        struct arena *a = arena_new();
+        FILE *quiet = fopen("/dev/null", "w");
+        struct diag *d = diag_new(a, quiet);
+        out_list list = {0};
+        if (lacking) forbid(lacking == EXCHANGE_AND_LINKS);
+        if (fault) setenv("SETUN_FAIL_WRITE", fault, 1);
+        bool ok = true;
+        for (int i = 0; ok && i < 3; i++) {
+            struct out *o = out_add(d, a, &list, at(names[i]), false);
+            ok = o && out_write(o, "new ", 4) && out_write(o, names[i], strlen(names[i]));
+        }
+        EXPECT(out_add(d, a, &list, at("one"), false) == NULL); /* refused, and nothing of it left */
+        ok = ok && out_commit_all(&list);
+        out_discard_all(&list);
+        int code = (int)diag_exit_code(d);
+        EXPECT(diag_errors(d) == (ok ? 1 : 2));
+        fclose(quiet);
+        arena_free(a);
+        _exit(expect_failed ? 100 : ok ? 0 : code);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void several(int lacking) {
+    put(at("one"), "old one");
+    put(at("three"), "old three");
+    int all = entries(folder), n = 1, code;
+    char fault[32];
+    for (;; n++) {
+        snprintf(fault, sizeof fault, "%d,EIO", n);
+        code = write_three(fault, lacking);
+        if (code == 0) break;
+        EXPECT(code == EXIT_IO || code == EXIT_USAGE);
+        EXPECT(holds(at("one"), "old one") && holds(at("three"), "old three"));
+        EXPECT(access(at("two"), F_OK) != 0);
+        EXPECT(entries(folder) == all);
+        if (expect_failed) break;
+    }
+    EXPECT(n == 10); /* of each output a write, a sync and a rename failed */
+    EXPECT(holds(at("one"), "new one") && holds(at("two"), "new two") && holds(at("three"), "new three"));
+    EXPECT(entries(folder) == all + 1);
+    unlink(at("one"));
+    unlink(at("two"));
+    unlink(at("three"));
+}
+
 static void signals(int sig, int code) {
     int ready[2];
     EXPECT(pipe(ready) == 0);
@@ -193,6 +277,9 @@ int main(void) {
     every_failing_write();
     signals(SIGINT, EXIT_INT);
     signals(SIGTERM, EXIT_TERM);
+    several(0);
+    several(EXCHANGE);
+    several(EXCHANGE_AND_LINKS);
     large_appends(d);
     reading(d, a);
     unlink(at("source"));
