@@ -39,7 +39,7 @@ struct mm_target {
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
     LLVMValueRef (*hold)(struct cg *c, LLVMValueRef codes); /* NULL, or what to do to codes that are in every lane */
     unsigned acc_words; /* with widen: i16 lanes of an accumulator, one product a step each, or two */
-    bool below128;      /* the u8 operand of dot must be */
+    bool below128;      /* the u8 operand of dot must be: it is taken as signed, which the screened head relies on */
     bool byte_shifts;   /* there are shifts of bytes; otherwise of 16 bits, and what comes from the side is masked */
     unsigned at_once;   /* one row of i2: vectors of a step that go through a tile together */
     unsigned quad;      /* steps whose codes are loaded together, 4, as dot takes any lane of them for all; or 1 */

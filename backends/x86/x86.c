@@ -18,36 +18,36 @@
 static const struct insn {
     const char *word, *level, *intrinsic;
 } insns[] = {
-#define INSN(word, level, bytes, intrinsic, ref) {#word, #level, intrinsic},
+#define INSN(word, level, intrinsic) {#word, #level, intrinsic},
 #include "backends/x86/isa.def"
 };
 
-const char *x86_word(const struct cg *c, const char *word) {
+static const char *word_of(const struct cg *c, const char *word) {
     for (size_t i = 0; i < COUNT_OF(insns); i++)
         if (!strcmp(insns[i].word, word) && !strcmp(insns[i].level, c->level->name)) return insns[i].intrinsic;
     BUG("isa.def: level '%s' has no '%s'", c->level->name, word);
 }
 
 static LLVMValueRef dot4(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
-    return cg_intrinsic(c, x86_word(c, "dot4"), NULL, 0, (LLVMValueRef[]){acc, u8, s8}, 3);
+    return cg_intrinsic(c, word_of(c, "dot4"), NULL, 0, (LLVMValueRef[]){acc, u8, s8}, 3);
 }
 
 static LLVMValueRef dot2(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8) {
-    LLVMValueRef pairs = cg_intrinsic(c, x86_word(c, "dot2"), NULL, 0, (LLVMValueRef[]){u8, s8}, 2);
+    LLVMValueRef pairs = cg_intrinsic(c, word_of(c, "dot2"), NULL, 0, (LLVMValueRef[]){u8, s8}, 2);
     return LLVMBuildAdd(c->b, acc, pairs, "");
 }
 
 static LLVMValueRef sum2(struct cg *c, LLVMValueRef acc) {
     LLVMValueRef ones = cg_splat(c, LLVMConstInt(c->i16, 1, false), c->level->mm->bytes / 2);
-    return cg_intrinsic(c, x86_word(c, "sum2"), NULL, 0, (LLVMValueRef[]){acc, ones}, 2);
+    return cg_intrinsic(c, word_of(c, "sum2"), NULL, 0, (LLVMValueRef[]){acc, ones}, 2);
 }
 
 static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
-    return cg_intrinsic(c, x86_word(c, "look16"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
+    return cg_intrinsic(c, word_of(c, "look16"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
 }
 
 static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
-    return cg_intrinsic(c, x86_word(c, "look32"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
+    return cg_intrinsic(c, word_of(c, "look32"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
 }
 
 /* The table, as often as a vector has room for it, from entry `first` on. */
@@ -60,7 +60,7 @@ static LLVMValueRef table_vector(struct cg *c, const uint8_t *table, unsigned fi
 
 static LLVMValueRef look64(struct cg *c, const uint8_t table[64], LLVMValueRef index) {
     LLVMValueRef t = table_vector(c, table, 0, 64);
-    return cg_intrinsic(c, x86_word(c, "look64"), NULL, 0, (LLVMValueRef[]){t, index}, 2);
+    return cg_intrinsic(c, word_of(c, "look64"), NULL, 0, (LLVMValueRef[]){t, index}, 2);
 }
 
 /* By the low four bits in each quarter of the table, then the quarter that bits 5:4 say. */
@@ -79,7 +79,7 @@ static LLVMValueRef look16_64(struct cg *c, const uint8_t table[64], LLVMValueRe
 }
 
 static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
-    return LLVMBuildAdd(c->b, acc, cg_intrinsic(c, x86_word(c, "sum2"), NULL, 0, (LLVMValueRef[]){a, b}, 2), "");
+    return LLVMBuildAdd(c->b, acc, cg_intrinsic(c, word_of(c, "sum2"), NULL, 0, (LLVMValueRef[]){a, b}, 2), "");
 }
 
 /* ---- levels ---- */

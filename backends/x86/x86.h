@@ -6,7 +6,4 @@
 
 extern const struct cg_target x86_target;
 
-/* The intrinsic of a word of isa.def at the level being emitted; BUG if the level has none. */
-const char *x86_word(const struct cg *c, const char *word);
-
 #endif

@@ -1,132 +1,358 @@
-/* isa_test -- every instruction of x86/isa.def that this machine has, against its reference on random lanes. */
+/*
+ * isa_test -- every word that a level gives the ternary cores (struct mm_target, backends/matmul.h) and the target's
+ * pick, against what the header says of it, on arrays: all pairs of operands that cores give, in an order that puts
+ * different ones side by side.  A row of isa.def is reached by a word of its level.
+ *
+ *   isa_test [CPU]      of an emulated CPU (jit.h) instead
+ */
 #include "test/unit/jit.h"
 
 #include <stdint.h>
 
 #include "backends/matmul.h"
-#include "backends/x86/x86.h"
 
-enum { MAX = 64, ROUNDS = 200 };
-struct lanes {
-    _Alignas(64) uint8_t acc[MAX], a[MAX], b[MAX], out[MAX];
+enum { PAIRS = 1 << 16, ROOM = 4 * PAIRS, OPERANDS = 3, WIDEST = 64 };
+
+/* One word at one level. */
+struct use {
+    const struct mm_target *t;
+    unsigned bytes[OPERANDS + 1]; /* of an operand's vector, 0 behind the last; at the end, of the result */
+    uint8_t *in[OPERANDS], *out;
 };
 
-static void ref_dot4(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes / 4; i++) {
-        int32_t sum;
-        memcpy(&sum, l->acc + 4 * i, 4);
-        for (unsigned j = 4 * i; j < 4 * i + 4; j++) sum += l->a[j] * (int8_t)l->b[j];
-        memcpy(l->out + 4 * i, &sum, 4);
+/* ---- operands: number i of all that a test gives ---- */
+
+static uint8_t constant[64]; /* of the lookups whose table is known to the compiler */
+
+/* Two numbers below 256: all pairs, i < PAIRS, neighbours unlike each other. */
+static uint8_t first(uint32_t i) { return (uint8_t)(i * 40503u); }
+static uint8_t second(uint32_t i) { return (uint8_t)(i * 40503u >> 8); }
+
+/* The largest operand that is made of packed bytes. */
+static unsigned most(const struct mm_target *t) {
+    unsigned m = 0;
+    for (unsigned p = 0; p < MM_PLANES; p++) {
+        m = t->stream.mask[p] > m ? t->stream.mask[p] : m;
+        m = t->panel.mask[p] > m ? t->panel.mask[p] : m;
+    }
+    return m;
+}
+
+static int8_t code(uint32_t i) { return second(i) == 128 ? 0 : (int8_t)second(i); }
+
+static void put16(uint8_t *at, int v) { memcpy(at, &(int16_t){(int16_t)v}, 2); }
+static void put32(uint8_t *at, int32_t v) { memcpy(at, &v, 4); }
+static int get16(const uint8_t *at) {
+    int16_t v;
+    memcpy(&v, at, 2);
+    return v;
+}
+static int32_t get32(const uint8_t *at) {
+    int32_t v;
+    memcpy(&v, at, 4);
+    return v;
+}
+
+static void fill_codes(const struct use *u, unsigned operand) {
+    for (uint32_t i = 0; i < ROOM; i++) u->in[operand][i] = (uint8_t)code(i);
+}
+
+/* Numbers of the other side: all bytes, signed ones where the product is of signed ones, or the fields of 16-bit sums.
+ */
+static void fill_fields(const struct use *u, unsigned operand) {
+    for (uint32_t i = 0; i < ROOM; i++) {
+        uint8_t v = first(i);
+        u->in[operand][i] = u->t->below128 || !u->t->widen ? v : (uint8_t)(v % (most(u->t) + 1));
     }
 }
 
-static void ref_dot2(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes / 2; i++) {
-        int v = l->a[2 * i] * (int8_t)l->b[2 * i] + l->a[2 * i + 1] * (int8_t)l->b[2 * i + 1];
-        int16_t s = (int16_t)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
-        memcpy(l->out + 2 * i, &s, 2);
+static void fill_sums(const struct use *u, unsigned operand) {
+    for (uint32_t i = 0; i < ROOM; i += 4) put32(u->in[operand] + i, (int32_t)(i * 2654435761u) / 2);
+}
+
+/* 16-bit sums, with room for a product more. */
+static void fill_words(const struct use *u, unsigned operand) {
+    for (uint32_t i = 0; i < ROOM; i += 2)
+        put16(u->in[operand] + i, (int)(i * 2654435761u >> 16) % (INT16_MAX - 128 * 127) * (i % 4 ? 1 : -1));
+}
+
+static void fill_any(const struct use *u, unsigned operand) {
+    for (uint32_t i = 0; i < ROOM; i++) u->in[operand][i] = first(i + 7 * operand);
+}
+
+/* ---- words: types, operands, code, meaning ---- */
+
+static void sizes(struct use *u, unsigned a, unsigned b, unsigned c, unsigned result) {
+    memcpy(u->bytes, (unsigned[]){a, b, c, result}, sizeof u->bytes);
+}
+
+static bool is_wide(const struct use *u) { return u->t->widen != NULL; }
+
+static void size_dot(struct use *u) {
+    unsigned acc = is_wide(u) ? 2 * u->t->acc_words : u->t->bytes;
+    sizes(u, acc, u->t->bytes, u->t->bytes, acc);
+}
+
+static void fill_dot(const struct use *u) {
+    (is_wide(u) ? fill_words : fill_sums)(u, 0);
+    fill_fields(u, 1);
+    fill_codes(u, 2);
+}
+
+static int product(const struct use *u, uint8_t a, uint8_t b) {
+    return (u->t->below128 ? (int8_t)a : (int)a) * (int8_t)b;
+}
+
+static LLVMValueRef emit_dot(struct cg *c, LLVMValueRef *in) {
+    in[0] = LLVMBuildBitCast(c->b, in[0], mm_acc_type(c), "");
+    return c->level->mm->dot(c, in[0], in[1], in[2]);
+}
+
+static void ref_dot(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    unsigned size = is_wide(u) ? 2 : 4, lanes = u->bytes[0] / size, each = u->t->bytes / lanes;
+    for (unsigned i = 0; i < lanes; i++) {
+        int32_t sum = is_wide(u) ? get16(in[0] + 2 * i) : get32(in[0] + 4 * i);
+        for (unsigned k = i * each; k < (i + 1) * each; k++) sum += product(u, in[1][k], in[2][k]);
+        is_wide(u) ? put16(out + 2 * i, sum) : put32(out + 4 * i, sum);
     }
 }
 
-static void ref_sum2(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes / 4; i++) {
-        int16_t a[2], b[2];
-        memcpy(a, l->a + 4 * i, 4);
-        memcpy(b, l->b + 4 * i, 4);
-        int32_t s = a[0] * b[0] + a[1] * b[1];
-        memcpy(l->out + 4 * i, &s, 4);
+static void size_widen(struct use *u) { sizes(u, 2 * u->t->acc_words, 0, 0, u->t->bytes); }
+
+static void fill_widen(const struct use *u) { fill_any(u, 0); }
+
+static LLVMValueRef emit_widen(struct cg *c, LLVMValueRef *in) {
+    return c->level->mm->widen(c, LLVMBuildBitCast(c->b, in[0], mm_acc_type(c), ""));
+}
+
+static void ref_widen(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    unsigned lanes = u->t->bytes / 4, each = u->t->acc_words / lanes;
+    for (unsigned i = 0; i < lanes; i++) {
+        int32_t sum = 0;
+        for (unsigned k = i * each; k < (i + 1) * each; k++) sum += get16(in[0] + 2 * k);
+        put32(out + 4 * i, sum);
     }
 }
 
-static void ref_look16(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) l->out[i] = l->b[i] & 128 ? 0 : l->a[i / 16 * 16 + l->b[i] % 16];
+static void size_pair(struct use *u) {
+    unsigned n = u->t->below128 ? 16 : 32;
+    sizes(u, 32, n, n, 32);
 }
 
-static void ref_look32(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i += 2) memcpy(l->out + i, l->a + (size_t)2 * (l->b[i] % 32), 2);
+static void fill_pair(const struct use *u) {
+    fill_sums(u, 0);
+    if (u->t->below128) {
+        fill_fields(u, 1);
+        fill_codes(u, 2);
+        return;
+    }
+    for (uint32_t i = 0; i < ROOM; i += 2) {
+        put16(u->in[1] + i, first(i / 2));
+        put16(u->in[2] + i, code(i / 2));
+    }
 }
 
-static void ref_look64(struct lanes *l, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) l->out[i] = l->a[l->b[i] % 64];
+static LLVMValueRef emit_pair(struct cg *c, LLVMValueRef *in) {
+    LLVMTypeRef words = LLVMVectorType(c->i16, 16);
+    in[0] = LLVMBuildBitCast(c->b, in[0], LLVMVectorType(c->i32, 8), "");
+    for (unsigned i = 1; i < 3 && !c->level->mm->below128; i++) in[i] = LLVMBuildBitCast(c->b, in[i], words, "");
+    return c->level->mm->pair(c, in[0], in[1], in[2]);
 }
 
-struct insn {
-    const char *word, *level;
-    unsigned bytes, operands; /* operands: with or without an accumulator */
-    void (*ref)(struct lanes *, unsigned bytes);
+static void ref_pair(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < 8; i++) {
+        int32_t sum = get32(in[0] + 4 * i);
+        for (unsigned k = 2 * i; k < 2 * i + 2; k++)
+            sum += u->t->below128 ? product(u, in[1][k], in[2][k]) : get16(in[1] + 2 * k) * get16(in[2] + 2 * k);
+        put32(out + 4 * i, sum);
+    }
+}
+
+static LLVMValueRef emit_square(struct cg *c, LLVMValueRef *in) {
+    in[0] = LLVMBuildBitCast(c->b, in[0], mm_sum_type(c), "");
+    return c->level->mm->square(c, in[0], in[1], in[2]);
+}
+
+static void ref_square(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < 4; i++) {
+        int32_t sum = get32(in[0] + 4 * i);
+        for (unsigned k = 0; k < 8; k++) sum += product(u, in[1][i / 2 * 8 + k], in[2][i % 2 * 8 + k]);
+        put32(out + 4 * i, sum);
+    }
+}
+
+static void size_one(struct use *u) { sizes(u, u->t->bytes, 0, 0, u->t->bytes); }
+
+static void fill_one(const struct use *u) { fill_any(u, 0); }
+
+static LLVMValueRef emit_hold(struct cg *c, LLVMValueRef *in) { return c->level->mm->hold(c, in[0]); }
+
+static void ref_hold(const struct use *u, const uint8_t *const in[], uint8_t *out) { memcpy(out, in[0], u->t->bytes); }
+
+static void size_lookup16(struct use *u) { sizes(u, u->t->bytes, u->t->bytes, 0, u->t->bytes); }
+
+static void fill_lookup16(const struct use *u) {
+    fill_any(u, 0);
+    for (uint32_t i = 0; i < ROOM; i++) {
+        if (i % u->t->bytes >= 16) u->in[0][i] = u->in[0][i - 16];
+        u->in[1][i] = second(i) & 127;
+    }
+}
+
+static LLVMValueRef emit_lookup16(struct cg *c, LLVMValueRef *in) { return c->level->mm->lookup16(c, in[0], in[1]); }
+
+static void ref_lookup16(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < u->t->bytes; i++) out[i] = in[0][in[1][i] % 16];
+}
+
+static void size_lookup32(struct use *u) { sizes(u, 64, u->t->bytes, 0, u->t->bytes); }
+
+static void fill_lookup32(const struct use *u) {
+    fill_any(u, 0);
+    fill_any(u, 1);
+}
+
+static LLVMValueRef emit_lookup32(struct cg *c, LLVMValueRef *in) {
+    in[0] = LLVMBuildBitCast(c->b, in[0], LLVMVectorType(c->i16, 32), "");
+    in[1] = LLVMBuildBitCast(c->b, in[1], LLVMVectorType(c->i16, c->level->mm->bytes / 2), "");
+    return c->level->mm->lookup32(c, in[0], in[1]);
+}
+
+static void ref_lookup32(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < u->t->bytes; i += 2) memcpy(out + i, in[0] + 2 * (in[1][i] % 32), 2);
+}
+
+static LLVMValueRef emit_lookup64(struct cg *c, LLVMValueRef *in) { return c->level->mm->lookup64(c, constant, in[0]); }
+
+static void ref_lookup64(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < u->t->bytes; i++) out[i] = constant[in[0][i] % 64];
+}
+
+static void size_lookup64_or(struct use *u) { sizes(u, u->t->bytes, u->t->bytes, 0, u->t->bytes); }
+
+static void fill_lookup64_or(const struct use *u) {
+    fill_any(u, 0);
+    fill_any(u, 1);
+}
+
+static LLVMValueRef emit_lookup64_or(struct cg *c, LLVMValueRef *in) {
+    return c->level->mm->lookup64_or(c, constant, in[0], in[1]);
+}
+
+static void ref_lookup64_or(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < u->t->bytes; i++) out[i] = in[0][i] < 64 ? constant[in[0][i]] : in[1][i];
+}
+
+static void size_pick(struct use *u) { sizes(u, 8, 8, 0, 8); }
+
+/* All sets of eight bytes. */
+static void fill_pick(const struct use *u) {
+    fill_any(u, 0);
+    for (uint32_t i = 0; i < ROOM; i++) u->in[1][i] = i / 8 >> i % 8 & 1 ? 0xff : 0;
+}
+
+static LLVMValueRef emit_pick(struct cg *c, LLVMValueRef *in) {
+    for (unsigned i = 0; i < 2; i++) in[i] = LLVMBuildBitCast(c->b, in[i], c->i64, "");
+    return c->target->pick(c, in[0], in[1]);
+}
+
+static void ref_pick(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    unsigned n = 0;
+    (void)u;
+    for (unsigned i = 0; i < 8; i++)
+        if (in[1][i]) out[n++] = in[0][i];
+}
+
+#define HAS(word)                                                                                                      \
+    static bool has_##word(const struct mm_target *t) { return t->word != NULL; }
+HAS(dot)
+HAS(widen) HAS(pair) HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
+    HAS(lookup64_or) static bool has_pick(const struct mm_target *t) {
+    return t != NULL;
+}
+
+static const struct word {
+    const char *name;
+    bool (*has)(const struct mm_target *t);
+    void (*sizes)(struct use *u);
+    void (*fill)(const struct use *u); /* operands */
+    LLVMValueRef (*emit)(struct cg *c, LLVMValueRef *in);
+    /* Of one vector of each operand; what may be anything stays as it was. */
+    void (*ref)(const struct use *u, const uint8_t *const in[], uint8_t *out);
+} words[] = {
+#define WORD(name, operands) {#name, has_##name, size_##operands, fill_##operands, emit_##name, ref_##name}
+    WORD(dot, dot),           WORD(widen, widen),  WORD(pair, pair),
+    WORD(square, dot),        WORD(hold, one),     WORD(lookup16, lookup16),
+    WORD(lookup32, lookup32), WORD(lookup64, one), WORD(lookup64_or, lookup64_or),
+    WORD(pick, pick),
 };
-#define OPERANDS_dot4   3
-#define OPERANDS_dot2   2
-#define OPERANDS_sum2   2
-#define OPERANDS_look16 2
-#define OPERANDS_look32 2
-#define OPERANDS_look64 2
-static const struct insn insns[] = {
-#define INSN(word, level, bytes, intrinsic, ref) {#word, #level, bytes, OPERANDS_##word, ref},
-#include "backends/x86/isa.def"
-};
 
-static const struct cg_level *level_of(const struct insn *in) {
-    for (unsigned i = 0; i < x86_target.n_levels; i++)
-        if (!strcmp(x86_target.levels[i].name, in->level)) return &x86_target.levels[i];
-    return NULL;
-}
+/* ---- code ---- */
 
-static bool runs_here(const struct insn *in) {
-    const struct cg_level *l = level_of(in);
-    return l && (x86_target.host_features() & l->needs) == l->needs;
-}
-
-/* void word(struct lanes *) of the level */
-static void emit(struct cg *c, const struct insn *in) {
-    c->level = level_of(in);
-    LLVMTypeRef type = LLVMFunctionType(c->void_, &c->ptr, 1, false), v = LLVMVectorType(c->i8, in->bytes);
-    LLVMTypeRef wide = LLVMVectorType(c->i32, in->bytes / 4), half = LLVMVectorType(c->i16, in->bytes / 2);
-    LLVMValueRef p = LLVMGetParam(jit_export(cg_function(c, in->word, type, true)), 0), arg[3];
-    bool i16 = !strcmp(in->word, "sum2");
-    arg[0] = cg_load(c, wide, cg_at_const(c, p, offsetof(struct lanes, acc)), 1);
-    arg[1] = cg_load(c, i16 ? half : v, cg_at_const(c, p, offsetof(struct lanes, a)), 1);
-    arg[2] = cg_load(c, i16 ? half : v, cg_at_const(c, p, offsetof(struct lanes, b)), 1);
-    LLVMValueRef r = cg_intrinsic(c, x86_word(c, in->word), NULL, 0, arg + (3 - in->operands), in->operands);
-    cg_store(c, r, cg_at_const(c, p, offsetof(struct lanes, out)), 1);
+/* void word(in[0], in[1], in[2], out, n): of n vectors of each */
+static void emit(struct cg *c, const struct word *w) {
+    struct use u = {.t = c->level->mm};
+    LLVMTypeRef type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->ptr, c->ptr, c->ptr, c->i64}, 5, false);
+    LLVMValueRef fn = jit_export(cg_function(c, w->name, type, true)), in[OPERANDS];
+    struct cg_loop l;
+    w->sizes(&u);
+    cg_loop_begin(c, &l, cg_i64(c, 0), LLVMGetParam(fn, 4), cg_i64(c, 1), "vector");
+    for (unsigned o = 0; o < OPERANDS && u.bytes[o]; o++) {
+        LLVMValueRef at = LLVMBuildMul(c->b, l.i, cg_i64(c, u.bytes[o]), "");
+        in[o] = cg_load(c, LLVMVectorType(c->i8, u.bytes[o]), cg_at(c, LLVMGetParam(fn, o), at), 1);
+    }
+    LLVMValueRef at = LLVMBuildMul(c->b, l.i, cg_i64(c, u.bytes[OPERANDS]), "");
+    cg_store(c, w->emit(c, in), cg_at(c, LLVMGetParam(fn, OPERANDS), at), 1);
+    cg_loop_end(c, &l);
     LLVMBuildRetVoid(c->b);
 }
 
-static int check(const struct jit *j, const struct insn *in) {
-    void (*fn)(struct lanes *);
-    *(void **)&fn = jit_symbol(j, arena_printf(j->arena, "%s.%s", in->word, in->level));
-    srand(5);
-    for (int round = 0; round < ROUNDS; round++) {
-        struct lanes got = {.acc = {0}}, want;
-        for (unsigned i = 0; i < MAX; i++) {
-            got.acc[i] = (uint8_t)(i % 4 == 3 ? 0 : rand() >> 8);
-            got.a[i] = (uint8_t)(rand() >> 8);
-            got.b[i] = (uint8_t)(rand() >> 8);
-        }
-        want = got;
-        fn(&got);
-        in->ref(&want, in->bytes);
-        if (!memcmp(got.out, want.out, in->bytes)) continue;
-        printf("%s.%s differs from its reference in round %d\n", in->word, in->level, round);
-        return 1;
-    }
+static int differs(const struct use *u, const struct word *w, const char *level, unsigned vector) {
+    const uint8_t *in[OPERANDS], *got = u->out + (size_t)vector * u->bytes[OPERANDS];
+    uint8_t want[WIDEST];
+    for (unsigned o = 0; o < OPERANDS; o++) in[o] = u->in[o] + (size_t)vector * u->bytes[o];
+    memcpy(want, got, u->bytes[OPERANDS]);
+    w->ref(u, in, want);
+    if (!memcmp(got, want, u->bytes[OPERANDS])) return 0;
+    printf("%s.%s: vector %u is not its reference's:", w->name, level, vector);
+    for (unsigned i = 0; i < u->bytes[OPERANDS]; i++) printf(" %02x/%02x", got[i], want[i]);
+    printf("\n");
+    return 1;
+}
+
+static int check(const struct jit *j, struct use *u, const struct word *w, const char *level) {
+    w->sizes(u);
+    w->fill(u);
+    unsigned last = u->bytes[2] ? 2 : u->bytes[1] ? 1 : 0, n = PAIRS / u->bytes[last];
+    memset(u->out, 0x55, ROOM);
+    jit_call(j, jit_symbol(j, arena_printf(j->arena, "%s.%s", w->name, level)), JIT_P(u->in[0]), JIT_P(u->in[1]),
+             JIT_P(u->in[2]), JIT_P(u->out), n);
+    for (unsigned v = 0; v < n; v++)
+        if (differs(u, w, level, v)) return 1;
     return 0;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     int bad = 0;
     struct jit j;
     struct cg c;
-    jit_start(&j, NULL);
-    cg_open(&c, j.diag, j.arena, &(struct backend_options){.pic = true}, "isa");
-    for (size_t i = 0; i < COUNT_OF(insns); i++)
-        if (runs_here(&insns[i])) emit(&c, &insns[i]);
+    struct use u;
+    jit_start(&j, argc > 1 ? argv[1] : NULL);
+    cg_open(&c, j.diag, j.arena, &(struct backend_options){.target = j.target->name, .pic = true}, "isa");
+    for (unsigned i = 0; i < COUNT_OF(constant); i++) constant[i] = (uint8_t)(i * 167 + 13);
+    for (unsigned o = 0; o < OPERANDS; o++) u.in[o] = jit_take(&j, ROOM);
+    u.out = jit_take(&j, ROOM);
+    for (const struct cg_level *l = NULL; (l = jit_level(&j, l));) {
+        c.level = l;
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            if (words[i].has(l->mm)) emit(&c, &words[i]);
+    }
     jit_link(&j, &c);
-    for (size_t i = 0; i < COUNT_OF(insns); i++)
-        if (runs_here(&insns[i]))
-            bad += check(&j, &insns[i]);
-        else
-            printf("SKIP: %s of %s, which this machine lacks\n", insns[i].word, insns[i].level);
+    for (const struct cg_level *l = NULL; (l = jit_level(&j, l));) {
+        u.t = l->mm;
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            if (words[i].has(l->mm)) bad += check(&j, &u, &words[i], l->name);
+    }
     cg_close(&c);
     jit_end(&j);
     return bad != 0;

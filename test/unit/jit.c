@@ -7,23 +7,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "test/unit/jit_request.h"
 
 /* Where nothing else lies, with and without sanitizers; the file is sparse. */
 #define MEMORY ((uint8_t *)0x200000000000)
 enum { MEMORY_BYTES = 1 << 30 };
 
+/* CPUs of other families: what they have, and how the family's emulator is started as one of them. */
 static const struct emulated {
-    const char *cpu, *target, *emulator, *cc, *option;
+    const char *cpu, *target, *emulator, *option;
     uint32_t features;
 } emulated[] = {
-    {"cortex-a53", "aarch64", "qemu-aarch64", "aarch64-linux-gnu-gcc", "cortex-a53", SETUN_F_NEON},
-    {"cortex-a76", "aarch64", "qemu-aarch64", "aarch64-linux-gnu-gcc", "cortex-a76", SETUN_F_NEON | SETUN_F_DOTPROD},
-    {"max", "aarch64", "qemu-aarch64", "aarch64-linux-gnu-gcc", "max,sve=off,pauth-impdef=on",
-     SETUN_F_NEON | SETUN_F_DOTPROD | SETUN_F_I8MM},
+    {"cortex-a53", "aarch64", "qemu-aarch64", "cortex-a53", SETUN_F_NEON},
+    {"cortex-a76", "aarch64", "qemu-aarch64", "cortex-a76", SETUN_F_NEON | SETUN_F_DOTPROD},
+    {"max", "aarch64", "qemu-aarch64", "max,sve=off,pauth-impdef=on", SETUN_F_NEON | SETUN_F_DOTPROD | SETUN_F_I8MM},
 };
 
-static void stop(const char *what, const char *name) {
+NORETURN static void stop(const char *what, const char *name) {
     fprintf(stderr, "%s %s\n", what, name);
     exit(1);
 }
@@ -52,10 +53,13 @@ void jit_start(struct jit *j, const char *cpu) {
     close(fd);
 }
 
-bool jit_runs(const struct jit *j, const struct cg_level *l) {
-    const struct cg_level *best = j->target->levels;
-    while ((j->features & best->needs) != best->needs) best++;
-    return j->cpu ? l == best : (j->features & l->needs) == l->needs;
+static bool runs(const struct jit *j, const struct cg_level *l) { return (j->features & l->needs) == l->needs; }
+
+const struct cg_level *jit_level(const struct jit *j, const struct cg_level *after) {
+    const struct cg_level *l = after ? after + 1 : j->target->levels, *end = j->target->levels + j->target->n_levels;
+    if (after && j->cpu) return NULL;
+    while (l < end && !runs(j, l)) l++;
+    return l < end ? l : NULL;
 }
 
 LLVMValueRef jit_export(LLVMValueRef fn) {
@@ -65,25 +69,20 @@ LLVMValueRef jit_export(LLVMValueRef fn) {
 
 /* ---- a program under an emulator ---- */
 
-/* What the module defines for others. */
-static void note_names(struct jit *j, LLVMModuleRef m) {
-    for (LLVMValueRef f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f)) {
-        size_t n;
-        if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) != LLVMExternalLinkage) continue;
-        const char *name = LLVMGetValueName2(f, &n);
-        *vec_push(j->arena, &j->names) = arena_strndup(j->arena, name, n);
-    }
+static void command(const char *text) {
+    if (system(text)) stop("failed:", text);
 }
 
-static void write_table(const struct jit *j, const char *path) {
-    FILE *f = fopen(path, "w");
-    if (!f) stop("no file", path);
-    for (size_t i = 0; i < j->names.n; i++)
-        fprintf(f, "extern void f%d(void) __asm__(\"%s\");\n", (int)i, j->names.at[i]);
-    fprintf(f, "void (*const jit_functions[])(void) = {");
-    for (size_t i = 0; i < j->names.n; i++) fprintf(f, "f%d, ", (int)i);
-    fprintf(f, "0};\n");
-    if (fclose(f)) stop("no file", path);
+/* What a command prints. */
+static char *output_of(struct jit *j, const char *text) {
+    struct buf all = {0};
+    char part[4096];
+    FILE *f = popen(text, "r");
+    for (size_t n; f && (n = fread(part, 1, sizeof part, f)) > 0;) buf_printf(&all, "%.*s", (int)n, part);
+    if (!f || pclose(f)) stop("failed:", text);
+    char *copy = arena_strndup(j->arena, all.at, all.n);
+    buf_free(&all);
+    return copy;
 }
 
 static void run_server(struct jit *j, const struct emulated *e, const char *program) {
@@ -100,45 +99,69 @@ static void run_server(struct jit *j, const struct emulated *e, const char *prog
     close(request[0]), close(result[1]);
 }
 
-static void link_emulated(struct jit *j, const char *object) {
+static void open_emulated(struct jit *j, const char *object) {
     const struct emulated *e = find(j->cpu);
-    const char *table = arena_printf(j->arena, "%s/table.c", j->dir), *program = arena_printf(j->arena, "%s/t", j->dir);
-    write_table(j, table);
-    if (system(arena_printf(j->arena, "%s -O1 -static -o %s %s %s %s", e->cc, program, JIT_SERVER, table, object)))
-        exit(1);
+    const char *program = arena_printf(j->arena, "%s/t%u", j->dir, j->links);
+    command(arena_printf(j->arena, "%s-gcc -O1 -static -o %s %s %s", j->target->gnu, program, JIT_SERVER, object));
+    j->symbols = output_of(j, arena_printf(j->arena, "%s-nm %s", j->target->gnu, program));
     run_server(j, e, program);
+}
+
+static void close_emulated(struct jit *j) {
+    int status;
+    close(j->to), close(j->from);
+    if (waitpid(j->server, &status, 0) != j->server || status) stop("the emulated program failed:", j->cpu);
+}
+
+/* nm prints lines "00000000004006d4 T name". */
+static void *emulated_symbol(const struct jit *j, const char *name) {
+    const char *line = strstr(j->symbols, arena_printf(j->arena, " T %s\n", name));
+    return line ? (void *)(uintptr_t)strtoull(line - 16, NULL, 16) : NULL;
 }
 
 static uint64_t ask(const struct jit *j, const struct jit_request *r) {
     uint64_t result;
-    if (write(j->to, r, sizeof *r) != (ssize_t)sizeof *r || read(j->from, &result, sizeof result) != sizeof result)
-        stop("the emulated program ended in", r->function ? j->names.at[r->function - 1] : "setting up memory");
-    return result;
+    if (write(j->to, r, sizeof *r) == (ssize_t)sizeof *r && read(j->from, &result, sizeof result) == sizeof result)
+        return result;
+    stop("the emulated program ended in the function at",
+         arena_printf(j->arena, "%llx", (unsigned long long)r->function));
 }
 
 /* ---- code ---- */
 
-static void link_here(struct jit *j, const char *object) {
-    const char *so = arena_printf(j->arena, "%s/t.so", j->dir), *cc = getenv("CC");
-    if (system(arena_printf(j->arena, "%s -shared -o %s %s", cc && *cc ? cc : "cc", so, object))) exit(1);
-    j->so = dlopen(so, RTLD_NOW);
+static void open_here(struct jit *j, const char *object) {
+    const char *so = arena_printf(j->arena, "%s/t%u.so", j->dir, j->links), *cc = getenv("CC");
+    command(
+        arena_printf(j->arena, "%s -shared -nostdlib -Wl,--no-undefined -o %s %s", cc && *cc ? cc : "cc", so, object));
+    j->so = dlopen(so, RTLD_NOW | RTLD_LOCAL);
     if (!j->so) stop("dlopen:", dlerror());
+}
+
+static void close_linked(struct jit *j) {
+    if (!j->links) return;
+    if (j->cpu)
+        close_emulated(j);
+    else
+        dlclose(j->so);
+}
+
+void jit_link_object(struct jit *j, const char *object) {
+    close_linked(j);
+    j->links++;
+    if (j->cpu)
+        open_emulated(j, object);
+    else
+        open_here(j, object);
 }
 
 void jit_link(struct jit *j, struct cg *c) {
     const char *object = arena_printf(j->arena, "%s/t.o", j->dir);
-    note_names(j, c->module);
     if (!cg_write_object(c, object)) exit(1);
-    if (j->cpu)
-        link_emulated(j, object);
-    else
-        link_here(j, object);
+    jit_link_object(j, object);
 }
 
 void *jit_symbol(const struct jit *j, const char *name) {
-    void *p = j->cpu ? NULL : dlsym(j->so, name);
-    for (size_t i = 0; j->cpu && !p && i < j->names.n; i++)
-        if (!strcmp(j->names.at[i], name)) p = (void *)(uintptr_t)(i + 1);
+    void *p = j->cpu ? emulated_symbol(j, name) : dlsym(j->so, name);
     if (!p) stop("no symbol", name);
     return p;
 }
@@ -157,13 +180,9 @@ uint64_t jit_call_n(const struct jit *j, void *fn, const uint64_t *args, unsigne
 }
 
 void jit_end(struct jit *j) {
-    int status;
-    if (j->cpu) {
-        close(j->to), close(j->from);
-        if (waitpid(j->server, &status, 0) != j->server || status) stop("the emulated program failed:", j->cpu);
-    } else {
-        dlclose(j->so);
-    }
+    for (unsigned l = 0; !j->cpu && l < j->target->n_levels; l++)
+        if (!runs(j, &j->target->levels[l])) printf("SKIP: %s, which this machine lacks\n", j->target->levels[l].name);
+    close_linked(j);
     munmap(j->memory, MEMORY_BYTES);
     arena_free(j->arena);
 }
@@ -179,22 +198,24 @@ void *jit_take(struct jit *j, uint64_t bytes) {
 
 static uint64_t pages(uint64_t n) { return (n + JIT_PAGE - 1) / JIT_PAGE * JIT_PAGE; }
 
-static void guard(const struct jit *j, uint64_t from, uint64_t n, bool closed) {
+static void protect(const struct jit *j, uint64_t from, uint64_t n, int protection) {
     uint8_t *p = j->memory + from;
-    struct jit_request r = {JIT_GUARD, {JIT_P(p), n, closed}};
-    if (mprotect(p, n, closed ? PROT_NONE : PROT_READ | PROT_WRITE) || (j->cpu && ask(j, &r))) stop("no guard", "");
+    if (mprotect(p, n, protection)) stop("no guard", "");
+    if (j->cpu && jit_call(j, jit_symbol(j, "jit_protect"), JIT_P(p), n, (uint64_t)protection))
+        stop("no guard", "there");
 }
 
 void *jit_take_guarded(struct jit *j, uint64_t bytes) {
     j->used = pages(j->used);
     uint64_t end = j->used + pages(bytes);
     jit_take(j, pages(bytes) + JIT_PAGE);
-    guard(j, end, JIT_PAGE, true);
+    protect(j, end, JIT_PAGE, PROT_NONE);
+    j->guards = true;
     return j->memory + end - bytes;
 }
 
 void jit_release(struct jit *j, uint64_t mark) {
     uint64_t from = pages(mark);
-    if (pages(j->used) > from) guard(j, from, pages(j->used) - from, false);
+    if (j->guards && pages(j->used) > from) protect(j, from, pages(j->used) - from, PROT_READ | PROT_WRITE);
     j->used = mark;
 }

@@ -2,7 +2,8 @@
  * jit.h -- for tests of generated code: the object of a code generator becomes a shared object in a temporary
  * directory and is opened; or, for another family of machines, a program under an emulator of one of its CPUs, which
  * calls what it is asked to (jit_server.c).  The memory that code is given is shared with the emulated program and has
- * the same addresses there, so that a test need not know where its code runs.
+ * the same addresses there, so that a test need not know where its code runs.  What code gives back comes as an
+ * integer, or lies in that memory.
  *
  * CC: the C compiler that links.
  */
@@ -24,28 +25,35 @@ struct jit {
     const struct cg_target *target;
     uint32_t features; /* of the machine that runs the code, enum setun_feature */
     const char *cpu;   /* the emulator's name of it; NULL: the machine at hand */
-    void *so;
-    VEC(const char *) names; /* emulated: what was taken out; a symbol is a place in it */
-    pid_t server;
-    int to, from; /* requests, and what came of them */
     uint8_t *memory;
     uint64_t used;
+    bool guards; /* there have been any */
+    /* what was linked: a shared object; or a program under an emulator, requests to it and what came of them */
+    void *so;
+    char *symbols; /* of the program, as nm prints them */
+    pid_t server;
+    int to, from;
+    unsigned links;
 };
 
 enum { JIT_ARGS = 14, JIT_PAGE = 4096 };
 
 /* cpu: NULL, or the name of an emulated CPU: cortex-a53, cortex-a76, max. */
 void jit_start(struct jit *j, const char *cpu);
-void jit_end(struct jit *j);
+void jit_end(struct jit *j); /* says which levels the machine at hand lacks */
+/* The levels to test, one after the other: those that the machine at hand runs, or the best one of an emulated CPU.
+ * after: NULL for the first.  NULL: no more. */
+const struct cg_level *jit_level(const struct jit *j, const struct cg_level *after);
+
 /* Symbols of ours are internal; a test takes them out by name. */
 LLVMValueRef jit_export(LLVMValueRef fn);
+/* Takes the place of what was linked before.  The code must link alone: a step has no libcalls. */
 void jit_link(struct jit *j, struct cg *c);
+void jit_link_object(struct jit *j, const char *object);
 void *jit_symbol(const struct jit *j, const char *name);
-/* Is the level one to test?  Those that the machine at hand runs, or the best one of an emulated CPU. */
-bool jit_runs(const struct jit *j, const struct cg_level *l);
 
 /* Memory that code sees, at multiples of 64 bytes; freed in reverse order: down to a mark.  guarded: behind its last
- * byte there is no memory.  Zeros at first, then anything. */
+ * byte there is no memory, until something else is linked.  Zeros at first, then anything. */
 void *jit_take(struct jit *j, uint64_t bytes);
 void *jit_take_guarded(struct jit *j, uint64_t bytes);
 static inline uint64_t jit_mark(const struct jit *j) { return j->used; }

@@ -227,10 +227,9 @@ static int check_groups(struct jit *j, struct problem *p, uint64_t group) {
         struct mm_shape s = shape_of(mm_cores[core], p, group);
         uint64_t mark = jit_mark(j);
         bad += problem_pack(j, p, s.core);
-        for (unsigned l = 0; l < j->target->n_levels; l++)
+        for (const struct cg_level *l = NULL; (l = jit_level(j, l));)
             for (size_t i = 0; i < COUNT_OF(row_counts); i++)
-                if (jit_runs(j, &j->target->levels[l]) && row_counts[i] <= p->n_rows)
-                    bad += run_groups(j, p, &s, j->target->levels[l].name, row_counts[i], p->n_tiles);
+                if (row_counts[i] <= p->n_rows) bad += run_groups(j, p, &s, l->name, row_counts[i], p->n_tiles);
         jit_release(j, mark);
     }
     return bad;
@@ -251,8 +250,7 @@ static int check(struct jit *j, struct problem *p) {
     for (size_t core = 0; core < IR_N_CORES; core++) {
         uint64_t mark = jit_mark(j);
         bad += problem_pack(j, p, mm_cores[core]);
-        for (unsigned l = 0; l < j->target->n_levels; l++)
-            if (jit_runs(j, &j->target->levels[l])) bad += check_level(j, p, mm_cores[core], j->target->levels[l].name);
+        for (const struct cg_level *l = NULL; (l = jit_level(j, l));) bad += check_level(j, p, mm_cores[core], l->name);
         jit_release(j, mark);
     }
     return bad;
@@ -277,15 +275,13 @@ static int check_all_forced(struct jit *j, struct problem *p) {
         if (!ir_cores[core].skips) continue;
         uint64_t mark = jit_mark(j);
         bad += problem_pack(j, p, mm_cores[core]);
-        for (unsigned l = 0; l < j->target->n_levels; l++)
-            if (jit_runs(j, &j->target->levels[l]))
-                bad += check_forced(j, p, mm_cores[core], j->target->levels[l].name);
+        for (const struct cg_level *l = NULL; (l = jit_level(j, l));)
+            bad += check_forced(j, p, mm_cores[core], l->name);
         jit_release(j, mark);
     }
     return bad;
 }
 
-/* All are emitted, whatever runs here. */
 static void emit_level(struct cg *c) {
     LLVMTypeRef type;
     for (size_t core = 0; core < IR_N_CORES; core++) {
@@ -345,7 +341,7 @@ int main(int argc, char **argv) {
     cg_open(&c, j.diag, j.arena, &opt, "mm_core");
     for (unsigned l = 0; l < j.target->n_levels; l++) {
         c.level = &j.target->levels[l];
-        if (!j.cpu || jit_runs(&j, c.level)) emit_level(&c);
+        if (!j.cpu || c.level == jit_level(&j, NULL)) emit_level(&c); /* here all, whatever runs */
     }
     jit_link(&j, &c);
     cg_close(&c);
@@ -357,9 +353,6 @@ int main(int argc, char **argv) {
         bad += check_groups(&j, &p, grouped[i][1]);
         problem_free(&j, &p);
     }
-    for (unsigned l = 0; l < j.target->n_levels; l++)
-        if (!j.cpu && !jit_runs(&j, &j.target->levels[l]))
-            printf("SKIP: %s, which this machine does not run\n", j.target->levels[l].name);
     jit_end(&j);
     return bad != 0;
 }
