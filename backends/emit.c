@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 #include "backends/target.h"
 
 enum { MAX_LEVELS = 8 };

@@ -6,7 +6,7 @@
 #ifndef SETUN_BACKENDS_TARGET_H
 #define SETUN_BACKENDS_TARGET_H
 
-#include "backends/cg.h"
+#include "backends/cg/cg.h"
 
 struct cg_target {
     const char *name;              /* "x86-64" */

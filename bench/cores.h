@@ -4,7 +4,7 @@
 #ifndef SETUN_BENCH_CORES_H
 #define SETUN_BENCH_CORES_H
 
-#include "backends/core.h"
+#include "backends/core/core.h"
 
 typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
                    int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,

@@ -4,7 +4,7 @@
 #ifndef SETUN_BENCH_PEAK_H
 #define SETUN_BENCH_PEAK_H
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 
 /* Emits void peak(i64 n, ptr p) at the level of c: n rounds of independent dots on registers, which are loaded from p
  * and stored to it (PEAK_BYTES).  Returns its symbol. */

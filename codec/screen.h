@@ -1,7 +1,7 @@
 /*
  * screen.h -- int8 rows that say what a row of a head gives, to within a bound that is proved in docs/numerics.md,
  * "The screen".  Packing is what a build does; the rest is the definition of what generated code computes from it
- * (backends/screen.c), written as plain loops, for the tests.
+ * (backends/kernel/screen.c), written as plain loops, for the tests.
  *
  *   tile     | step 0: k 0..3 | step 1: k 4..7 | ... | s[16] | A[16] | W[16] |     16 rows, ceil(K / 4) steps of 64
  * bytes step     | row 0 | row 1 | ... | row 15 |                                      4 bytes a row, one a channel

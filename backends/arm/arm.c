@@ -15,7 +15,7 @@
 #include <sys/auxv.h>
 #endif
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 
 /* ---- words ---- */
 

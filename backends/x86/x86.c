@@ -11,7 +11,7 @@
 #include <cpuid.h>
 #endif
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 
 /* ---- words ---- */
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 #include "backends/target.h"
 #include "test/unit/expect.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cg.h"
+#include "backends/cg/cg.h"
 #include "expect.h"
 
 struct fixture {

@@ -1,5 +1,5 @@
 /*
- * isa_test -- every word that a level gives the ternary cores (struct mm_target, backends/matmul.h) and the target's
+ * isa_test -- every word that a level gives the ternary cores (struct mm_target, backends/core/matmul.h) and the target's
  * pick, against what the header says of it, on arrays: all pairs of operands that cores give, in an order that puts
  * different ones side by side.  A row of isa.def is reached by a word of its level.
  *
@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 
 enum { PAIRS = 1 << 16, ROOM = 4 * PAIRS, OPERANDS = 3, WIDEST = 64 };
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "backends/cg.h"
+#include "backends/cg/cg.h"
 #include "backends/target.h"
 
 struct jit {

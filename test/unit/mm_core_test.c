@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "backends/matmul.h"
+#include "backends/core/matmul.h"
 
 static const uint64_t depths[] = {1, 3, 4, 5, 63, 64, 65, 100, 255, 256, 1000, 2560, 6912, 65536};
 /* Depths and columns of a group: those of formats, whole and half rows, and some that no register likes. */

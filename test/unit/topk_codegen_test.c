@@ -9,8 +9,8 @@
 #include <math.h>
 #include <time.h>
 
+#include "backends/kernel/topk.h"
 #include "backends/target.h"
-#include "backends/topk.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "test/unit/expect.h"
