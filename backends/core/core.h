@@ -8,7 +8,7 @@
  *   prepare   what one row's codes become first          once a kernel, by each thread for itself; most cores: nothing
  *   unpack    operands of the dot instruction            many rows: matmul_tile.c does the rest
  *
- * matmul.c has what cores share, and the function that kernels call.
+ * matmul.c has what their loops share, multiply.c the function that kernels call.
  */
 #ifndef SETUN_BACKENDS_CORE_CORE_H
 #define SETUN_BACKENDS_CORE_CORE_H
@@ -116,7 +116,7 @@ uint64_t mm_alpha_bytes(uint64_t K, uint64_t group);
 /* Sum of mm_bytes over the module's ternary weights, all layers. */
 uint64_t mm_model_bytes(const struct ir_module *m);
 
-/* ---- functions of the level at hand (matmul.c), each made once ---- */
+/* ---- functions of the level at hand (multiply.c), each made once ---- */
 /* void (MM_ARGS arguments, in the order of struct mm_args); pointers but for first, n_tiles, code_stride, n_rows,
  * acc_stride, part, parts (i64). */
 LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);

@@ -1,15 +1,11 @@
 /*
- * matmul.c -- what ternary cores share, and the function that a kernel calls for a run of tiles.
+ * matmul.c -- what the loops of ternary cores share.
  *
  * Codes 0, 1, 2 stand for -1, 0, +1, so sum(q * trit) = sum(q * code) - sum(q); the last is the same for all
  * rows of the matrix and lies behind the codes.  |q| <= 127 and K <= 65536, so that even the sum over a whole
  * byte of four codes, at most 255 * 127 * 65536, is less than 2^31.
- *
- * One row goes to the core's own loop, more rows to matmul_tile.c, which asks the core to unpack.
  */
 #include "backends/core/matmul.h"
-
-/* ---- shared ---- */
 
 unsigned mm_vectors(const struct mm_target *t) { return MM_STEP / t->bytes; }
 
@@ -171,57 +167,4 @@ struct mm_args mm_params(LLVMValueRef fn) {
     LLVMValueRef p[MM_ARGS];
     LLVMGetParams(fn, p);
     return (struct mm_args){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13]};
-}
-
-static LLVMValueRef one_row_function(struct cg *c, const struct mm_shape *s) {
-    LLVMValueRef fn = cg_function(c, mm_name(c, "mm_stream", s), mm_type(c), true);
-    struct mm_args a = mm_params(fn);
-    s->core->one_row(c, s, &a);
-    LLVMBuildRetVoid(c->b);
-    return fn;
-}
-
-static void call(struct cg *c, LLVMValueRef fn, LLVMValueRef from) {
-    LLVMValueRef p[MM_ARGS];
-    LLVMGetParams(from, p);
-    LLVMBuildCall2(c->b, mm_type(c), fn, p, MM_ARGS, "");
-}
-
-static LLVMValueRef made(struct cg *c, const char *name) {
-    return LLVMGetNamedFunction(c->module, arena_printf(c->arena, "%s.%s", name, c->level->name));
-}
-
-LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type) {
-    const char *name = mm_name(c, "mm", s);
-    LLVMValueRef fn = made(c, name);
-    *type = mm_type(c);
-    if (fn) return fn;
-    struct cg_place back = cg_place_save(c);
-    LLVMValueRef stream = one_row_function(c, s), tile = mm_tile_function(c, s);
-    fn = cg_function(c, name, *type, true);
-    LLVMValueRef n_rows = mm_params(fn).n_rows;
-    struct cg_if one, many;
-    cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, n_rows, cg_i64(c, 1), ""));
-    call(c, stream, fn);
-    cg_else(c, &one);
-    cg_if_begin(c, &many, LLVMBuildICmp(c->b, LLVMIntSGT, n_rows, cg_i64(c, 1), ""));
-    call(c, tile, fn);
-    cg_if_end(c, &many);
-    cg_if_end(c, &one);
-    LLVMBuildRetVoid(c->b);
-    cg_place_restore(c, back);
-    return fn;
-}
-
-LLVMValueRef mm_prepare_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type) {
-    const char *name = arena_printf(c->arena, "mm_prepare_%s_k%llu", s->core->name, (unsigned long long)s->K);
-    LLVMValueRef fn = made(c, name);
-    *type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->ptr, c->ptr}, 3, false);
-    if (fn) return fn;
-    struct cg_place back = cg_place_save(c);
-    fn = cg_function(c, name, *type, true);
-    s->core->prepare(c, s->K, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2));
-    LLVMBuildRetVoid(c->b);
-    cg_place_restore(c, back);
-    return fn;
 }

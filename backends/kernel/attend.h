@@ -1,5 +1,5 @@
 /*
- * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_see.c, attend_scores.c,
+ * attend.h -- what the walks of attention share while their code is emitted: attend.c, attend_emit.c, attend_scores.c,
  * attend_few.c, attend_rows.c, attend_chunk.c.
  *
  * Transparent; lives in attend_emit.

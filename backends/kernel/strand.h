@@ -24,10 +24,13 @@ struct work {
 };
 struct work strand_whole_sums(struct kern *k, LLVMValueRef first, LLVMValueRef count);
 
-/* ---- epilogue.c ---- */
+/* ---- strand.c ---- */
 bool strand_is_ternary(const struct ir_op *core); /* of a strand's cores: a matmul or gmatmul? */
 /* Bytes of scratch that the strand's cores need while they run. */
 uint64_t strand_core_scratch(const struct kern *k, const struct ir_strand *s);
+/* What a core makes of its codes beforehand, if there is one row: once a kernel for each core and value, by each thread
+ * for itself.  op: a ternary core. */
+void strand_prepare(struct kern *k, const struct ir_op *op);
 /* One core of the strand: sums to acc. */
 void strand_core(struct kern *k, const struct part *p, const struct ir_op *op, const struct work *w, LLVMValueRef acc,
                  LLVMValueRef scratch);
