@@ -2,7 +2,7 @@
  * kern.h -- what the parts of one kernel share while its code is emitted: the function's arguments, where values,
  * weights and states lie, and the thread's scratch.
  *
- * Parts: rows.c (what runs row by row), epilogue.c (units of output rows behind a matmul or dot), attend.c.
+ * Parts: rows.c (what runs row by row), epilogue.c (units of output rows behind a matmul or dot), attend_emit.c.
  * Transparent; lives in whoever calls kern_begin.
  */
 #ifndef SETUN_BACKENDS_KERNEL_KERN_H

@@ -4,9 +4,9 @@
  *   void body.0.h(ptr ctx, i32 tid, i32 layer, ptr io...)
  *
  * Rows kernels compute rows, split among threads.  Others compute their prologue like that, meet at a barrier, and
- * go on with the units of output rows (epilogue.c) or with heads (attend.c), split among threads anew.  If there is but
- * one row, each thread computes the prologue for itself and goes on at once: thread 0 writes what it makes to the
- * arena, where whoever comes later finds it, the others to their scratch.
+ * go on with the units of output rows (epilogue.c) or with heads (attend_emit.c), split among threads anew.  If there
+ * is but one row, each thread computes the prologue for itself and goes on at once: thread 0 writes what it makes to
+ * the arena, where whoever comes later finds it, the others to their scratch.
  */
 #include <string.h>
 
