@@ -58,6 +58,8 @@ config.substitutions += [("%{host}", host), ("%{other}", other), ("%{objroot}", 
 if other_gcc and os.path.exists(os.path.join(objroot, f"runtime-{other}", "libsetun_rt.a")):
     config.available_features.add("other-runtime")
     config.substitutions.append(("%{other-gcc}", other_gcc))
+runs_other = shutil.which("qemu-" + {"x86-64": "x86_64"}.get(other, other))
+config.substitutions.append(("%{emulator}", runs_other if runs_other and "other-runtime" in config.available_features else ""))
 arm = os.path.join(objroot, "runtime-aarch64")
 arm_cc, arm_qemu = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
 if arm_cc and os.path.exists(os.path.join(arm, "libsetun_rt.a")):

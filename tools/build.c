@@ -76,6 +76,11 @@ static int parse_rows(const char *word, uint32_t *rows) {
     return EXIT_OK;
 }
 
+static int parse_linker(struct arena *a, const char *word, link_words *linker) {
+    if (link_split(a, word, linker)) return EXIT_OK;
+    return command_usage("build", "--linker takes a program and its flags as a shell does, not '%s'", word);
+}
+
 static int find_core(const char *word, enum ir_core *core) {
     const char *names[IR_N_CORES + 1] = {[IR_N_CORES] = "auto"}, *near;
     *core = ir_core_named(word);
@@ -114,7 +119,7 @@ static int parse_targets(struct command_ctx *cx, struct build_args *b) {
     for (size_t i = 0; has_weights(b) && i < b->targets.n; i++)
         if (!link_runtime(cx->diag, cx->arena, &b->targets.at[i])) return (int)diag_exit_code(cx->diag);
     if (b->targets.n == 1) return EXIT_OK;
-    if (b->link.linker || b->link.sysroot || b->link.objcopy)
+    if (b->link.linker.n || b->link.sysroot || b->link.objcopy)
         return command_usage("build", "--linker, --sysroot and --objcopy are of one target, not of %zu", b->targets.n);
     if (b->backend.levels && strcmp(b->backend.levels, "portable") != 0)
         return command_usage("build", "--cpu takes levels of one target, or portable, not '%s'", b->backend.levels);
@@ -138,7 +143,7 @@ static int parse_args(struct command_ctx *cx, int argc, char **argv, struct buil
         case 'e': code = find_emit(optarg, &b->emit); break;
         case 'a': code = find_head(optarg, &b->head); break;
         case 'g': b->target_text = optarg; break;
-        case 'l': b->link.linker = optarg; break;
+        case 'l': code = parse_linker(cx->arena, optarg, &b->link.linker); break;
         case 'y': b->link.sysroot = optarg; break;
         case 'x': b->prefix = optarg; break;
         case 'O': b->link.objcopy = optarg; break;

@@ -12,6 +12,7 @@
  */
 #include "tools/link.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -62,15 +63,43 @@ void link_word(struct arena *a, link_words *w, const char *fmt, ...) {
     va_end(args);
 }
 
+/* One word from *text on, unquoted into `to`.  false: a quote is open. */
+static bool split_word(const char **text, char *to) {
+    char quote = 0;
+    const char *p = *text;
+    for (; *p && (quote || !isspace((unsigned char)*p)); p++) {
+        if (quote ? *p == quote : *p == '\'' || *p == '"')
+            quote = quote ? 0 : *p;
+        else if (*p == '\\' && quote != '\'' && p[1])
+            *to++ = *++p;
+        else
+            *to++ = *p;
+    }
+    *to = 0;
+    *text = p;
+    return !quote;
+}
+
+bool link_split(struct arena *a, const char *text, link_words *w) {
+    size_t n = strlen(text);
+    for (w->n = 0;;) {
+        while (isspace((unsigned char)*text)) text++;
+        if (!*text) return w->n > 0 && *w->at[0];
+        char *word = arena_array(a, char, n + 1);
+        if (!split_word(&text, word)) return false;
+        *vec_push(a, w) = word;
+    }
+}
+
+void link_driver(struct arena *a, const struct link_options *o, link_words *w) {
+    for (size_t i = 0; i < o->linker.n; i++) *vec_push(a, w) = o->linker.at[i];
+    if (o->linker.n == 0) link_word(a, w, "%s%s", o->target.host ? "" : o->target.gnu, o->target.host ? "cc" : "-gcc");
+}
+
 bool link_begin(struct diag *d, struct arena *a, const struct link_options *o, link_words *w, const char **runtime) {
     *runtime = link_runtime(d, a, &o->target);
     if (!*runtime) return false;
-    if (o->linker)
-        link_word(a, w, "%s", o->linker);
-    else if (o->target.host)
-        link_word(a, w, "cc");
-    else
-        link_word(a, w, "%s-gcc", o->target.gnu);
+    link_driver(a, o, w);
     /* Segments begin on pages of their own, of any size that a kernel may have. */
     link_word(a, w, "-Wl,-z,max-page-size=%u", o->target.page_bytes);
     link_word(a, w, "-Wl,--build-id=none");
@@ -86,11 +115,20 @@ void link_folders(struct arena *a, link_words *w, const struct link_options *o, 
     link_word(a, w, "-L%s/usr/lib", o->sysroot);
 }
 
+bool link_run_any(struct diag *d, struct arena *a, link_words *w, size_t n, enum diag_id failed, size_t *good) {
+    const char *first = NULL, *why;
+    for (*good = 0; *good < n; ++*good) {
+        *vec_push(a, &w[*good]) = NULL;
+        if (run_program(d, a, w[*good].at, &why)) return true;
+        if (!why) return false; /* reported */
+        if (*good == 0) first = why;
+    }
+    return diag_in(d, NULL, failed, w[0].at[0], first);
+}
+
 bool link_run(struct diag *d, struct arena *a, link_words *w, enum diag_id failed) {
-    const char *why;
-    *vec_push(a, w) = NULL;
-    if (run_program(d, a, w->at, &why)) return true;
-    return why ? diag_in(d, NULL, failed, w->at[0], why) : false;
+    size_t good;
+    return link_run_any(d, a, w, 1, failed, &good);
 }
 
 bool link_executable(struct diag *d, struct arena *a, const struct link_options *o, const char *object,
