@@ -36,8 +36,8 @@ static bool native_levels(struct diag *d, const struct cg_target *t, struct leve
             add_level(s, &t->levels[t->n_levels - 1]);
             return true;
         }
-    if (!target_is_host(t)) return diag_in(d, NULL, DIAG_LEVEL_FOREIGN, t->name);
-    return diag_in(d, NULL, DIAG_LEVEL_NATIVE);
+    if (!t->host) return diag_in(d, NULL, DIAG_LEVEL_FOREIGN, t->name);
+    return diag_in(d, NULL, DIAG_LEVEL_NATIVE, t->name);
 }
 
 static bool named_level(struct diag *d, const struct cg_target *t, struct levels *s, const char *name) {
@@ -57,7 +57,7 @@ static bool named_level(struct diag *d, const struct cg_target *t, struct levels
 
 static bool levels_of(struct diag *d, struct arena *a, const struct cg_target *t, const char *text, struct levels *s) {
     if (!t) return false;
-    if (!text) return target_is_host(t) ? native_levels(d, t, s) : all_levels(t, s);
+    if (!text) return t->host ? native_levels(d, t, s) : all_levels(t, s);
     if (!strcmp(text, "native")) return native_levels(d, t, s);
     if (!strcmp(text, "portable")) return all_levels(t, s);
     for (;;) {

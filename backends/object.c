@@ -27,7 +27,7 @@ static void machine_new(struct cg *c, bool pic) {
     char *message = NULL;
     t->llvm_start();
     if (LLVMGetTargetFromTriple(t->triple, &target, &message)) BUG("LLVM: %s", message);
-    c->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, "", LLVMCodeGenLevelDefault,
+    c->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault,
                                          pic ? LLVMRelocPIC : LLVMRelocStatic, LLVMCodeModelSmall);
 }
 

@@ -9,23 +9,13 @@
 const struct cg_target *const cg_targets[] = {&x86_target, &arm_target};
 const unsigned cg_n_targets = COUNT_OF(cg_targets);
 
-bool target_is_host(const struct cg_target *t) {
-#if defined(__x86_64__)
-    return t == &x86_target;
-#elif defined(__aarch64__)
-    return t == &arm_target;
-#else
-    return !t;
-#endif
-}
-
 bool target_runs(const struct cg_target *t, const struct cg_level *l) {
-    return target_is_host(t) && (t->host_features() & l->needs) == l->needs;
+    return t->host && (t->host_features() & l->needs) == l->needs;
 }
 
 const struct cg_target *target_host(void) {
     for (unsigned i = 0; i < cg_n_targets; i++)
-        if (target_is_host(cg_targets[i])) return cg_targets[i];
+        if (cg_targets[i]->host) return cg_targets[i];
     return cg_targets[0];
 }
 
@@ -81,7 +71,7 @@ static const char *alias_of(const char *name) {
 }
 
 const struct cg_target *target_find(struct diag *d, const char *name) {
-    const char *all[4];
+    const char *all[8];
     if (!name) return target_host();
     if (cg_n_targets > COUNT_OF(all)) BUG("more than %d targets", (int)COUNT_OF(all));
     for (unsigned i = 0; i < cg_n_targets; i++) {
@@ -104,11 +94,8 @@ const struct cg_target *target_find(struct diag *d, const char *name) {
 /* ---- for the rest of the compiler ---- */
 
 static struct backend_target described(const struct cg_target *t) {
-    return (struct backend_target){.name = t->name,
-                                   .gnu = t->gnu,
-                                   .page_bytes = t->page_bytes,
-                                   .elf_machine = t->elf_machine,
-                                   .host = target_is_host(t)};
+    return (struct backend_target){
+        .name = t->name, .gnu = t->gnu, .page_bytes = t->page_bytes, .elf_machine = t->elf_machine, .host = t->host};
 }
 
 bool backend_target_find(struct diag *d, const char *name, struct backend_target *t) {

@@ -14,7 +14,9 @@ struct cg_target {
     const char *gnu;               /* what its GNU tools are called by: "x86_64-linux-gnu" + "-gcc" */
     uint16_t elf_machine;          /* e_machine of its executables */
     uint32_t page_bytes;           /* the largest page that its kernels have */
-    const char *cpu;               /* of LLVM: what every function may use; functions bring their level's */
+    bool host;                     /* the machine that this compiler runs on is one */
+    const char *cpu, *features;    /* of LLVM: what every function may use, and the object says it needs (calling
+                                    * conventions follow it); functions bring their level's */
     const struct cg_level *levels; /* best first; the last runs on every machine that is worth it */
     unsigned n_levels;
     void (*llvm_start)(void);        /* LLVM's part for the family, once */
@@ -33,7 +35,6 @@ extern const unsigned cg_n_targets;
 const struct cg_target *target_host(void);
 /* NULL: target_host.  Reports an unknown name. */
 const struct cg_target *target_find(struct diag *d, const char *name);
-bool target_is_host(const struct cg_target *t);
 /* Does the machine at hand run the level? */
 bool target_runs(const struct cg_target *t, const struct cg_level *l);
 

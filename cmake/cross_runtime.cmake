@@ -10,17 +10,23 @@
 #
 # What is missing is said once, and everything else is built.
 
-set(SETUN_FAMILIES x86-64 aarch64)
-set(SETUN_TRIPLE_x86-64 x86_64-linux-gnu)
-set(SETUN_TRIPLE_aarch64 aarch64-linux-gnu)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64)$")
-  set(SETUN_HOST x86-64)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-  set(SETUN_HOST aarch64)
-else()
-  message(FATAL_ERROR "Setun builds on x86-64 and aarch64; this is ${CMAKE_SYSTEM_PROCESSOR}")
+# A family: its compiler, what CMake calls its machines, and flags of what runs only behind the check for a level.
+function(setun_family name triple processors fast)
+  set(SETUN_FAMILIES ${SETUN_FAMILIES} ${name} PARENT_SCOPE)
+  set(SETUN_TRIPLE_${name} ${triple} PARENT_SCOPE)
+  set(SETUN_RT_FLAGS_fast_${name} ${fast} PARENT_SCOPE)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(${processors})$")
+    set(SETUN_HOST ${name} PARENT_SCOPE)
+  endif()
+endfunction()
+set(SETUN_FAMILIES)
+setun_family(x86-64 x86_64-linux-gnu "x86_64|amd64" "-O3;-march=x86-64-v3")
+setun_family(aarch64 aarch64-linux-gnu "aarch64|arm64" -O3)
+if(NOT SETUN_HOST)
+  list(JOIN SETUN_FAMILIES ", " known)
+  message(FATAL_ERROR "Setun builds on ${known}; this is ${CMAKE_SYSTEM_PROCESSOR}")
 endif()
-option(SETUN_CROSS "Build the runtime for the other family of machines too" ON)
+option(SETUN_CROSS "Build the runtime for other families of machines too" ON)
 
 # A library's path in `out`; empty: not found.
 function(setun_cross_library out cc sysroot triple name)

@@ -48,28 +48,33 @@ config.substitutions.append(("%{rc}", "sh " + os.path.join(config.test_source_ro
 config.substitutions.append(("%{models}", os.path.join(root, "models")))
 config.substitutions.append(("%{docs}", os.path.join(root, "docs")))
 
-# The other family of machines: its runtime is in the build tree where its compiler and libraries were found, and an
-# emulator runs what is made for it.
-host = "aarch64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
+# Families of machines, with the names of their tools and what platforms call them.  Of each that is not this machine's:
+# its runtime is in the build tree where its compiler and libraries were found, and an emulator runs what is made for it.
+FAMILIES = {"x86-64": ("x86_64-linux-gnu", "qemu-x86_64", ("x86_64", "amd64")),
+            "aarch64": ("aarch64-linux-gnu", "qemu-aarch64", ("aarch64", "arm64"))}
+host = next((name for name, (_, _, machines) in FAMILIES.items() if platform.machine() in machines), "x86-64")
+others = [name for name in FAMILIES if name != host]
 config.available_features.add("host-" + host)
-other = "x86-64" if host == "aarch64" else "aarch64"
-other_gcc = shutil.which({"x86-64": "x86_64", "aarch64": "aarch64"}[other] + "-linux-gnu-gcc")
-config.substitutions += [("%{host}", host), ("%{other}", other), ("%{objroot}", objroot)]
-if other_gcc and os.path.exists(os.path.join(objroot, f"runtime-{other}", "libsetun_rt.a")):
-    config.available_features.add("other-runtime")
-    config.substitutions.append(("%{other-gcc}", other_gcc))
-runs_other = shutil.which("qemu-" + {"x86-64": "x86_64"}.get(other, other))
-config.substitutions.append(("%{emulator}", runs_other if runs_other and "other-runtime" in config.available_features else ""))
-arm = os.path.join(objroot, "runtime-aarch64")
-arm_cc, arm_qemu = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
-if arm_cc and os.path.exists(os.path.join(arm, "libsetun_rt.a")):
-    config.available_features.add("aarch64-runtime")
-    config.substitutions.append(("%{cc-aarch64}", f"{arm_cc} -std=c17 -D_GNU_SOURCE -I{root}"))
-    config.substitutions.append(("%{archive-aarch64}", os.path.join(arm, "libsetun_rt.a")))
-    config.substitutions.append(("%{libs-aarch64}", f"-L{arm} -lpcre2-8 -lutf8proc -lm -lpthread"))
-if arm_qemu:
-    config.available_features.add("qemu-aarch64")
-    config.substitutions.append(("%{qemu-aarch64}", arm_qemu))
+config.substitutions += [("%{host}", host), ("%{other}", others[0]), ("%{objroot}", objroot)]
+for family in others:
+    triple, emulator, _ = FAMILIES[family]
+    archives = os.path.join(objroot, "runtime-" + family)
+    cc, emulator = shutil.which(triple + "-gcc"), shutil.which(emulator) or shutil.which(emulator + "-static")
+    if cc and os.path.exists(os.path.join(archives, "libsetun_rt.a")):
+        config.available_features.add(family + "-runtime")
+        config.substitutions += [(f"%{{cc-{family}}}", f"{cc} -std=c17 -D_GNU_SOURCE -I{root}"),
+                                 (f"%{{archive-{family}}}", os.path.join(archives, "libsetun_rt.a")),
+                                 (f"%{{libs-{family}}}", f"-L{archives} -lpcre2-8 -lutf8proc -lm -lpthread")]
+        if family == others[0]:
+            config.available_features.add("other-runtime")
+            config.substitutions.append(("%{other-gcc}", cc))
+    if family == others[0]:
+        config.substitutions.append(("%{emulator}", emulator if emulator and "other-runtime" in config.available_features else ""))
+    if emulator:
+        config.available_features.add("qemu-" + family)
+        config.substitutions.append((f"%{{qemu-{family}}}", emulator))
+        if cc:
+            config.available_features.add("run-" + family)
 
 # What this machine has; a test that REQUIRES what is missing is reported as UNSUPPORTED.
 with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
@@ -79,8 +84,6 @@ for flag, feature in (("avx2", "cpu-avx2"), ("avx_vnni", "cpu-avxvnni"), ("avx51
         config.available_features.add(feature)
 if shutil.which("addr2line") and shutil.which("nm"):
     config.available_features.add("addr2line")
-if shutil.which("qemu-aarch64") and shutil.which("aarch64-linux-gnu-gcc"):
-    config.available_features.add("run-aarch64")
 if shutil.which("qemu-x86_64"):
     config.available_features.add("qemu-x86_64")
 if os.path.exists(os.path.join(root, "..", "shared", "data", "tinyshakespeare.txt")):

@@ -259,7 +259,11 @@ const struct cg_target arm_target = {
     .gnu = "aarch64-linux-gnu",
     .elf_machine = 183, /* EM_AARCH64 */
     .page_bytes = 65536,
+#if defined(__aarch64__)
+    .host = true,
+#endif
     .cpu = "generic",
+    .features = "",
     .levels = levels,
     .n_levels = COUNT_OF(levels),
     .llvm_start = llvm_start,

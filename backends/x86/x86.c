@@ -193,7 +193,11 @@ const struct cg_target x86_target = {
     .gnu = "x86_64-linux-gnu",
     .elf_machine = 62, /* EM_X86_64 */
     .page_bytes = 4096,
+#if defined(__x86_64__)
+    .host = true,
+#endif
     .cpu = "x86-64",
+    .features = "",
     .levels = levels,
     .n_levels = COUNT_OF(levels),
     .llvm_start = llvm_start,
