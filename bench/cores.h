@@ -9,7 +9,7 @@
 typedef void mm_fn(const uint8_t *matrix, int64_t first, int64_t n_tiles, const int8_t *codes, int64_t code_stride,
                    int64_t n_rows, int32_t *acc, int64_t acc_stride, uint8_t *scratch, struct setun_step *ctx,
                    const uint8_t *prepared, const float *alpha, int64_t part, int64_t parts);
-typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx);
+typedef void prepare_fn(const int8_t *codes, uint8_t *to, struct setun_step *ctx, int64_t part, int64_t parts);
 
 /* The level of that name, or (NULL) the best of this machine; ends the program if the machine does not run it. */
 const struct cg_level *bench_level(const char *name);

@@ -58,7 +58,7 @@ static void *one(void *self) {
     int64_t window = k->shape.core->whole_share ? w->n_tiles : 1; /* an epilogue follows each unit */
     for (uint64_t i = 0; i < w->n_copies; i++) {
         const int8_t *codes = w->codes + i * w->stride;
-        if (k->prepare) k->prepare(codes, w->prepared, &w->ctx);
+        if (k->prepare) k->prepare(codes, w->prepared, &w->ctx, w->part, w->parts);
         for (int64_t t = w->first; t < w->first + w->n_tiles; t += window)
             k->mm(k->copies + i * k->bytes, t, window, codes, (int64_t)w->stride, 1, w->acc + t * IR_TILE, IR_TILE,
                   w->scratch, &w->ctx, w->prepared, NULL, w->part, w->parts);

@@ -55,7 +55,7 @@ static void *one(void *self) {
         (void)setun_read_memory(w->matrix + bytes_of(s, w->first), bytes_of(s, w->n_tiles));
         return NULL;
     }
-    if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared, &w->ctx);
+    if (w->prepare && w->n_rows == 1) w->prepare(w->codes, w->prepared, &w->ctx, 0, 1);
     int64_t window = w->n_rows == 1 && s->core->whole_share ? w->n_tiles : WINDOW;
     for (int64_t t = 0; t < w->n_tiles; t += window) { /* as kernels do: an epilogue follows each window */
         int64_t n = w->n_tiles - t < window ? w->n_tiles - t : window;

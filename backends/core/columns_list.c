@@ -80,13 +80,25 @@ static void fill_up(struct list *l, LLVMValueRef n, unsigned chunks) {
     }
 }
 
-/* Entry r * chunks + i of what was found becomes entry COLUMNS_CHUNK * i + r. */
-static void reorder(struct list *to, const struct list *found, LLVMValueRef chunks) {
+void columns_list_part(struct cg *c, LLVMValueRef n, LLVMValueRef part, LLVMValueRef parts, LLVMValueRef *from,
+                       LLVMValueRef *to) {
+    LLVMValueRef next = LLVMBuildAdd(c->b, part, cg_i64(c, 1), "");
+    *from = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, n, part, ""), parts, "");
+    *to = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, n, next, ""), parts, "");
+}
+
+/* Entry r * chunks + i of what was found becomes entry COLUMNS_CHUNK * i + r, for the part's chunks i and those behind
+ * them that are asked for. */
+static void reorder(struct list *to, const struct list *found, LLVMValueRef chunks, const struct mm_prepare_args *a) {
     struct cg *c = to->c;
     struct cg_loop run, l;
+    LLVMValueRef begin, end;
+    columns_list_part(c, chunks, a->part, a->parts, &begin, &end);
+    end = LLVMBuildAdd(c->b, end, cg_i64(c, BEHIND), "");
+    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, end, chunks, ""), end, chunks, "");
     cg_loop_begin(c, &run, cg_i64(c, 0), cg_i64(c, COLUMNS_CHUNK), cg_i64(c, 1), "run");
     LLVMValueRef first = LLVMBuildMul(c->b, run.i, chunks, "");
-    cg_loop_begin(c, &l, cg_i64(c, 0), chunks, cg_i64(c, 1), "entry");
+    cg_loop_begin(c, &l, begin, end, cg_i64(c, 1), "entry");
     LLVMValueRef from = LLVMBuildAdd(c->b, first, l.i, "");
     LLVMValueRef at = LLVMBuildAdd(c->b, LLVMBuildMul(c->b, l.i, cg_i64(c, COLUMNS_CHUNK), ""), run.i, "");
     LLVMValueRef four = cg_i64(c, 2);
@@ -146,17 +158,17 @@ static LLVMValueRef append_all(struct list *list, on_fn *on) {
     return cg_result(&l, slot);
 }
 
-void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx) {
+void columns_list_emit(struct cg *c, uint64_t K, const struct mm_prepare_args *a) {
     uint64_t again = 5 * entries(K);
     struct list l = {.c = c,
                      .K = K,
-                     .codes = codes,
-                     .channels = columns_list_channels(c, to),
-                     .values = columns_list_codes(c, to, K)};
+                     .codes = a->codes,
+                     .channels = columns_list_channels(c, a->to),
+                     .values = columns_list_codes(c, a->to, K)};
     struct list found = l;
     struct cg_if forced;
     found.channels = cg_at_const(c, l.channels, again), found.values = cg_at_const(c, l.values, again);
-    found.share = cg_ctx(c, ctx, c->i32, offsetof(struct setun_step, active));
+    found.share = cg_ctx(c, a->ctx, c->i32, offsetof(struct setun_step, active));
     cg_if_begin(c, &forced, LLVMBuildICmp(c->b, LLVMIntNE, found.share, cg_i32(c, 0), ""));
     LLVMValueRef drawn = append_all(&found, on_by_number);
     cg_else(c, &forced);
@@ -165,8 +177,8 @@ void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRe
     LLVMValueRef n = cg_phi(c, &forced, drawn, active);
     LLVMValueRef chunks = LLVMBuildAdd(c->b, n, cg_i64(c, COLUMNS_CHUNK - 1), "");
     chunks = LLVMBuildUDiv(c->b, chunks, cg_i64(c, COLUMNS_CHUNK), "");
-    cg_store(c, n, to, 8);
-    cg_store(c, chunks, cg_at_const(c, to, 8), 8);
+    cg_store(c, n, a->to, 8);
+    cg_store(c, chunks, cg_at_const(c, a->to, 8), 8);
     fill_up(&found, n, 1);
-    reorder(&l, &found, chunks);
+    reorder(&l, &found, chunks, a);
 }

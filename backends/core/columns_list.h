@@ -17,9 +17,13 @@ enum {
 };
 
 uint64_t columns_list_bytes(uint64_t K);
-/* Writes the list of K codes; codes are zero from K to the next multiple of 64.  ctx: struct setun_step, which may
- * ask for a share of the channels instead. */
-void columns_list_emit(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
+/* Writes the list of K codes; codes are zero from K to the next multiple of 64.  a->ctx: struct setun_step, which may
+ * ask for a share of the channels instead.  Entries are there for the chunks of the part, and what is asked for ahead
+ * of them. */
+void columns_list_emit(struct cg *c, uint64_t K, const struct mm_prepare_args *a);
+/* Chunks of a list of n (i64) that belong to a part: [from, to). */
+void columns_list_part(struct cg *c, LLVMValueRef n, LLVMValueRef part, LLVMValueRef parts, LLVMValueRef *from,
+                       LLVMValueRef *to);
 
 LLVMValueRef columns_list_length(struct cg *c, LLVMValueRef list);            /* i64: channels that are not zero */
 LLVMValueRef columns_list_chunks(struct cg *c, LLVMValueRef list);            /* i64 */

@@ -180,18 +180,14 @@ static void finish(struct run *r, LLVMValueRef sums, LLVMValueRef code_sum) {
         }
 }
 
-/* Entries of the first `part` of the call's parts of n chunks. */
-static LLVMValueRef parts_end(struct cg *c, const struct mm_args *a, LLVMValueRef part, LLVMValueRef n) {
-    LLVMValueRef end = LLVMBuildUDiv(c->b, LLVMBuildMul(c->b, n, part, ""), a->parts, "");
-    return LLVMBuildMul(c->b, end, cg_i64(c, COLUMNS_CHUNK), "");
-}
-
 /* Every chunk of the part of the list. */
 static void chunks(struct run *r, const struct mm_args *a, LLVMValueRef n) {
     struct cg *c = r->c;
-    LLVMValueRef entries = cg_i64(c, COLUMNS_CHUNK), next = LLVMBuildAdd(c->b, a->part, cg_i64(c, 1), "");
+    LLVMValueRef entries = cg_i64(c, COLUMNS_CHUNK), from, to;
     struct cg_loop chunk, l;
-    cg_loop_begin(c, &chunk, parts_end(c, a, a->part, n), parts_end(c, a, next, n), entries, "chunk");
+    columns_list_part(c, n, a->part, a->parts, &from, &to);
+    from = LLVMBuildMul(c->b, from, entries, ""), to = LLVMBuildMul(c->b, to, entries, "");
+    cg_loop_begin(c, &chunk, from, to, entries, "chunk");
     LLVMValueRef end = LLVMBuildNSWAdd(c->b, chunk.i, entries, "");
     cg_loop_begin(c, &l, cg_i64(c, 0), r->n_lines, cg_i64(c, 1), "line");
     line(r, l.i, chunk.i, end);

@@ -49,6 +49,12 @@ struct mm_args {
 };
 enum { MM_ARGS = 14 };
 
+struct mm_prepare_args {
+    LLVMValueRef codes, to, ctx; /* to: mm_args.prepared */
+    LLVMValueRef part, parts;    /* as in mm_args */
+};
+enum { MM_PREPARE_ARGS = 5 };
+
 /* Where operands go: that of vector v, plane p, for step from + s (of four k) begins at
  * to + ((v * MM_PANEL + s) * MM_PLANES + p) * bytes of a vector. */
 struct mm_panel {
@@ -79,9 +85,10 @@ struct mm_core {
      * write whole runs of so many rows around what it was asked for.  It also sums over parts of k (mm_args.part). */
     unsigned whole_share;
 
-    /* NULL, or: what one_row wants to know of the codes, into scratch of the thread. */
+    /* NULL, or: what one_row wants to know of the codes, into scratch of the thread.  one_row will be asked for this
+     * part of this many, and no other. */
     uint64_t (*prepare_bytes)(uint64_t K);
-    void (*prepare)(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx);
+    void (*prepare)(struct cg *c, uint64_t K, const struct mm_prepare_args *a);
 
     /* Many rows, from memory: where the line lies that is asked for while step `from` of the tile at hand is computed,
      * one line a step, `stride` bytes from each to the next.  NULL: the next tile, as it lies. */
@@ -121,7 +128,7 @@ uint64_t mm_model_bytes(const struct ir_module *m);
  * acc_stride, part, parts (i64). */
 LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);
 uint64_t mm_scratch_bytes(const struct mm_shape *s, uint64_t max_rows);
-/* void (ptr codes, ptr prepared, ptr ctx): the core's prepare. */
+/* void (MM_PREPARE_ARGS arguments, in the order of struct mm_prepare_args): pointers but for part, parts (i64). */
 LLVMValueRef mm_prepare_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type);
 
 #endif

@@ -317,9 +317,8 @@ static uint64_t tables_bytes(const struct tile_layout *tile, unsigned entry_byte
         one_row(c, &tile_, s->K, a);                                                                                   \
     }                                                                                                                  \
     static uint64_t id##_prepare_bytes(uint64_t K) { return tables_bytes(&tile_, table_bytes_, trits_, K); }           \
-    static void id##_prepare(struct cg *c, uint64_t K, LLVMValueRef codes, LLVMValueRef to, LLVMValueRef ctx) {        \
-        (void)ctx;                                                                                                     \
-        prepare(c, &tile_, K, codes, to);                                                                              \
+    static void id##_prepare(struct cg *c, uint64_t K, const struct mm_prepare_args *a) {                              \
+        prepare(c, &tile_, K, a->codes, a->to);                                                                        \
     }                                                                                                                  \
     static void id##_unpack_panel(struct cg *c, const struct mm_shape *s, const struct mm_args *a,                     \
                                   const struct mm_panel *p) {                                                          \

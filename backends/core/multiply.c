@@ -47,11 +47,14 @@ LLVMValueRef mm_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *ty
 LLVMValueRef mm_prepare_function(struct cg *c, const struct mm_shape *s, LLVMTypeRef *type) {
     const char *name = arena_printf(c->arena, "mm_prepare_%s_k%llu", s->core->name, (unsigned long long)s->K);
     LLVMValueRef fn = made(c, name);
-    *type = LLVMFunctionType(c->void_, (LLVMTypeRef[]){c->ptr, c->ptr, c->ptr}, 3, false);
+    LLVMTypeRef in[MM_PREPARE_ARGS] = {c->ptr, c->ptr, c->ptr, c->i64, c->i64};
+    *type = LLVMFunctionType(c->void_, in, MM_PREPARE_ARGS, false);
     if (fn) return fn;
     struct cg_place back = cg_place_save(c);
     fn = cg_function(c, name, *type, true);
-    s->core->prepare(c, s->K, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2));
+    LLVMValueRef p[MM_PREPARE_ARGS];
+    LLVMGetParams(fn, p);
+    s->core->prepare(c, s->K, &(struct mm_prepare_args){p[0], p[1], p[2], p[3], p[4]});
     LLVMBuildRetVoid(c->b);
     cg_place_restore(c, back);
     return fn;

@@ -139,9 +139,12 @@ void strands_emit(struct kern *k) {
         n_units += parts[i].n_units;
         n_grains += (parts[i].n_units + parts[i].grain - 1) / parts[i].grain;
     }
+    LLVMValueRef part, parts_of_k;
+    share_split(k, &part, &parts_of_k);
     for (size_t i = 0; i < all.at.n; i++)
         for (size_t j = 0; j < all.at.at[i].cores.n; j++)
-            if (strand_is_ternary(all.at.at[i].cores.at[j])) strand_prepare(k, all.at.at[i].cores.at[j]);
+            if (strand_is_ternary(all.at.at[i].cores.at[j]))
+                strand_prepare(k, all.at.at[i].cores.at[j], part, parts_of_k);
     share_parts(k, parts, all.at.n);
     struct span of_units, of_grains;
     kern_share(k, cg_i64(c, n_units), &of_units.from, &of_units.to);

@@ -33,6 +33,13 @@ static LLVMValueRef is_split(struct kern *k) {
     return LLVMBuildAnd(c->b, one, LLVMBuildAnd(c->b, some, few, ""), "");
 }
 
+void share_split(struct kern *k, LLVMValueRef *part, LLVMValueRef *parts) {
+    struct cg *c = k->c;
+    LLVMValueRef split = is_split(k);
+    *part = LLVMBuildSelect(c->b, split, k->thread, cg_i64(c, 0), "");
+    *parts = LLVMBuildSelect(c->b, split, k->n_threads, cg_i64(c, 1), "");
+}
+
 LLVMValueRef share_is_one_row(struct kern *k, const struct part *p) {
     return LLVMBuildICmp(k->c->b, LLVMIntEQ, k->n[p->rows], cg_i64(k->c, 1), "");
 }

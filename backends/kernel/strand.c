@@ -18,7 +18,7 @@ static LLVMValueRef kern_prepared(const struct kern *k, const struct ir_op *op) 
 }
 
 /* Once a kernel for each core and value, by each thread for itself, if there is one row. */
-void strand_prepare(struct kern *k, const struct ir_op *op) {
+void strand_prepare(struct kern *k, const struct ir_op *op, LLVMValueRef part, LLVMValueRef parts) {
     struct cg *c = k->c;
     struct mm_shape shape = mm_shape_of(op);
     if (!shape.core->prepare || kern_prepared(k, op)) return;
@@ -28,7 +28,7 @@ void strand_prepare(struct kern *k, const struct ir_op *op) {
     LLVMValueRef codes = operand(k, op);
     struct cg_if one;
     cg_if_begin(c, &one, LLVMBuildICmp(c->b, LLVMIntEQ, k->n[op->in[0]->type.rows], cg_i64(c, 1), ""));
-    LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){codes, to, k->ctx}, 3, "");
+    LLVMBuildCall2(c->b, type, fn, (LLVMValueRef[]){codes, to, k->ctx, part, parts}, MM_PREPARE_ARGS, "");
     cg_if_end(c, &one);
     *vec_push(c->arena, &k->prepared) = (struct kern_prepared){ir_core_of(op), kern_root(op->in[0]), to};
 }

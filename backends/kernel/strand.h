@@ -29,8 +29,8 @@ bool strand_is_ternary(const struct ir_op *core); /* of a strand's cores: a matm
 /* Bytes of scratch that the strand's cores need while they run. */
 uint64_t strand_core_scratch(const struct kern *k, const struct ir_strand *s);
 /* What a core makes of its codes beforehand, if there is one row: once a kernel for each core and value, by each thread
- * for itself.  op: a ternary core. */
-void strand_prepare(struct kern *k, const struct ir_op *op);
+ * for itself.  op: a ternary core, of which this thread will ask for this part of k. */
+void strand_prepare(struct kern *k, const struct ir_op *op, LLVMValueRef part, LLVMValueRef parts);
 /* One core of the strand: sums to acc. */
 void strand_core(struct kern *k, const struct part *p, const struct ir_op *op, const struct work *w, LLVMValueRef acc,
                  LLVMValueRef scratch);
@@ -43,6 +43,8 @@ void strand_epilogue(struct kern *k, const struct part *p, LLVMValueRef m, LLVMV
 /* ---- share.c ---- */
 /* Rows to which the strand's results are padded if a core wants the thread's whole share; else 0. */
 uint64_t share_rows(const struct ir_strand *s);
+/* Which part of k, of how many, the thread sums of the matrices that share_parts splits. */
+void share_split(struct kern *k, LLVMValueRef *part, LLVMValueRef *parts);
 LLVMValueRef *share_room(struct kern *k, const struct part *p); /* the part's `sums` */
 /* If there is one row: sums of the thread's part of k, of all strands that are split so; then the threads meet. */
 void share_parts(struct kern *k, const struct part *parts, size_t n);

@@ -125,18 +125,20 @@ static void multiply(const struct jit *j, const struct problem *p, const struct 
              JIT_P(alpha), part, parts);
 }
 
-/* What the core makes of row 0, if it makes anything. */
-static void prepare(const struct jit *j, const struct problem *p, const struct mm_shape *s, const char *level) {
+/* What the core makes of row 0 for a part of k, if it makes anything. */
+static void prepare(const struct jit *j, const struct problem *p, const struct mm_shape *s, const char *level,
+                    uint64_t part, uint64_t parts) {
     if (!s->core->prepare) return;
+    memset(p->prepared, 0x55, (size_t)s->core->prepare_bytes(s->K));
     void *fn = jit_symbol(j, arena_printf(j->arena, "mm_prepare_%s_k%d.%s", s->core->name, (int)s->K, level));
-    jit_call(j, fn, JIT_P(p->codes), JIT_P(p->prepared), JIT_P(p->ctx));
+    jit_call(j, fn, JIT_P(p->codes), JIT_P(p->prepared), JIT_P(p->ctx), part, parts);
 }
 
 /* Runs tiles [first, first + tiles). */
 static bool call(const struct jit *j, struct problem *p, const struct mm_shape *s, const char *level, int64_t rows,
                  uint64_t first, uint64_t tiles, const float *alpha) {
     *p->ctx = (struct setun_step){.unpacked_tiles = 0};
-    if (rows == 1) prepare(j, p, s, level);
+    if (rows == 1) prepare(j, p, s, level, 0, 1);
     multiply(j, p, s, level, rows, first, tiles, alpha, 0, 1);
     uint64_t unpacked = rows > 1 ? tiles : 0, off = rows == 1 && first == 0 ? skipped(p, s) : 0;
     if (p->ctx->skipped_bytes != off)
@@ -174,8 +176,8 @@ static int run_parts(const struct jit *j, struct problem *p, const struct mm_cor
     struct mm_shape s = shape_of(core, p, 0);
     int32_t sum[ACC_STRIDE] = {0};
     *p->ctx = (struct setun_step){.unpacked_tiles = 0};
-    prepare(j, p, &s, level);
     for (uint64_t part = 0; part < parts; part++) {
+        prepare(j, p, &s, level, part, parts);
         multiply(j, p, &s, level, 1, 0, p->n_tiles, NULL, part, parts);
         for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++) sum[n] += p->acc[n];
     }
@@ -260,7 +262,7 @@ static int check(struct jit *j, struct problem *p) {
 static int check_forced(const struct jit *j, struct problem *p, const struct mm_core *core, const char *level) {
     struct mm_shape s = shape_of(core, p, 0);
     *p->ctx = (struct setun_step){.active = 1u << 30};
-    prepare(j, p, &s, level);
+    prepare(j, p, &s, level, 0, 1);
     multiply(j, p, &s, level, 1, 0, p->n_tiles, NULL, 0, 1);
     double read = 1 - (double)p->ctx->skipped_bytes / (double)p->bytes;
     for (uint64_t n = 0; n < p->n_tiles * IR_TILE; n++)
