@@ -151,6 +151,7 @@ uint16_t num_f16(float x) {
     uint32_t u = bits_of_f32(x);
     uint16_t sign = (uint16_t)(u >> 16 & 0x8000u);
     u &= 0x7fffffffu;
+    if (u > 0x7f800000u) return 0x7e00u;
     if (u >= 0x477fe000u) return (uint16_t)(sign | 0x7bffu); /* 65504 and all above it */
     if (u < 0x38800000u) {
         /* below 2^-14, the smallest normal: a multiple of 2^-24, that is the last bit of a float of [1/2, 1) */

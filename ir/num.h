@@ -24,7 +24,7 @@ struct num_rope {
 bool num_rope_same(const struct num_rope *a, const struct num_rope *b);
 /* F_i, i < dims/2, with MPFR. */
 void num_rope_freqs(const struct num_rope *r, uint64_t *f);
-/* The element type f16, to nearest even, clamped to +-65504; and back, exact. */
+/* The element type f16, to nearest even, clamped to +-65504, a NaN kept; and back, exact. */
 uint16_t num_f16(float x);
 float num_of_f16(uint16_t h);
 float num_of_bf16(uint16_t b);

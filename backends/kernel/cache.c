@@ -68,13 +68,12 @@ static LLVMValueRef umax(struct cg *c, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntUGT, x, y, ""), x, y, "");
 }
 
-/* The f16 of a cache: the magnitude cut at 65504 as an integer, like ir/num.c, which also makes NaNs finite. */
+/* The f16 of a cache: cut at 65504; no comparison holds for a NaN, which stays one. */
 static LLVMValueRef to_f16(struct cg *c, LLVMValueRef x) {
-    LLVMValueRef u = LLVMBuildBitCast(c->b, x, c->vi, ""), mag = magnitude(c, x);
-    LLVMValueRef sign = LLVMBuildAnd(c->b, u, cg_splat(c, cg_i32(c, 0x80000000u), CG_VL), "");
-    LLVMValueRef top = cg_splat(c, cg_i32(c, 0x477fe000), CG_VL);
-    mag = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntULT, mag, top, ""), mag, top, "");
-    x = LLVMBuildBitCast(c->b, LLVMBuildOr(c->b, mag, sign, ""), c->vf, "");
+    LLVMValueRef most = cg_splat(c, cg_f32(c, SETUN_F16_MAX), CG_VL),
+                 least = cg_splat(c, cg_f32(c, -SETUN_F16_MAX), CG_VL);
+    x = LLVMBuildSelect(c->b, LLVMBuildFCmp(c->b, LLVMRealOGT, x, most, ""), most, x, "");
+    x = LLVMBuildSelect(c->b, LLVMBuildFCmp(c->b, LLVMRealOLT, x, least, ""), least, x, "");
     return LLVMBuildFPTrunc(c->b, x, LLVMVectorType(LLVMHalfTypeInContext(c->llvm), CG_VL), "");
 }
 

@@ -123,8 +123,8 @@ static uint64_t ask(const struct jit *j, const struct jit_request *r) {
     uint64_t result;
     if (write(j->to, r, sizeof *r) == (ssize_t)sizeof *r && read(j->from, &result, sizeof result) == sizeof result)
         return result;
-    stop("the emulated program ended in the function at",
-         arena_printf(j->arena, "%llx", (unsigned long long)r->function));
+    const char *line = strstr(j->symbols, arena_printf(j->arena, "%016llx T ", (unsigned long long)r->function));
+    stop("the emulated program ended in", line ? arena_printf(j->arena, "%.60s", line + 19) : "setting up");
 }
 
 /* ---- code ---- */

@@ -108,6 +108,7 @@ static void half(void) {
     EXPECT(ok);
     EXPECT(num_f16(65504.0f) == 0x7bff && num_f16(1e9f) == 0x7bff && num_f16(-INFINITY) == 0xfbff);
     EXPECT(num_f16(65519.9f) == 0x7bff);
+    EXPECT(isnan(num_of_f16(num_f16(NAN))) && isnan(num_of_f16(num_f16(-NAN))));
     EXPECT(num_f16(0x1p-25f) == 0 && num_f16(0x1.000002p-25f) == 1); /* a tie goes to even */
     EXPECT(num_f16(0x1.8p-24f) == 2 && num_f16(0x1.ff8p-15f) == 0x3ff && num_f16(0x1.ffcp-15f) == 0x400);
     EXPECT(num_f16(1.0f + 0x1p-11f) == 0x3c00 && num_f16(1.0f + 0x1.8p-10f) == 0x3c02);

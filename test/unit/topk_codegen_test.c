@@ -4,6 +4,7 @@
  * around those of a vector; what lies behind a row never counts.  Blocks too.  The worked examples are those that the
  * rule was first written down with.
  *
+ *   topk_codegen_test [CPU]      of an emulated CPU (jit.h) instead
  *   topk_codegen_test time      how long a choice takes, microseconds
  */
 #include <math.h>
@@ -18,9 +19,6 @@
 
 enum { MOST = 65536, BEHIND = 64 };
 
-typedef uint64_t choose_fn(const float *x, int64_t n, int64_t k, void *room);
-typedef void blocks_fn(float *y, void *room);
-
 static const struct {
     uint64_t n, k, m;
 } blocks[] = {
@@ -29,7 +27,8 @@ static const struct {
     {333, 111, 333}, {47, 15, 16},  {48, 9, 17},   {65, 30, 63},
 };
 
-static float *x_at, *y_at;
+static struct jit jit;
+static float *x_at, *y_at; /* where code sees them, like room */
 static uint8_t *room;
 static uint64_t seed = 1;
 
@@ -86,23 +85,28 @@ static void fill(enum kind kind, uint64_t n) {
 
 static bool same(const float *a, const float *b, uint64_t n) { return memcmp(a, b, 4 * n) == 0; }
 
+static uint64_t choose(void *fn, uint64_t n, uint64_t k) { return jit_call(&jit, fn, JIT_P(x_at), n, k, JIT_P(room)); }
+
+static void choose_in_blocks(void *fn) { jit_call(&jit, fn, JIT_P(y_at), JIT_P(room)); }
+
 static bool kept(uint64_t found, uint64_t i) {
     uint32_t t = (uint32_t)(found >> 32), key = bits_of_f32(x_at[i]) & 0x7fffffffu;
     return key > t || (key == t && i <= (uint32_t)found);
 }
 
-static bool check_row(choose_fn *fn, uint64_t n, uint64_t k) {
-    uint64_t found = fn(x_at, (int64_t)n, (int64_t)k, room);
-    reference(x_at, n, k, y_at);
+static bool check_row(void *fn, uint64_t n, uint64_t k) {
+    uint64_t found = choose(fn, n, k);
+    static float want[MOST];
+    reference(x_at, n, k, want);
     for (uint64_t i = 0; i < n; i++)
-        if (bits_of_f32(kept(found, i) ? x_at[i] : 0.0f) != bits_of_f32(y_at[i])) {
+        if (bits_of_f32(kept(found, i) ? x_at[i] : 0.0f) != bits_of_f32(want[i])) {
             printf("n %d, k %d: element %d\n", (int)n, (int)k, (int)i);
             return false;
         }
     return true;
 }
 
-static void check_rows(choose_fn *fn) {
+static void check_rows(void *fn) {
     static const uint64_t lengths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 97, 127, 129, 1000, 2560, 6912};
     for (size_t l = 0; l < COUNT_OF(lengths); l++)
         for (int kind = 0; kind < KINDS; kind++) {
@@ -117,23 +121,23 @@ static void check_rows(choose_fn *fn) {
     }
 }
 
-static void check_examples(choose_fn *fn) {
+static void check_examples(void *fn) {
     static const float x[] = {.5f, -2, 1, -1, 0, 3, -.25f, 1};
     static const struct {
-        int64_t k;
+        uint64_t k;
         const char *mask;
     } want[] = {{2, "01000100"}, {3, "01100100"}, {4, "01110100"}, {8, "11111111"}};
     fill(ANY_BITS, 8);
     memcpy(x_at, x, sizeof x);
     for (size_t i = 0; i < COUNT_OF(want); i++) {
-        uint64_t found = fn(x_at, 8, want[i].k, room);
+        uint64_t found = choose(fn, 8, want[i].k);
         for (uint64_t e = 0; e < 8; e++) EXPECT(kept(found, e) == (want[i].mask[e] == '1'));
     }
 }
 
 /* ---- blocks ---- */
 
-static void check_blocks(blocks_fn *fn, uint64_t n, uint64_t k, uint64_t m) {
+static void check_blocks(void *fn, uint64_t n, uint64_t k, uint64_t m) {
     static float want[4096];
     for (int kind = 0; kind < KINDS; kind++) {
         fill((enum kind)kind, n);
@@ -142,15 +146,15 @@ static void check_blocks(blocks_fn *fn, uint64_t n, uint64_t k, uint64_t m) {
             reference(x_at + at, len, (k * len + m - 1) / m, want + at);
         }
         memcpy(y_at, x_at, 4 * (n + BEHIND));
-        fn(y_at, room);
+        choose_in_blocks(fn);
         EXPECT(same(y_at, want, n));
     }
 }
 
-static void check_block_example(blocks_fn *two_of_four) {
+static void check_block_example(void *two_of_four) {
     static const float x[] = {.1f, .2f, -.3f, .4f, 5, 6, -7, 8}, want[] = {0, 0, -.3f, .4f, 0, 0, -7, 8};
     memcpy(y_at, x, sizeof x);
-    two_of_four(y_at, room);
+    choose_in_blocks(two_of_four);
     EXPECT(same(y_at, want, 8));
 }
 
@@ -172,69 +176,62 @@ static double now(void) {
     return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
 }
 
-static void time_row(choose_fn *fn, enum kind kind, int64_t n, const char *level) {
+static void time_row(void *fn, enum kind kind, uint64_t n, const char *level) {
     double best = 1e9;
-    fill(kind, (uint64_t)n);
+    fill(kind, n);
     for (int i = 0; i < 2000; i++) {
         double from = now();
-        fn(x_at, n, n * 2 / 5, room);
+        choose(fn, n, n * 2 / 5);
         double t = now() - from;
         if (t < best) best = t;
     }
     printf("%s, %d of %d, kind %d: %.2f us\n", level, (int)(n * 2 / 5), (int)n, (int)kind, best);
 }
 
-static void time_blocks(blocks_fn *fn, uint64_t n, const char *level) {
+static void time_blocks(void *fn, uint64_t n, const char *level) {
     double best = 1e9;
     fill(NORMAL, n);
     for (int i = 0; i < 2000; i++) {
         memcpy(y_at, x_at, 4 * n);
         double from = now();
-        fn(y_at, room);
+        choose_in_blocks(fn);
         double t = now() - from;
         if (t < best) best = t;
     }
     printf("%s, blocks of %d: %.2f us\n", level, (int)n, best);
 }
 
+static void check_level(const char *level, bool timed) {
+    void *fn = jit_symbol(&jit, arena_printf(jit.arena, "topk.%s", level));
+    for (int kind = 0; timed && kind < KINDS; kind++) {
+        time_row(fn, (enum kind)kind, 2560, level);
+        time_row(fn, (enum kind)kind, 6912, level);
+    }
+    check_examples(fn);
+    check_rows(fn);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        fn = jit_symbol(&jit, arena_printf(jit.arena, "blocks%d.%s", (int)i, level));
+        check_blocks(fn, blocks[i].n, blocks[i].k, blocks[i].m);
+        if (i == 0) check_block_example(fn);
+        if (timed && blocks[i].n == 2560) time_blocks(fn, 2560, level);
+    }
+}
+
 int main(int argc, char **argv) {
-    struct jit j;
     struct cg c;
-    struct backend_options opt = {.pic = true};
     bool timed = argc > 1 && !strcmp(argv[1], "time");
-    x_at = aligned_alloc(64, 4 * (MOST + BEHIND));
-    y_at = aligned_alloc(64, 4 * (MOST + BEHIND));
-    room = aligned_alloc(64, (topk_room(MOST) + 63) / 64 * 64);
-    jit_start(&j, NULL);
-    cg_open(&c, j.diag, j.arena, &opt, "topk");
-    for (unsigned l = 0; l < target_host()->n_levels; l++) {
-        c.level = &target_host()->levels[l];
+    jit_start(&jit, argc > 1 && !timed ? argv[1] : NULL);
+    x_at = jit_take(&jit, 4 * (MOST + BEHIND));
+    y_at = jit_take(&jit, 4 * (MOST + BEHIND));
+    room = jit_take(&jit, topk_room(MOST));
+    cg_open(&c, jit.diag, jit.arena, &(struct backend_options){.target = jit.target->name, .pic = true}, "topk");
+    for (const struct cg_level *l = NULL; (l = jit_level(&jit, l));) {
+        c.level = l;
         emit_level(&c);
     }
-    jit_link(&j, &c);
+    jit_link(&jit, &c);
     cg_close(&c);
-    for (unsigned l = 0; l < target_host()->n_levels; l++) {
-        const char *level = target_host()->levels[l].name;
-        if (target_host()->levels[l].needs & ~target_host()->host_features()) continue;
-        choose_fn *choose;
-        *(void **)&choose = jit_symbol(&j, arena_printf(j.arena, "topk.%s", level));
-        for (int kind = 0; timed && kind < KINDS; kind++) {
-            time_row(choose, (enum kind)kind, 2560, level);
-            time_row(choose, (enum kind)kind, 6912, level);
-        }
-        check_examples(choose);
-        check_rows(choose);
-        for (size_t i = 0; i < COUNT_OF(blocks); i++) {
-            blocks_fn *fn;
-            *(void **)&fn = jit_symbol(&j, arena_printf(j.arena, "blocks%d.%s", (int)i, level));
-            check_blocks(fn, blocks[i].n, blocks[i].k, blocks[i].m);
-            if (i == 0) check_block_example(fn);
-            if (timed && blocks[i].n == 2560) time_blocks(fn, 2560, level);
-        }
-    }
-    jit_end(&j);
-    free(x_at);
-    free(y_at);
-    free(room);
+    for (const struct cg_level *l = NULL; (l = jit_level(&jit, l));) check_level(l->name, timed);
+    jit_end(&jit);
     return expect_end();
 }
