@@ -1,5 +1,5 @@
 /*
- * cpu_aarch64.c -- features by the auxiliary vector; the floating-point control register.
+ * cpu_aarch64.c -- features by the auxiliary vector; the floating-point control and status registers.
  *
  * The kernel says there what it lets programs use; the identification registers would say only what a core can.
  * Arm Architecture Reference Manual, DDI 0487: FPCR, YIELD, ISB; Linux, Documentation/arch/arm64/elf_hwcaps.rst.
@@ -28,13 +28,17 @@ void setun_cpu_float_default(void) {
     __asm__ volatile("msr fpcr, %0" : : "r"(fpcr) : "memory");
 }
 
+/* The status register above, whose sticky flags are the host's too; of both, the architecture uses the lower half. */
 uint64_t setun_cpu_float_save(void) {
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr) : : "memory");
-    return fpcr;
+    uint64_t fpcr, fpsr;
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(fpcr), "=r"(fpsr) : : "memory");
+    return fpsr << 32 | (uint32_t)fpcr;
 }
 
-void setun_cpu_float_restore(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
+void setun_cpu_float_restore(uint64_t mode) {
+    uint64_t fpcr = (uint32_t)mode, fpsr = mode >> 32;
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(fpcr), "r"(fpsr) : "memory");
+}
 
 /* YIELD does nothing on cores that run one thread, so a loop around it would read the line without a pause; ISB takes
  * the tens of cycles of filling the pipeline again. */
