@@ -29,8 +29,9 @@ int main(int argc, char **argv) {
         error = shakespeare_sample(model, &how, &token);
         if (error || shakespeare_is_end(model, token)) break;
         error = shakespeare_decode(model, token, text, sizeof text, &n);
+        if (error) break;
         fwrite(text, 1, n, stdout);
-        if (!error) error = shakespeare_step(model, token);
+        error = shakespeare_step(model, token);
     }
     if (error) fprintf(stderr, "%s\n", shakespeare_message(model));
     shakespeare_close(model);
