@@ -35,6 +35,23 @@ static bool ends(const char *text, const char *end) {
     return n > k && strcmp(text + n - k, end) == 0;
 }
 
+/* What no type can be called, in C or C++ or with the compiler's usual macros, and prefixes of POSIX's own open. */
+static bool is_taken(const char *name) {
+    static const char words[] =
+        " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class "
+        "co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype "
+        "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline "
+        "int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+        "register "
+        "reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch "
+        "template this thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using "
+        "virtual void volatile wchar_t while xor xor_eq errno i386 linux unix NULL mq sem shm ";
+    size_t n = strlen(name);
+    for (const char *at = words; (at = strstr(at, name)) != NULL; at++)
+        if (at[-1] == ' ' && at[n] == ' ') return true;
+    return false;
+}
+
 static bool is_identifier(const char *text) {
     if (!isalpha((unsigned char)*text) || strlen(text) > 64) return false;
     for (; *text; text++)
@@ -63,7 +80,10 @@ int library_names(struct arena *a, const char *out, const char *prefix, struct l
     for (char *p = made; !prefix && *p; p++)
         if (!isalnum((unsigned char)*p)) *p = '_';
     lib->prefix = made;
-    if (is_identifier(made)) return EXIT_OK;
+    if (is_identifier(made)) {
+        if (!is_taken(made)) return EXIT_OK;
+        return command_usage("build", "'%s' means something else in C; --prefix gives another", made);
+    }
     if (prefix) return command_usage("build", "--prefix takes a name of C with at most 64 characters, not '%s'", made);
     return command_usage("build", "'%s' makes no prefix for names of C; --prefix gives one", name);
 }
@@ -94,8 +114,8 @@ static void print_numbers(struct buf *out, const char *upper, const struct ir_mo
     uint64_t elems = 0;
     for (size_t i = 0; i < m->funcs.n; i++)
         if (m->funcs.at[i]->entry) elems = ir_type_elems(&ir_emitted(m->funcs.at[i])->in[0]->type);
-    buf_printf(out, "/* Model '%s', id %016llx; compiled by setun %s. */\n", m->name, (unsigned long long)id,
-               SETUN_VERSION);
+    buf_printf(out, "/* Model '%s', compiled by setun %s. */\n", m->name, SETUN_VERSION);
+    buf_printf(out, "#define %s_ID      0x%016llxull\n", upper, (unsigned long long)id);
     buf_printf(out, "#define %s_VOCAB   %uu /* tokens are less than this */\n", upper, m->vocab);
     buf_printf(out, "#define %s_CONTEXT %uu /* tokens of a sequence that the model was made for */\n", upper,
                m->context);
