@@ -18,6 +18,7 @@ struct setun_lib {
     uint32_t held;          /* its length */
     uint32_t dirty;         /* positions of the caches that are not zero: more than held after a step that failed */
     uint32_t threads;
+    int process;   /* that opened it, and has its threads */
     uint32_t most; /* candidates of a screened head that there is room for */
     bool logits;   /* what the model emits can be sampled from */
     bool ready;    /* what the engine emitted is of the last token */
@@ -35,6 +36,14 @@ extern const struct setun_lib_place setun_lib_place;
 int setun_lib_code(int code);
 /* Says what is wrong, and returns error. */
 #define setun_lib_fail(h, error, ...) (setun_error_to(&(h)->host, __VA_ARGS__), (error))
+
+/* Of a call that needs memory and failed without saying why: `error`, or that there was none. */
+int setun_lib_memory_or(int error);
+/* Refuses where the handle's threads are those of a parent process. */
+int setun_lib_here(struct setun_lib *h);
+
+/* The first n tokens of the sequence, a multiple of SETUN_BLOCK, are all there is. */
+void setun_lib_cut(struct setun_lib *h, uint32_t n);
 
 /* All outputs of the last step, where it left intervals. */
 int setun_lib_whole(struct setun_lib *h);

@@ -1,18 +1,21 @@
 /*
  * setun_lib.h -- one language model as a library.
  *
- * The machine code, the tokenizer and the weights are inside the library; it reads no file, prints nothing, handles no
- * signal and never ends the process.  All state is in a handle: open as many as there is memory for, of this model and
- * of others.  Link a static library with -lm -lpthread.
+ * The machine code, the tokenizer and the weights are inside the library; it reads no file but what the kernel tells of
+ * CPUs and memory, prints nothing, handles no signal and never ends the process.  All state is in a handle: open as
+ * many as there is memory for, of this model and of others.  Link a static library with -lm -lpthread.
  *
  *     open, encode, prefill, then sample and step in turn, close
  *
  * Errors.  Functions return SETUN_LIB_OK (0) or another value of enum setun_lib_error; setun_lib_message has it in
  * words.  After an error of the caller's making (an argument, a full context, a state that is refused) the handle is as
- * it was before the call.
+ * it was before the call.  errno means nothing afterwards.
  *
  * Threads.  A handle has threads of its own, which sleep between calls.  It may be used from any thread, by one call at
- * a time; different handles at the same time.  A child of fork() may not use its parent's handles.
+ * a time; different handles at the same time.  Close them before dlclose.  In a child of fork() a handle of one thread
+ * goes on; of one with more, which only the parent has, tokens are refused, and all else works, closing too.
+ *
+ * Time.  prefill in pieces of any size gives the same as at once, so a long prompt can be stopped between pieces.
  *
  * Floating point.  Each call sets the mode it needs and restores the caller's, so programs built with -ffast-math, or
  * that flush denormals or trap, get the same tokens as any other.
@@ -32,9 +35,17 @@ extern "C" {
 
 /* numbers */
 
+/* Of the library, as SETUN_LIB_ID and the others are of this header: for programs that load a shared one, and for
+ * languages that read no headers. */
+uint64_t setun_lib_id(void);
+const char *setun_lib_version(void); /* of the compiler that wrote it */
+uint32_t setun_lib_vocab(void);
+uint32_t setun_lib_outputs(void);
+
 enum setun_lib_error {
     SETUN_LIB_OK = 0,
-    SETUN_LIB_ARGUMENT, /* NULL, a token that is none of the vocabulary's, a setting out of its range */
+    SETUN_LIB_ARGUMENT, /* NULL, a token that is none of the vocabulary's, a setting out of its range, another process
+                         */
     SETUN_LIB_FULL,     /* the tokens do not fit the context any more */
     SETUN_LIB_ROOM,     /* the buffer is too short; *count says how long it has to be */
     SETUN_LIB_TEXT,     /* the tokenizer has no tokens for this text */
@@ -126,6 +137,9 @@ int setun_lib_save(struct setun_lib *handle, void *to, size_t room, size_t *coun
 int setun_lib_restore(struct setun_lib *handle, const void *from, size_t n);
 /* Back to no tokens. */
 int setun_lib_reset(struct setun_lib *handle);
+/* Back to the first n of the sequence's tokens, as if they were all there ever were.  Computes at most 64 of them
+ * again, so that what the model gave for the last one is there. */
+int setun_lib_rewind(struct setun_lib *handle, uint32_t n);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
  *
  * The pack is part of the library, so the dynamic linker or the kernel maps it; it is checked like an executable's.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "runtime/cpu.h"
 #include "runtime/lib/impl.h"
 #include "runtime/rt.h"
+#include "runtime/team.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
@@ -32,6 +34,16 @@ uint64_t setun_lib_enter(struct setun_lib *h) {
     uint64_t mode = setun_cpu_float_save();
     setun_cpu_float_default();
     return mode;
+}
+
+int setun_lib_memory_or(int error) { return errno == ENOMEM ? SETUN_LIB_MEMORY : error; }
+
+static bool here(const struct setun_lib *h) { return h->threads < 2 || h->process == getpid(); }
+
+int setun_lib_here(struct setun_lib *h) {
+    if (here(h)) return SETUN_LIB_OK;
+    return setun_lib_fail(h, SETUN_LIB_ARGUMENT, "another process, %d, opened this handle and has its threads",
+                          h->process);
 }
 
 static uint32_t threads_of(const struct setun_lib_options *o) {
@@ -64,8 +76,9 @@ static int open_tokenizer(struct setun_lib *h) {
     uint64_t n;
     char why[256];
     const void *section = setun_pack_section(&h->pack, SETUN_SEC_TOKENIZER, &n);
+    errno = 0;
     if (n == 0 || setun_tok_open(&h->tok, section, n, why, sizeof why)) return SETUN_LIB_OK;
-    return setun_lib_fail(h, SETUN_LIB_DAMAGED, "weight pack: tokenizer: %s", why);
+    return setun_lib_fail(h, setun_lib_memory_or(SETUN_LIB_DAMAGED), "tokenizer: %s", why);
 }
 
 /* What is not in memory yet is read in order, instead of page by page in the order of the first step. */
@@ -103,6 +116,7 @@ static int open_buffers(struct setun_lib *h) {
 
 SETUN_LIB_INSIDE int open_all(struct setun_lib *h, const struct setun_lib_options *o) {
     h->threads = threads_of(o);
+    h->process = getpid();
     int error = open_pack(h);
     if (error == SETUN_LIB_OK) error = open_tokenizer(h);
     if (error == SETUN_LIB_OK) error = open_engine(h, o);
@@ -137,6 +151,7 @@ int setun_lib_open(const struct setun_lib_options *options, struct setun_lib **h
 
 void setun_lib_close(struct setun_lib *h) {
     if (!h) return;
+    if (h->n.team && !here(h)) h->n.team->n = h->n.team->started = 1; /* the others are not in this process */
     setun_sampler_close(&h->sampler);
     setun_native_close(&h->n);
     setun_tok_close(&h->tok);
@@ -148,6 +163,10 @@ void setun_lib_close(struct setun_lib *h) {
 /* ---- sizes ---- */
 
 const char *setun_lib_message(const struct setun_lib *h) { return h ? h->message : "there is no handle"; }
+uint64_t setun_lib_id(void) { return setun_model.pack_id; }
+const char *setun_lib_version(void) { return setun_model.compiler; }
+uint32_t setun_lib_vocab(void) { return setun_model.vocab; }
+uint32_t setun_lib_outputs(void) { return setun_model.out_elems; }
 uint32_t setun_lib_context(const struct setun_lib *h) { return h ? h->n.e.context : 0; }
 uint32_t setun_lib_length(const struct setun_lib *h) { return h ? h->held : 0; }
 uint32_t setun_lib_threads(const struct setun_lib *h) { return h ? h->threads : 0; }

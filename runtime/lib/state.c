@@ -4,8 +4,8 @@
  *   struct head | u32 ids[positions] | f32 output[elems] | blocks of 64 positions
  *
  * Each part is followed by zero bytes up to a multiple of 64.  The blocks are those of struct setun_step's state; what
- * belongs to positions behind the last is zero, because nothing but reset and restore ever shortens a sequence, and
- * they clear what is left of it.  So the bytes follow from model, code and tokens.
+ * belongs to positions behind the last is zero, because whatever shortens a sequence, reset, rewind and restore,
+ * clears what is left of it.  So the bytes follow from model, code and tokens.
  */
 #include <math.h>
 #include <string.h>
@@ -177,11 +177,15 @@ int setun_lib_restore(struct setun_lib *h, const void *from, size_t n) {
     return error;
 }
 
+void setun_lib_cut(struct setun_lib *h, uint32_t n) {
+    clear(h, n / SETUN_BLOCK);
+    h->held = h->dirty = n;
+    h->ready = h->used = false;
+}
+
 int setun_lib_reset(struct setun_lib *h) {
     if (!h) return SETUN_LIB_ARGUMENT;
     h->message[0] = 0;
-    clear(h, 0);
-    h->held = h->dirty = 0;
-    h->ready = h->used = false;
+    setun_lib_cut(h, 0);
     return SETUN_LIB_OK;
 }

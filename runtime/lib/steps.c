@@ -9,6 +9,8 @@
 
 static int check(struct setun_lib *h, const uint32_t *tokens, size_t n) {
     const struct setun_engine *e = &h->n.e;
+    int error = setun_lib_here(h);
+    if (error != SETUN_LIB_OK) return error;
     if (!tokens || n == 0) return setun_lib_fail(h, SETUN_LIB_ARGUMENT, "there are no tokens");
     if (n > e->context - h->held) {
         return setun_lib_fail(h, SETUN_LIB_FULL, "%zu tokens after %u do not fit a context of %u", n, h->held,
@@ -23,10 +25,8 @@ static int check(struct setun_lib *h, const uint32_t *tokens, size_t n) {
 }
 
 /* In steps of as many rows as the code takes; the last token's results are wanted. */
-SETUN_LIB_INSIDE int feed(struct setun_lib *h, const uint32_t *tokens, size_t n) {
+static int compute(struct setun_lib *h, const uint32_t *tokens, size_t n) {
     struct setun_engine *e = &h->n.e;
-    int error = check(h, tokens, n);
-    if (error != SETUN_LIB_OK) return error;
     h->ready = h->used = false;
     for (size_t done = 0; done < n;) {
         uint32_t count = n - done < e->max_rows ? (uint32_t)(n - done) : e->max_rows;
@@ -36,12 +36,17 @@ SETUN_LIB_INSIDE int feed(struct setun_lib *h, const uint32_t *tokens, size_t n)
         h->dirty = h->held + count > h->dirty ? h->held + count : h->dirty;
         int code = e->step(e, h->rows, count);
         if (code != EXIT_OK) return setun_lib_code(code);
-        memcpy(h->ids + h->held, tokens + done, count * sizeof *tokens);
+        memmove(h->ids + h->held, tokens + done, count * sizeof *tokens);
         h->held += count;
         done += count;
     }
     h->ready = true;
     return SETUN_LIB_OK;
+}
+
+SETUN_LIB_INSIDE int feed(struct setun_lib *h, const uint32_t *tokens, size_t n) {
+    int error = check(h, tokens, n);
+    return error == SETUN_LIB_OK ? compute(h, tokens, n) : error;
 }
 
 int setun_lib_prefill(struct setun_lib *h, const uint32_t *tokens, size_t n) {
@@ -54,12 +59,32 @@ int setun_lib_prefill(struct setun_lib *h, const uint32_t *tokens, size_t n) {
 
 int setun_lib_step(struct setun_lib *h, uint32_t token) { return setun_lib_prefill(h, &token, 1); }
 
+/* What the caches hold of one block cannot be taken back alone, so the last is computed again from zeroes. */
+SETUN_LIB_INSIDE int rewind_to(struct setun_lib *h, uint32_t n) {
+    int error = setun_lib_here(h);
+    if (error != SETUN_LIB_OK) return error;
+    if (n > h->held) return setun_lib_fail(h, SETUN_LIB_ARGUMENT, "%u tokens cannot be kept of %u", n, h->held);
+    if (n == h->held && h->ready) return SETUN_LIB_OK;
+    setun_lib_cut(h, n ? (n - 1) / SETUN_BLOCK * SETUN_BLOCK : 0);
+    return n ? compute(h, h->ids + h->held, n - h->held) : SETUN_LIB_OK;
+}
+
+int setun_lib_rewind(struct setun_lib *h, uint32_t n) {
+    if (!h) return SETUN_LIB_ARGUMENT;
+    uint64_t mode = setun_lib_enter(h);
+    int error = rewind_to(h, n);
+    setun_cpu_float_restore(mode);
+    return error;
+}
+
 /* ---- what comes out ---- */
 
 int setun_lib_whole(struct setun_lib *h) {
     struct setun_engine *e = &h->n.e;
     if (!h->ready) return setun_lib_fail(h, SETUN_LIB_EMPTY, "no token was computed yet");
-    return e->screened ? setun_lib_code(e->all(e)) : SETUN_LIB_OK;
+    if (!e->screened) return SETUN_LIB_OK;
+    int error = setun_lib_here(h);
+    return error == SETUN_LIB_OK ? setun_lib_code(e->all(e)) : error;
 }
 
 SETUN_LIB_INSIDE int output(struct setun_lib *h) {
@@ -102,7 +127,9 @@ SETUN_LIB_INSIDE int sample(struct setun_lib *h, const struct setun_lib_sampling
     if (!token) return setun_lib_fail(h, SETUN_LIB_ARGUMENT, "there is no place for the token");
     if (!h->logits) return setun_lib_fail(h, SETUN_LIB_LACKS, "this model gives '%s', not logits", e->out_name);
     if (!h->ready) return setun_lib_fail(h, SETUN_LIB_EMPTY, "no token was computed yet");
-    int error = settings(h, sampling ? sampling : &likeliest, &h->sampler.set);
+    int error = e->screened ? setun_lib_here(h) : SETUN_LIB_OK;
+    if (error != SETUN_LIB_OK) return error;
+    error = settings(h, sampling ? sampling : &likeliest, &h->sampler.set);
     if (error != SETUN_LIB_OK) return error;
     bool screens = setun_sampling_screens(&h->sampler.set, e->out_elems);
     h->sampler.most = screens ? h->most : 0;

@@ -1,4 +1,5 @@
 /* text.c -- text to tokens and back (lib.h). */
+#include <errno.h>
 #include <string.h>
 
 #include "runtime/cpu.h"
@@ -15,9 +16,10 @@ static int all_ids(struct setun_lib *h, const char *text, size_t n, unsigned how
     bool begin = (how & SETUN_LIB_BEGIN) && (k->flags & SETUN_TOK_ADD_BOS) && k->bos != SETUN_NO_TOKEN;
     bool end = (how & SETUN_LIB_END) && (k->flags & SETUN_TOK_ADD_EOS) && k->end != SETUN_NO_TOKEN;
     char why[256];
+    errno = 0;
     if (begin && !setun_ids_push(ids, k->bos)) return setun_lib_fail(h, SETUN_LIB_MEMORY, "out of memory");
     if (!setun_encode(&h->tok, (const uint8_t *)text, n, how & SETUN_LIB_SPECIAL, ids, why, sizeof why)) {
-        return setun_lib_fail(h, SETUN_LIB_TEXT, "the text cannot be turned into tokens: %s", why);
+        return setun_lib_fail(h, setun_lib_memory_or(SETUN_LIB_TEXT), "the text cannot be turned into tokens: %s", why);
     }
     if (end && !setun_ids_push(ids, k->end)) return setun_lib_fail(h, SETUN_LIB_MEMORY, "out of memory");
     return SETUN_LIB_OK;

@@ -4,12 +4,16 @@
  *
  *   driver THREADS COUNT TEMPERATURE TOP_P PENALTY FILE TOKEN...   goes on from tokens: ids on a line, logits to FILE
  *   driver                                                         checks; prints what does not hold
+ *   driver modes                                                   of these only those of floating-point modes
  */
+#include <errno.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include HEADER
 
@@ -28,7 +32,7 @@ static int failures;
 /* ---- allocations ---- */
 
 static int counted;
-static long allocations;
+static long allocations, fails_at; /* that one fails; 0: none does */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t k);
 void *__real_realloc(void *p, size_t n);
@@ -37,10 +41,16 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t k);
 void *__wrap_realloc(void *p, size_t n);
 void *__wrap_aligned_alloc(size_t align, size_t n);
-void *__wrap_malloc(size_t n) { return allocations += counted, __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t k) { return allocations += counted, __real_calloc(n, k); }
-void *__wrap_realloc(void *p, size_t n) { return allocations += counted, __real_realloc(p, n); }
-void *__wrap_aligned_alloc(size_t align, size_t n) { return allocations += counted, __real_aligned_alloc(align, n); }
+static int fails(void) {
+    allocations += counted;
+    if (!counted || allocations != fails_at) return 0;
+    errno = ENOMEM;
+    return 1;
+}
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t k) { return fails() ? NULL : __real_calloc(n, k); }
+void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
+void *__wrap_aligned_alloc(size_t align, size_t n) { return fails() ? NULL : __real_aligned_alloc(align, n); }
 
 /* ---- the mode of floating point: a host's own, as far from the contract's as it gets ---- */
 
@@ -51,13 +61,15 @@ static void strange(void) { _mm_setcsr(0x9fc0 | 0x4000); } /* flushes both ways,
 static void usual(void) { _mm_setcsr(0x1f80); }
 #elif defined(__aarch64__)
 static unsigned long mode(void) {
-    unsigned long m;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(m));
-    return m;
+    unsigned long m, flags;
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(m), "=r"(flags));
+    return flags << 32 | m;
 }
-static void set(unsigned long m) { __asm__ volatile("msr fpcr, %0" : : "r"(m)); }
-static void strange(void) { set(1ul << 24 | 1ul << 22); } /* flushes, rounds upward */
-static void usual(void) { set(0); }
+static void set(unsigned long m, unsigned long flags) {
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(m), "r"(flags));
+}
+static void strange(void) { set(1ul << 24 | 1ul << 22, 2); } /* flushes, rounds upward, a sticky flag */
+static void usual(void) { set(0, 0); }
 #endif
 
 /* ---- going on from tokens ---- */
@@ -117,6 +129,7 @@ static void check_open(void) {
     EXPECT(F(open)(&level, &h, NULL, 100) == C(ARGUMENT));
     EXPECT(F(open)(&large, &h, why, 10) == C(MEMORY) && !h && strlen(why) == 9);
     F(close)(NULL);
+    EXPECT(F(id)() == C(ID) && F(vocab)() == C(VOCAB) && F(outputs)() == C(OUTPUT) && strstr(F(version)(), "setun "));
     EXPECT(F(step)(NULL, 1) == C(ARGUMENT) && F(length)(NULL) == 0);
     h = open_with(1000000, 8);
     EXPECT(F(threads)(h) >= 1 && F(threads)(h) < 100000 && F(context)(h) == 8);
@@ -202,20 +215,26 @@ static void check_modes(void) {
     float want[C(OUTPUT)];
     uint32_t ids[MORE], same[MORE];
     const sampling how = {.temperature = 1, .top_p = 0.9f, .min_p = 0.01f, .repeat_penalty = 1};
-    handle *h = open_with(0, 0);
+    handle *h = open_with(2, 0);
     EXPECT(F(prefill)(h, PROMPT, N) == C(OK));
     memcpy(want, F(output)(h), sizeof want);
     go_on(h, &how, MORE, ids);
     F(close)(h);
     strange();
     unsigned long before = mode();
-    h = open_with(0, 0);
+    h = open_with(2, 0);
     EXPECT(mode() == before);
     EXPECT(F(prefill)(h, PROMPT, N) == C(OK) && mode() == before);
     EXPECT(memcmp(want, F(output)(h), sizeof want) == 0 && mode() == before);
     go_on(h, &how, MORE, same);
     EXPECT(memcmp(ids, same, sizeof ids) == 0 && mode() == before);
+    EXPECT(F(step)(h, C(VOCAB)) == C(ARGUMENT) && F(sample)(h, &how, NULL) == C(ARGUMENT) && mode() == before);
+    EXPECT(F(restore)(h, ids, sizeof ids) == C(STATE) && F(rewind)(h, 3) == C(OK) && mode() == before);
+    options wrong = {.level = "nonsense"};
+    handle *none;
+    EXPECT(F(open)(&wrong, &none, NULL, 0) == C(ARGUMENT) && mode() == before);
     F(close)(h);
+    EXPECT(mode() == before);
     usual();
 }
 
@@ -256,6 +275,85 @@ static void check_memory(void) {
     EXPECT(allocations == 0);
     free(state);
     F(close)(h);
+}
+
+/* Each allocation of open and encode fails in turn. */
+static void check_no_memory(void) {
+    handle *h;
+    char why[256];
+    size_t n;
+    uint32_t tokens[8];
+    counted = 1;
+    for (long i = 1;; i++) {
+        allocations = 0;
+        fails_at = i;
+        options o = {.threads = 2};
+        int code = F(open)(&o, &h, why, sizeof why);
+        if (code == C(OK)) break;
+        EXPECT(code == C(MEMORY) && !h && allocations >= i && strstr(why, "memory"));
+    }
+    EXPECT(allocations > 5 && allocations < fails_at);
+    for (long i = 1; F(token_bytes)(h) > 0; i++) {
+        allocations = 0;
+        fails_at = i;
+        int code = F(encode)(h, "Aa aa\n", 6, 0, tokens, 8, &n);
+        if (code == C(OK) || code == C(TEXT)) break; /* the miniature has no tokens for it */
+        EXPECT(code == C(MEMORY) && n == 0 && allocations >= i && strstr(F(message)(h), "memory"));
+    }
+    counted = 0;
+    fails_at = 0;
+    F(close)(h);
+}
+
+/* A child has the handle, but not its threads. */
+static void check_fork(void) {
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        handle *h = open_with(threads, 0);
+        EXPECT(F(prefill)(h, PROMPT, N) == C(OK));
+        pid_t child = fork();
+        if (child == 0) {
+            uint32_t id;
+            alarm(20);
+            int want = F(threads)(h) > 1 ? C(ARGUMENT) : C(OK);
+            EXPECT(F(step)(h, 1) == want && F(rewind)(h, 1) == want && F(length)(h) == (want ? (uint32_t)N : 1));
+            EXPECT(F(sample)(h, NULL, &id) == C(OK) || *F(message)(h)); /* of a screened head all are asked for */
+            EXPECT(F(reset)(h) == C(OK));
+            F(close)(h);
+            h = open_with(2, 0);
+            EXPECT(F(prefill)(h, PROMPT, N) == C(OK));
+            F(close)(h);
+            fflush(stdout);
+            _exit(failures > 0);
+        }
+        int status = -1;
+        EXPECT(waitpid(child, &status, 0) == child && status == 0);
+        EXPECT(F(step)(h, 1) == C(OK));
+        F(close)(h);
+    }
+}
+
+/* Back to n tokens: the same bytes as if there had never been more. */
+static void check_rewind(void) {
+    enum { ALL = 200 };
+    handle *h = open_with(2, ALL), *plain = open_with(1, ALL);
+    size_t room = (size_t)F(state_bytes)(h, ALL), n, k;
+    uint8_t *a = malloc(room), *b = malloc(room);
+    static const uint32_t back[] = {ALL, 199, 130, 129, 128, 127, 65, 64, 63, 1, 0};
+    for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
+        for (uint32_t p = F(length)(h); p < ALL; p++) EXPECT(F(step)(h, PROMPT[(p + 3 * i) % N]) == C(OK));
+        EXPECT(F(rewind)(h, ALL + 1) == C(ARGUMENT) && F(length)(h) == ALL);
+        EXPECT(F(rewind)(h, back[i]) == C(OK) && F(length)(h) == back[i]);
+        EXPECT(F(save)(h, a, room, &n) == C(OK));
+        EXPECT(back[i] == 0 || F(output)(h) != NULL);
+        /* the same tokens, as the state has them */
+        EXPECT(F(reset)(plain) == C(OK));
+        if (back[i]) EXPECT(F(prefill)(plain, (const uint32_t *)(const void *)(a + 128), back[i]) == C(OK));
+        EXPECT(F(save)(plain, b, room, &k) == C(OK) && n == k && memcmp(a, b, n) == 0);
+    }
+    free(a);
+    free(b);
+    F(close)(h);
+    F(close)(plain);
 }
 
 /* The same tokens give the same bytes, and what is saved goes on where it was, in another handle too. */
@@ -301,6 +399,7 @@ static void check_state(void) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 2) return check_modes(), failures > 0;
     if (argc > 1) return write_all(argv, argc - 7);
     check_open();
     check_refusals();
@@ -309,6 +408,9 @@ int main(int argc, char **argv) {
     check_modes();
     check_handles();
     check_memory();
+    check_no_memory();
+    check_fork();
     check_state();
+    check_rewind();
     return failures > 0;
 }

@@ -115,6 +115,9 @@ def check_driver(prefix, exe, archive, *flags, checks=True):
     ids_of(exe, 6, "0", "1", "1", tokens, "--logits", logits)
     program(d, "2", "6", "0", "1", "1", a.dir / "lib.logits", *tokens)
     rows, mine = logits.read_bytes(), (a.dir / "lib.logits").read_bytes()
+    said = program(d, "modes")
+    if said:
+        fail(prefix, said)
     row = len(mine) // 6
     if not row or mine != rows[len(tokens) * row - row:][:len(mine)]:
         fail(prefix, "other logits")
