@@ -308,6 +308,22 @@ static bool lower_entry(struct lower *lo, const struct sema_entry *en) {
 
 enum { DEFAULT_CONTEXT = 4096 }; /* of a model without a cache */
 
+/* What the verifier would refuse of sizes, in the words of the model text. */
+static bool check_sizes(const struct lower *lo) {
+    const struct ir_module *m = lo->module;
+    for (size_t i = 0; i < m->weights.n; i++) {
+        const struct ir_weight *w = m->weights.at[i];
+        const char *problem = ir_size_problem(w->layers, 1, w->rank, w->dim);
+        if (problem) return diag_at(lo->diag, w->loc, DIAG_TOO_LARGE, w->name, problem);
+    }
+    for (size_t i = 0; i < m->states.n; i++) {
+        const struct ir_state *s = m->states.at[i];
+        const char *problem = ir_size_problem(s->layers, m->context, s->rank, s->dim);
+        if (problem) return diag_at(lo->diag, s->loc, DIAG_TOO_LARGE, s->name, problem);
+    }
+    return true;
+}
+
 struct ir_module *lower_model(struct diag *d, struct arena *a, struct names *names, struct sema_model *m,
                               const struct weight_source *found, const struct weight_source **sources) {
     struct lower lo = {.diag = d, .arena = a, .m = m, .found = found, .module = ir_module_new(a, names, m->name)};
@@ -320,5 +336,5 @@ struct ir_module *lower_model(struct diag *d, struct arena *a, struct names *nam
         if (!lower_entry(&lo, m->entries.at[i])) return NULL;
     if (lo.module->context == 0) lo.module->context = DEFAULT_CONTEXT;
     *sources = lo.sources.at;
-    return lo.module;
+    return check_sizes(&lo) ? lo.module : NULL;
 }

@@ -204,6 +204,9 @@ uint64_t ir_state_heads(const struct ir_state *s);    /* product of all dims but
 uint64_t ir_weight_rows(const struct ir_weight *w);   /* product of all dims but the last */
 uint64_t ir_weight_cols(const struct ir_weight *w);   /* the last dim */
 uint64_t ir_weight_groups(const struct ir_weight *w); /* of columns, each with a scale of its own; 1 unless GROUP */
+/* What of the sizes of a weight or state passes IR_MAX_* (rule V11), as "more than ..."; NULL: nothing.  positions: of
+ * the context, or 1. */
+const char *ir_size_problem(uint32_t layers, uint32_t positions, uint32_t rank, const uint32_t *dim);
 /* Can the last dim be cut into groups of w->group columns, a multiple of 4, with fewer than 2^31 scales in all? */
 bool ir_group_allowed(const struct ir_weight *w);
 uint64_t ir_weight_scales(const struct ir_weight *w); /* of one layer; 0: none */

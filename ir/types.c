@@ -1,6 +1,7 @@
 /* types.c -- types of values, and the tables made from ops.def and attrs.def. */
 #include <string.h>
 
+#include "base/check.h"
 #include "ir/ir.h"
 
 const struct ir_op_info ir_ops[IR_N_OPS] = {
@@ -96,6 +97,18 @@ uint64_t ir_weight_cols(const struct ir_weight *w) { return w->rank ? w->dim[w->
 
 uint64_t ir_weight_groups(const struct ir_weight *w) {
     return w->scale == IR_SCALE_GROUP ? ir_weight_cols(w) / w->group : 1;
+}
+
+const char *ir_size_problem(uint32_t layers, uint32_t positions, uint32_t rank, const uint32_t *dim) {
+    uint64_t rows = 1, all = positions;
+    if (layers > IR_MAX_LAYERS) return "more than 65536 layers";
+    if (layers) all *= layers;
+    for (uint32_t i = 0; i < rank; i++) {
+        if (i + 1 < rank && (!ck_mul(&rows, rows, dim[i]) || rows > INT32_MAX)) return "2^31 rows or more";
+        if (!ck_mul(&all, all, dim[i]) || all > UINT64_C(1) << IR_MAX_ELEMS_LOG2)
+            return "more than 2^40 elements in all layers and positions";
+    }
+    return NULL;
 }
 
 bool ir_group_allowed(const struct ir_weight *w) {

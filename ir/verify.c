@@ -288,17 +288,8 @@ struct class {
 };
 
 static bool check_size(const struct verifier *v, const struct class *c) {
-    const uint64_t most = UINT64_C(1) << IR_MAX_ELEMS_LOG2;
-    uint64_t rows = 1, all = c->positions;
-    if (c->layers > IR_MAX_LAYERS) return broken(v, c->loc, "V11", "'@%s' has more than 65536 layers", c->name);
-    if (c->layers && !ck_mul(&all, all, c->layers)) all = UINT64_MAX;
-    for (uint32_t i = 0; i < c->rank; i++) {
-        if (i + 1 < c->rank && (!ck_mul(&rows, rows, c->dim[i]) || rows > INT32_MAX))
-            return broken(v, c->loc, "V11", "'@%s' has 2^31 rows or more", c->name);
-        if (!ck_mul(&all, all, c->dim[i]) || all > most)
-            return broken(v, c->loc, "V11", "'@%s' has more than 2^40 elements in all layers and positions", c->name);
-    }
-    return true;
+    const char *problem = ir_size_problem(c->layers, c->positions, c->rank, c->dim);
+    return !problem || broken(v, c->loc, "V11", "'@%s' has %s", c->name, problem);
 }
 
 /* A stack's name is the first part of the class's; the first class of each stack stands for it. */
