@@ -7,7 +7,8 @@
  */
 #include <math.h>
 
-#include "backends/kern.h"
+#include "backends/kernel/cache.h"
+#include "backends/kernel/dot.h"
 #include "backends/target.h"
 #include "base/check.h"
 #include "base/file.h"
