@@ -179,7 +179,7 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 #define SDOT  .dot = dot4, .below128 = true, .quad = 4, .at_once = 4
 #define USDOT .dot = dot4, .quad = 4, .at_once = 4, .square = square
 #define PAIRS                                                                                                          \
-    .dot = mul_add, .widen = widen, .pair = pair, .acc_words = BYTES, .below128 = true, .quad = 1, .at_once = 2,       \
+    .dot = mul_add, .widen = widen, .pair = pair, .acc_words = BYTES, .below128 = true, .quad = 4, .at_once = 2,       \
     .hold = opaque
 /* Fields where they lie, but for the top one. */
 #define PLANES_signed {.right = {0, 0, 0, 6}, .mask = {3, 12, 48, 3}, .post = {0, 2, 4, 0}}
@@ -187,6 +187,8 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
 #define PLANES_nested {.mask = {3, 15, 63, 255}, .post = {0, 2, 4, 6}, .nested = true}
 /* Fields where they lie. */
 #define PLANES_scaled {.mask = {3, 12, 48, 192}, .post = {0, 2, 4, 6}}
+/* An instruction each: fields shifted down with those above them. */
+#define PLANES_open {.right = {0, 2, 4, 6}, .mask = {3, 255, 255, 255}, .open = true}
 /* The codes. */
 #define PLANES_plain {.right = {0, 2, 4, 6}, .mask = {3, 3, 3, 3}}
 

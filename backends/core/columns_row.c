@@ -119,9 +119,10 @@ static void part(struct run *r, const struct part *p, LLVMValueRef from, LLVMVal
     group(r, p, l.i, acc);
     for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
+    for (unsigned a = 0; a < n; a++) acc[a] = cg_result(&l, a);
+    for (unsigned j = 0; j < r->together; j++) mm_apart(c, &r->t->stream, acc + j * r->kind->planes);
     for (unsigned a = 0; a < n; a++) {
-        LLVMValueRef s = cg_result(&l, a);
-        if (r->t->widen) s = LLVMBuildAdd(c->b, sum[a], r->t->widen(c, s), "");
+        LLVMValueRef s = r->t->widen ? LLVMBuildAdd(c->b, sum[a], r->t->widen(c, acc[a]), "") : acc[a];
         cg_store(c, s, sums_at(r, p, sums, a), 4);
     }
 }

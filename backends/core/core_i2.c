@@ -63,7 +63,10 @@ static void stream_step(struct stream *s, LLVMValueRef step, unsigned u, bool lo
         for (unsigned i = 0; i < MM_PLANES; i++)
             acc[v * MM_PLANES + i] = s->t->dot(c, acc[v * MM_PLANES + i], field[i], x);
     }
-    if (s->prefetch && run) mm_prefetch_run(c, p, in_run, s->run, s->tile_bytes - s->run * MM_STEP);
+    if (s->prefetch && run) { /* one condition for all steps of the body */
+        LLVMValueRef first = LLVMBuildUDiv(c->b, step, cg_i64(c, s->runs), "");
+        mm_prefetch_run(c, p, first, s->run, s->tile_bytes - s->run * MM_STEP);
+    }
     if (s->prefetch && !s->run) mm_prefetch(c, p);
 }
 
@@ -83,6 +86,7 @@ static void stream_block(struct stream *s, LLVMValueRef from, uint64_t n, LLVMVa
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n_acc; a++) acc[a] = cg_result(&l, a);
     for (unsigned u = 0; u < rest; u++) stream_step(s, to, u, false, acc + u % s->t->chains * s->sets);
+    for (unsigned a = 0; a < n_acc; a += MM_PLANES) mm_apart(c, &s->t->stream, acc + a);
     for (unsigned a = 0; a < n_acc; a++) {
         LLVMValueRef wide = s->t->widen ? s->t->widen(c, acc[a]) : acc[a];
         sum[a % s->sets] = LLVMBuildAdd(c->b, sum[a % s->sets], wide, "");
@@ -118,8 +122,10 @@ static void stream_tile(struct stream *s, uint64_t K, LLVMValueRef out) {
     LLVMValueRef sum[MAX_SETS] = {NULL};
     uint64_t steps = (K + 3) / 4;
     s->runs = s->t->widen ? MM_RUNS / 2 : MM_RUNS; /* LLVM adds up the 16-bit sums of a round's steps: registers */
-    unsigned round = s->runs * s->t->quad;         /* runs are whole quads, and rounds behind each other */
-    s->run = s->prefetch ? steps / round * s->t->quad : 0;
+    unsigned each = s->t->unroll / s->runs;        /* steps of a run in the loop's body: whole quads */
+    if (each < s->t->quad) each = s->t->quad;
+    unsigned round = s->runs * each; /* runs are whole quads, and rounds behind each other */
+    s->run = s->prefetch ? steps / round * each : 0;
     s->unroll = s->run ? round : s->t->unroll;
     s->tile_bytes = i2_64_tile_bytes(K);
     stream_sums(s, steps, sum);

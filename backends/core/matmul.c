@@ -17,7 +17,8 @@ LLVMTypeRef mm_acc_type(struct cg *c) {
     return c->level->mm->widen ? LLVMVectorType(c->i16, c->level->mm->acc_words) : mm_sum_type(c);
 }
 
-/* An i16 lane takes one or two products of at most 127 * (2 << shift of the field) a step. */
+/* An i16 lane takes one or two products of at most 127 * (2 << shift of the field) a step.  Open planes
+ * may wrap: their difference is that of codes. */
 unsigned mm_flush(const struct mm_target *t, const struct mm_planes *p) {
     if (!t->widen) return 0;
     unsigned largest = 0;
@@ -40,6 +41,14 @@ void mm_split(struct cg *c, const struct mm_planes *p, LLVMValueRef w, LLVMValue
         out[i] = shift_right(c, w, p->right[i]);
         if (p->mask[i] != 255)
             out[i] = LLVMBuildAnd(c->b, out[i], cg_splat(c, cg_i8(c, p->mask[i]), c->level->mm->bytes), "");
+    }
+}
+
+void mm_apart(struct cg *c, const struct mm_planes *p, LLVMValueRef acc[MM_PLANES]) {
+    for (int i = 1; p->open && i < MM_PLANES - 1; i++) {
+        LLVMTypeRef type = LLVMTypeOf(acc[i]);
+        LLVMValueRef two = cg_splat(c, LLVMConstInt(LLVMGetElementType(type), 2, false), LLVMGetVectorSize(type));
+        acc[i] = LLVMBuildSub(c->b, acc[i], LLVMBuildShl(c->b, acc[i + 1], two, ""), "");
     }
 }
 
@@ -66,7 +75,8 @@ LLVMValueRef mm_codes_of(struct cg *c, LLVMValueRef quad, unsigned i) {
     unsigned n = c->level->mm->bytes / 4;
     for (unsigned l = 0; l < n; l++) lane[l] = cg_i32(c, i);
     x = LLVMBuildShuffleVector(c->b, quad, quad, LLVMConstVector(lane, n), "");
-    return LLVMBuildBitCast(c->b, x, mm_byte_type(c), "");
+    x = LLVMBuildBitCast(c->b, x, mm_byte_type(c), "");
+    return c->level->mm->hold ? c->level->mm->hold(c, x) : x;
 }
 
 LLVMValueRef mm_code_sum_at(struct cg *c, LLVMValueRef row, uint64_t K) {

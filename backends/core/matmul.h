@@ -21,11 +21,12 @@ enum {
 
 /*
  * How plane p leaves a packed byte: operand = (w >> right) & mask.  Its sum is 2^post times that of the codes;
- * where the masks are nested (mask[p] holds mask[p-1]), nested says that the sum of plane p-1 has to go first.
+ * where the masks are nested (mask[p] holds mask[p-1]), nested says that the sum of plane p-1 has to go first; open,
+ * that planes 1 and 2 have those above them, too: the sum of plane p holds four times that of plane p+1.
  */
 struct mm_planes {
     uint8_t right[MM_PLANES], mask[MM_PLANES], post[MM_PLANES];
-    bool nested;
+    bool nested, open;
 };
 
 struct mm_target {
@@ -67,7 +68,11 @@ LLVMTypeRef mm_acc_type(struct cg *c);          /* of dot: mm_sum_type, or <byte
 unsigned mm_flush(const struct mm_target *t, const struct mm_planes *p);
 /* The operands of a packed vector. */
 void mm_split(struct cg *c, const struct mm_planes *p, LLVMValueRef w, LLVMValueRef out[MM_PLANES]);
-/* Sums of the operands to sums of trits: undoes the scale, takes off the sum of the codes (one in each lane). */
+/* Sums of the operands of open planes to those of the codes, in place, as dot gives them: before they are widened. What
+ * has gone round in 16 bits comes back. */
+void mm_apart(struct cg *c, const struct mm_planes *p, LLVMValueRef acc[MM_PLANES]);
+/* Sums of the operands, apart, to sums of trits: undoes the scale, takes off the sum of the codes (one in each lane).
+ */
 void mm_finish(struct cg *c, const struct mm_planes *p, LLVMValueRef sum[MM_PLANES], LLVMValueRef code_sum);
 /* Four activation codes at p, in every lane. */
 LLVMValueRef mm_codes(struct cg *c, LLVMValueRef p);

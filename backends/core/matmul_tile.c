@@ -202,14 +202,14 @@ static void complete_two(struct tile *t, LLVMValueRef s, LLVMValueRef steps, uns
     for (unsigned u = 0; u < 2; u++) cg_store(c, w[u], at[u], t->t->bytes);
 }
 
-/* A micro kernel takes whole quads of steps: zeros behind the last one.  Squares want steps in pairs. */
+/* A micro kernel takes multiples of its steps: zeros behind the last one.  Squares want steps in pairs. */
 static void complete_panel(struct tile *t, LLVMValueRef steps) {
     struct cg *c = t->c;
     struct cg_loop l;
-    if (t->t->quad == 1) return;
-    LLVMValueRef up = LLVMBuildAdd(c->b, steps, cg_i64(c, t->t->quad - 1), ""), from = cg_i64(c, 0);
+    if (micro_steps(t->t) == 1) return;
+    LLVMValueRef up = LLVMBuildAdd(c->b, steps, cg_i64(c, micro_steps(t->t) - 1), ""), from = cg_i64(c, 0);
     if (!t->t->square) from = LLVMBuildAnd(c->b, steps, cg_i64(c, ~(uint64_t)1), "");
-    up = LLVMBuildAnd(c->b, up, cg_i64(c, ~(uint64_t)(t->t->quad - 1)), "");
+    up = LLVMBuildAnd(c->b, up, cg_i64(c, ~(uint64_t)(micro_steps(t->t) - 1)), "");
     cg_loop_begin(c, &l, from, up, cg_i64(c, 2), "complete");
     for (unsigned v = 0; v < mm_vectors(t->t); v++)
         for (unsigned i = 0; i < MM_PLANES; i++) complete_two(t, l.i, steps, v, i);

@@ -32,18 +32,20 @@ static LLVMValueRef operand(struct micro *m, LLVMValueRef step, unsigned u, unsi
     return cg_load(c, mm_byte_type(c), cg_at_const(c, p, (u * MM_PLANES + i) * bytes), bytes);
 }
 
-/* As many steps as there are codes in a quad. */
-static void micro_steps(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
+/* A quad, but not where codes in use need registers beside it. */
+unsigned micro_steps(const struct mm_target *t) { return t->hold ? 1 : t->quad; }
+
+static void steps(struct micro *m, LLVMValueRef step, LLVMValueRef *acc) {
     struct cg *c = m->c;
     LLVMValueRef quad[MM_MAX_ROWS], x[MM_MAX_ROWS];
     LLVMValueRef at = LLVMBuildShl(c->b, step, cg_i64(c, 2), "");
     for (unsigned r = 0; r < m->rows; r++) {
         LLVMValueRef p = cg_at(c, m->code_row[r], at);
-        quad[r] = m->t->quad > 1 ? mm_quad(c, p) : NULL;
+        quad[r] = micro_steps(m->t) > 1 ? mm_quad(c, p) : NULL;
         if (!quad[r]) x[r] = mm_codes(c, p);
     }
-    for (unsigned u = 0; u < m->t->quad; u++) {
-        for (unsigned r = 0; r < m->rows && m->t->quad > 1; r++) x[r] = mm_codes_of(c, quad[r], u);
+    for (unsigned u = 0; u < micro_steps(m->t); u++) {
+        for (unsigned r = 0; r < m->rows && micro_steps(m->t) > 1; r++) x[r] = mm_codes_of(c, quad[r], u);
         for (unsigned i = 0; i < MM_PLANES; i++) {
             LLVMValueRef w = operand(m, step, u, i);
             for (unsigned r = 0; r < m->rows; r++)
@@ -111,12 +113,12 @@ static void micro_sums(struct micro *m, LLVMValueRef from, LLVMValueRef to, LLVM
     struct cg *c = m->c;
     unsigned n = (m->t->square ? (m->rows + 1) / 2 * 2 : m->rows) * MM_PLANES;
     struct cg_loop l;
-    cg_loop_begin(c, &l, from, to, cg_i64(c, m->t->quad), "step");
+    cg_loop_begin(c, &l, from, to, cg_i64(c, micro_steps(m->t)), "step");
     for (unsigned a = 0; a < n; a++) acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_acc_type(c)))];
     if (m->t->square)
         micro_squares(m, l.i, acc);
     else
-        micro_steps(m, l.i, acc);
+        steps(m, l.i, acc);
     for (unsigned a = 0; a < n; a++) cg_next(&l, a, acc[a]);
     cg_loop_end(c, &l);
     for (unsigned a = 0; a < n; a++) acc[a] = m->t->widen ? m->t->widen(c, cg_result(&l, a)) : cg_result(&l, a);
