@@ -56,6 +56,7 @@ host = next((name for name, (_, _, machines) in FAMILIES.items() if platform.mac
 others = [name for name in FAMILIES if name != host]
 config.available_features.add("host-" + host)
 config.substitutions += [("%{host}", host), ("%{other}", others[0]), ("%{objroot}", objroot)]
+config.substitutions.append(("%{base}", {"x86-64": "avx2", "aarch64": "neon"}[host]))  # the level that every machine runs
 for family in others:
     triple, emulator, _ = FAMILIES[family]
     archives = os.path.join(objroot, "runtime-" + family)

@@ -62,7 +62,8 @@ def run(build, name, limit, extra, counts):
         if os.path.exists(path):
             os.unlink(path)
     command = ["ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error", "-L", f"^{name}$",
-               "-j", str(os.cpu_count() or 1), "--output-junit", report, "--test-output-size-passed", "1000000"] + extra
+               "-j", str(os.cpu_count() or 1), "--output-junit", report, "--test-output-size-passed", "1000000",
+               "--timeout", str(limit * 9 // 10)] + extra  # a test that hangs is named
     start = time.time()
     print(f"==== {name}: at most {limit} s", flush=True)
     with subprocess.Popen(command, start_new_session=True) as process:

@@ -38,8 +38,7 @@ first, ways = None, 0
 for core in cores:
     exe = top / core
     run([setun, "build", page, "--weights", weights, "--core", core, "-o", exe, "-q"])
-    levels = re.findall(r"avx\w+", run([setun, "levels"]).decode())
-    for level in levels:
+    for level in [line.split()[0] for line in run([setun, "levels"]).decode().splitlines()]:
         for flags in (("-t", "1"), ("-t", "2", "--chunk", "1"), ("-t", "2", "--chunk", "4")):
             try:
                 got = logits([exe, "run", *flags], SETUN_CPU=level)

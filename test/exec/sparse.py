@@ -64,14 +64,15 @@ def try_all(exe, what, ways):
 
 
 failed = runs = 0
-FEW = [(level, t, chunk) for level in (None, "avx2") for t, chunk in ((1, 1), (2, 7), (3, 64))]
+BASE = call(setun, "levels").splitlines()[-1].split()[0]
+FEW = [(level, t, chunk) for level in (None, BASE) for t, chunk in ((1, 1), (2, 7), (3, 64))]
 for name, values in VARIANTS.items():
     weights, exe = f"{out}/{name}", f"{out}/{name}.exe"
     call(setun, "synth", page, *sets({**SIZE, **values}), "-o", weights)
     model = dense if name == "all" else page
     want = logits([setun, "run", model, "--weights", weights, "--interp"], "want")
     call(setun, "build", page, "--weights", weights, "-o", exe)
-    try_all(exe, name, itertools.product([None, "avx2"], (1, 2, 3), (1, 7, 64)) if name == "odd" else FEW)
+    try_all(exe, name, itertools.product([None, BASE], (1, 2, 3), (1, 7, 64)) if name == "odd" else FEW)
     for core in cores() if name == "shares" else []:
         call(setun, "build", page, "--weights", weights, "--core", core, "-o", exe)
         try_all(exe, f"{name}, {core}", FEW)
