@@ -46,8 +46,8 @@ struct setun_step {
     void (*trace)(struct setun_step *, uint32_t kernel, uint32_t layer);
     /* Set once by the first thread that meets a non-finite activation; 0 otherwise. */
     uint32_t bad;
-    uint32_t bad_pos, bad_layer, bad_kernel;
-    uint64_t unpacked_tiles; /* counted only by builds with --count */
+    uint32_t bad_pos, bad_layer, bad_kernel; /* layer: UINT32_MAX is none */
+    uint64_t unpacked_tiles;                 /* counted only by builds with --count */
     /* NULL, or called by thread 0 after a kernel and its barrier; nobody waits for it. */
     void (*tick)(struct setun_step *, uint32_t kernel, uint32_t layer);
     /* Grows by the bytes of ternary weights that steps of one row did not read, because their activations were zero. */

@@ -5,6 +5,7 @@
  * page as the code touches them; its size is known and compared with what the machine has before it is taken.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,8 +114,10 @@ static int finite(const struct setun_native *n) {
     const struct setun_step *s = &n->team->step;
     if (!s->bad) return EXIT_OK;
     const char *kernel = s->bad_kernel < n->model->n_kernels ? n->model->kernels[s->bad_kernel].name : "?";
-    return setun_fail_to(n->host, EXIT_VERIFY, "a value that is not finite, at position %u, layer %u, kernel '%s'",
-                         s->bad_pos, s->bad_layer, kernel);
+    char layer[32] = "";
+    if (s->bad_layer != UINT32_MAX) snprintf(layer, sizeof layer, "layer %u, ", s->bad_layer);
+    return setun_fail_to(n->host, EXIT_VERIFY, "a value that is not finite, at position %u, %skernel '%s'", s->bad_pos,
+                         layer, kernel);
 }
 
 static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t count) {

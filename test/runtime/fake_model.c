@@ -84,7 +84,7 @@ static void embed(struct setun_step *s) {
         if (row->token == BAD_TOKEN && !s->bad) {
             s->bad = 1;
             s->bad_pos = row->pos;
-            s->bad_layer = 3;
+            s->bad_layer = row->pos == 2 ? UINT32_MAX : 3;
             s->bad_kernel = 0;
         }
     }
