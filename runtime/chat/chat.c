@@ -9,7 +9,7 @@ static bool text_fits(struct setun_chat_text t, uint64_t bytes) {
     return t.offset >= sizeof(struct setun_chat) && t.offset <= bytes && t.bytes <= bytes - t.offset;
 }
 
-static const char *check(const struct setun_chat *c, uint64_t bytes, uint32_t n_tokens) {
+const char *setun_chat_wrong(const struct setun_chat *c, uint64_t bytes, uint32_t n_tokens) {
     if (bytes == 0) return "this model has no chat template";
     if (bytes < sizeof *c) return "the chat section is too short";
     if (c->magic != SETUN_CHAT_MAGIC) return "the chat section has another magic number";
@@ -28,13 +28,16 @@ struct setun_jinja_text setun_chat_text(const struct setun_template *t, struct s
 }
 
 static void tell(const struct setun_jinja_error *e, char *why, size_t why_size) {
-    snprintf(why, why_size, "chat template, line %u: %s", e->line, e->text);
+    if (e->line)
+        snprintf(why, why_size, "chat template, line %u: %s", e->line, e->text);
+    else
+        snprintf(why, why_size, "chat template: %s", e->text);
 }
 
 bool setun_chat_open(struct setun_template *t, const void *section, uint64_t bytes, uint32_t n_tokens, char *why,
                      size_t why_size) {
     struct setun_jinja_error e;
-    const char *wrong = check(section, bytes, n_tokens);
+    const char *wrong = setun_chat_wrong(section, bytes, n_tokens);
     *t = (struct setun_template){section, NULL};
     if (wrong) {
         snprintf(why, why_size, "%s", wrong);
@@ -51,9 +54,9 @@ void setun_chat_close(struct setun_template *t) {
     t->jinja = NULL;
 }
 
-bool setun_chat_is_eot(const struct setun_template *t, uint32_t id) {
-    for (uint32_t i = 0; i < t->chat->n_eot; i++)
-        if (t->chat->eot[i] == id) return true;
+bool setun_chat_is_eot(const struct setun_chat *c, uint32_t id) {
+    for (uint32_t i = 0; i < c->n_eot; i++)
+        if (c->eot[i] == id) return true;
     return false;
 }
 

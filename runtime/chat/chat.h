@@ -16,6 +16,9 @@ struct setun_template {
     struct setun_jinja *jinja;
 };
 
+/* What is wrong with a chat section, or NULL. */
+const char *setun_chat_wrong(const struct setun_chat *section, uint64_t bytes, uint32_t n_tokens);
+
 /* section: 0 bytes are no template, which is reported like anything else.  n_tokens: of the model's vocabulary. */
 bool setun_chat_open(struct setun_template *t, const void *section, uint64_t bytes, uint32_t n_tokens, char *why,
                      size_t why_size);
@@ -27,7 +30,7 @@ static inline struct setun_jinja_text setun_chat_stop(const struct setun_templat
     return setun_chat_text(t, t->chat->stop[i]); /* i < t->chat->n_stops */
 }
 /* Does this token end an answer, besides those of the tokenizer (setun_tok_is_eos)? */
-bool setun_chat_is_eot(const struct setun_template *t, uint32_t id);
+bool setun_chat_is_eot(const struct setun_chat *section, uint32_t id);
 
 /* in.bos and in.eos are filled in from the section.  *out is valid until the next render.  false: why. */
 bool setun_chat_render(struct setun_template *t, const struct setun_jinja_input *in, struct setun_jinja_text *out,

@@ -11,7 +11,8 @@ struct setun_lib {
     struct setun_native n;
     struct setun_host host; /* its message: of open's caller, then `message` */
     struct setun_mapped_pack pack;
-    struct setun_tokenizer tok; /* tok.tok is NULL if the model has none */
+    struct setun_tokenizer tok;    /* tok.tok is NULL if the model has none */
+    const struct setun_chat *chat; /* NULL: no template */
     struct setun_sampler sampler;
     struct setun_row *rows; /* [max_rows] */
     uint32_t *ids;          /* [context] the sequence */
@@ -42,6 +43,8 @@ int setun_lib_memory_or(int error);
 /* Refuses where the handle's threads are those of a parent process. */
 int setun_lib_here(struct setun_lib *h);
 
+/* Ids to the caller's memory. */
+int setun_lib_ids(struct setun_lib *h, const struct setun_ids *ids, uint32_t *tokens, size_t room, size_t *count);
 /* The first n tokens of the sequence, a multiple of SETUN_BLOCK, are all there is. */
 void setun_lib_cut(struct setun_lib *h, uint32_t n);
 

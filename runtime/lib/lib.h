@@ -20,8 +20,8 @@
  * Floating point.  Each call sets the mode it needs and restores the caller's, so programs built with -ffast-math, or
  * that flush denormals or trap, get the same tokens as any other.
  *
- * Memory.  All of it is taken by open; prefill, step, sample, save and restore allocate nothing.  encode takes what it
- * needs and gives it back.
+ * Memory.  All of it is taken by open; prefill, step, sample, save and restore allocate nothing.  encode and chat take
+ * what they need and give it back.
  */
 #ifndef SETUN_LIB_H
 #define SETUN_LIB_H
@@ -44,14 +44,13 @@ uint32_t setun_lib_outputs(void);
 
 enum setun_lib_error {
     SETUN_LIB_OK = 0,
-    SETUN_LIB_ARGUMENT, /* NULL, a token that is none of the vocabulary's, a setting out of its range, another process
-                         */
+    SETUN_LIB_ARGUMENT, /* NULL, no token of the vocabulary, a setting out of range, a child of the process */
     SETUN_LIB_FULL,     /* the tokens do not fit the context any more */
     SETUN_LIB_ROOM,     /* the buffer is too short; *count says how long it has to be */
-    SETUN_LIB_TEXT,     /* the tokenizer has no tokens for this text */
+    SETUN_LIB_TEXT,     /* the tokenizer has no tokens for this text, or the chat template refuses it */
     SETUN_LIB_EMPTY,    /* no token was computed yet, so there is nothing to sample from or to see */
     SETUN_LIB_STATE,    /* saved by another model or another build, or damaged */
-    SETUN_LIB_LACKS,    /* the model has no tokenizer, or no logits */
+    SETUN_LIB_LACKS,    /* the model has no tokenizer, no chat template, or no logits */
     SETUN_LIB_MEMORY,   /* there is not enough memory, or a thread could not be started */
     SETUN_LIB_MACHINE,  /* the CPU or the kernel lacks a feature that the code needs */
     SETUN_LIB_VALUE,    /* a value that is not finite, which only damaged weights or states lead to */
@@ -100,8 +99,20 @@ int setun_lib_encode(struct setun_lib *handle, const char *text, size_t n, unsig
  * come in several tokens.  At most setun_lib_token_bytes(handle) of them. */
 int setun_lib_decode(struct setun_lib *handle, uint32_t token, char *text, size_t room, size_t *count);
 uint32_t setun_lib_token_bytes(const struct setun_lib *handle);
-/* 1: a text ends with this token; 0: it does not. */
+/* 1: a text, or an answer in a conversation, ends with this token; 0: it does not. */
 int setun_lib_is_end(const struct setun_lib *handle, uint32_t token);
+
+/* What somebody says in a conversation. */
+struct setun_lib_turn {
+    const char *role; /* "system", "user", "assistant", or what else the model's chat template knows */
+    const char *text; /* n bytes; names of special tokens in it are text like any other */
+    size_t n;
+};
+
+/* n turns as tokens, by the model's chat template; if answer is not 0, with the beginning of the next answer.  The whole
+ * conversation each time: setun_lib_rewind goes back to what its tokens have in common with those of the last time. */
+int setun_lib_chat(struct setun_lib *handle, const struct setun_lib_turn *turns, size_t n, int answer, uint32_t *tokens,
+                   size_t room, size_t *count);
 
 /* ---- tokens ---- */
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/chat/chat.h"
 #include "runtime/cpu.h"
 #include "runtime/lib/impl.h"
 #include "runtime/rt.h"
@@ -77,7 +78,12 @@ static int open_tokenizer(struct setun_lib *h) {
     char why[256];
     const void *section = setun_pack_section(&h->pack, SETUN_SEC_TOKENIZER, &n);
     errno = 0;
-    if (n == 0 || setun_tok_open(&h->tok, section, n, why, sizeof why)) return SETUN_LIB_OK;
+    if (n == 0) return SETUN_LIB_OK;
+    if (setun_tok_open(&h->tok, section, n, why, sizeof why)) {
+        const struct setun_chat *chat = setun_pack_section(&h->pack, SETUN_SEC_CHAT, &n);
+        h->chat = setun_chat_wrong(chat, n, h->tok.tok->n_tokens) ? NULL : chat;
+        return SETUN_LIB_OK;
+    }
     return setun_lib_fail(h, setun_lib_memory_or(SETUN_LIB_DAMAGED), "tokenizer: %s", why);
 }
 

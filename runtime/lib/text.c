@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/chat/chat.h"
 #include "runtime/cpu.h"
 #include "runtime/lib/impl.h"
 
@@ -25,6 +26,13 @@ static int all_ids(struct setun_lib *h, const char *text, size_t n, unsigned how
     return SETUN_LIB_OK;
 }
 
+int setun_lib_ids(struct setun_lib *h, const struct setun_ids *ids, uint32_t *tokens, size_t room, size_t *count) {
+    *count = ids->n;
+    if (ids->n > room) return no_room(h, room, ids->n);
+    if (ids->n) memcpy(tokens, ids->at, ids->n * sizeof *tokens);
+    return SETUN_LIB_OK;
+}
+
 SETUN_LIB_INSIDE int encode(struct setun_lib *h, const char *text, size_t n, unsigned how, uint32_t *tokens,
                             size_t room, size_t *count) {
     struct setun_ids ids = {0};
@@ -34,9 +42,7 @@ SETUN_LIB_INSIDE int encode(struct setun_lib *h, const char *text, size_t n, uns
     *count = 0;
     if (!h->tok.tok) return lacks(h);
     int error = all_ids(h, n ? text : "", n, how, &ids);
-    *count = error == SETUN_LIB_OK ? ids.n : 0;
-    if (error == SETUN_LIB_OK && ids.n > room) error = no_room(h, room, ids.n);
-    if (error == SETUN_LIB_OK && ids.n) memcpy(tokens, ids.at, ids.n * sizeof *tokens);
+    if (error == SETUN_LIB_OK) error = setun_lib_ids(h, &ids, tokens, room, count);
     setun_ids_free(&ids);
     return error;
 }
@@ -73,5 +79,6 @@ int setun_lib_decode(struct setun_lib *h, uint32_t token, char *text, size_t roo
 uint32_t setun_lib_token_bytes(const struct setun_lib *h) { return h && h->tok.tok ? h->tok.longest : 0; }
 
 int setun_lib_is_end(const struct setun_lib *h, uint32_t token) {
-    return h && h->tok.tok && setun_tok_is_eos(&h->tok, token);
+    if (!h || !h->tok.tok) return 0;
+    return setun_tok_is_eos(&h->tok, token) || (h->chat && setun_chat_is_eot(h->chat, token));
 }

@@ -21,6 +21,12 @@ p.add_argument("--run", default="")
 a = p.parse_args()
 HERE, NATIVE, EMULATOR = pathlib.Path(__file__).parent, not a.target, a.run.split()
 MODEL = [str(a.root / "models/bitnet-b1.58.stn"), "--weights", str(a.root / "models/shakespeare")]
+TEMPLATE = """{{ bos_token }}{% for m in messages %}{% if m.role == 'stranger' %}{{ raise_exception('no strangers') }}{% endif %}
+{{ m.role.upper() }}:
+{{ m.content }}{{ bos_token if m.role == 'assistant' else eos_token }}
+{% endfor %}{% if add_generation_prompt %}{{ 0.5 + 1 }}
+ROMEO:
+{% endif %}"""
 MINI = [str(a.root / "models/bitnet-b1.58.stn"), "--weights", str(a.dir / "checkpoint")]
 WRAP = "-Wl," + ",".join(f"--wrap={f}" for f in ("malloc", "calloc", "realloc", "aligned_alloc"))
 # What ends a process, writes, or minds its signals.
@@ -157,6 +163,24 @@ def check_two(exe, mini):
         fail("two models:", ids, "instead of", want)
 
 
+def check_chat():
+    (a.dir / "template").write_text(TEMPLATE, encoding="utf-8")
+    library("libtalk.a", MODEL, "--chat-template", a.dir / "template")
+    build("talk.exe", MODEL, "--chat-template", a.dir / "template")
+    c = compile("chat", "-O1", HERE / "chat.c", a.dir / "libtalk.a")
+    ids, _, text = program(c, "Who are you?").partition("\n")
+    want = run(a.dir / "talk.exe", "chat", "-p", "Who are you?", "--temp", "0", "-n", "24")
+    if text != want or len(text) < 30 or len(ids.split()) < 10:
+        fail("a conversation:", ids, text, "instead of", want)
+    commas = {}  # a locale of the host's that writes numbers with commas, where one can be made
+    if shutil.which("localedef") and pathlib.Path("/usr/share/i18n/locales/de_DE").exists():
+        run("localedef", "-i", "de_DE", "-f", "UTF-8", a.dir / "de_DE.UTF-8")
+        commas = {"LOCPATH": str(a.dir), "COMMAS": "de_DE.UTF-8"}
+    said = run(c, env=commas)
+    if said:
+        fail("conversations:", said)
+
+
 def check_same():
     again = a.dir / "again"
     again.mkdir()
@@ -208,6 +232,7 @@ if NATIVE:
     check_driver("screened", a.dir / "exe", "libother.a", "-O1")
     check_driver("mini", a.dir / "mini.exe", "libmini.a", "-O1")
     check_two(a.dir / "exe", a.dir / "mini.exe")
+    check_chat()
     check_same()
     check_failures()
 else:

@@ -43,7 +43,7 @@ static void whole(void) {
     struct setun_jinja_input in = {.messages = m, .n_messages = 1};
     struct setun_jinja_text out;
     if (!EXPECT(setun_chat_open(&t, &s, sizeof s, 10, why, sizeof why))) return;
-    EXPECT(setun_chat_is_eot(&t, 7) && !setun_chat_is_eot(&t, 8));
+    EXPECT(setun_chat_is_eot(t.chat, 7) && !setun_chat_is_eot(t.chat, 8));
     EXPECT(setun_chat_stop(&t, 0).n == 6 && memcmp(setun_chat_stop(&t, 0).at, "Human:", 6) == 0);
     EXPECT(setun_chat_render(&t, &in, &out, why, sizeof why));
     EXPECT_STR(out.at, "<s>[user]hi</s>");
