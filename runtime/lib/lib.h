@@ -109,8 +109,9 @@ struct setun_lib_turn {
     size_t n;
 };
 
-/* n turns as tokens, by the model's chat template; if answer is not 0, with the beginning of the next answer.  The whole
- * conversation each time: setun_lib_rewind goes back to what its tokens have in common with those of the last time. */
+/* n turns as tokens, by the model's chat template; if answer is not 0, with the beginning of the next answer.  The
+ * whole conversation each time: setun_lib_rewind goes back to what its tokens have in common with those of the last
+ * time. */
 int setun_lib_chat(struct setun_lib *handle, const struct setun_lib_turn *turns, size_t n, int answer, uint32_t *tokens,
                    size_t room, size_t *count);
 
