@@ -1,7 +1,7 @@
 /*
- * isa_test -- every word that a level gives the ternary cores (struct mm_target, backends/core/matmul.h) and the target's
- * pick, against what the header says of it, on arrays: all pairs of operands that cores give, in an order that puts
- * different ones side by side.  A row of isa.def is reached by a word of its level.
+ * isa_test -- every word that a level gives the ternary cores (struct mm_target, backends/core/matmul.h) and the
+ * target's pick, against what the header says of it, on arrays: all pairs of operands that cores give, in an order that
+ * puts different ones side by side.  A row of isa.def is reached by a word of its level.
  *
  *   isa_test [CPU]      of an emulated CPU (jit.h) instead
  */
@@ -266,7 +266,8 @@ static void ref_pick(const struct use *u, const uint8_t *const in[], uint8_t *ou
 #define HAS(word)                                                                                                      \
     static bool has_##word(const struct mm_target *t) { return t->word != NULL; }
 HAS(dot)
-HAS(widen) HAS(pair) HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
+HAS(widen)
+HAS(pair) HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
     HAS(lookup64_or) static bool has_pick(const struct mm_target *t) {
     return t != NULL;
 }

@@ -99,10 +99,21 @@ static void run_server(struct jit *j, const struct emulated *e, const char *prog
     close(request[0]), close(result[1]);
 }
 
+/* What of the program is the same for all code. */
+static const char *compile_server(struct jit *j) {
+    const char *server = arena_printf(j->arena, "%s/server.o", j->dir), *unit = JIT_ROOT "/test/unit";
+    if (j->links == 1)
+        command(arena_printf(j->arena, "%s-gcc -O1 -r -nostdlib -D_GNU_SOURCE -I%s -o %s %s/jit_server.c %s/team.c",
+                             j->target->gnu, JIT_ROOT, server, unit, unit));
+    return server;
+}
+
 static void open_emulated(struct jit *j, const char *object) {
     const struct emulated *e = find(j->cpu);
     const char *program = arena_printf(j->arena, "%s/t%u", j->dir, j->links);
-    command(arena_printf(j->arena, "%s-gcc -O1 -static -o %s %s %s", j->target->gnu, program, JIT_SERVER, object));
+    command(arena_printf(j->arena, "%s-ld -shared --no-undefined -o %s.so %s", j->target->gnu, program, object));
+    command(arena_printf(j->arena, "%s-gcc -static -pthread -o %s %s %s", j->target->gnu, program, compile_server(j),
+                         object));
     j->symbols = output_of(j, arena_printf(j->arena, "%s-nm %s", j->target->gnu, program));
     run_server(j, e, program);
 }
@@ -113,10 +124,12 @@ static void close_emulated(struct jit *j) {
     if (waitpid(j->server, &status, 0) != j->server || status) stop("the emulated program failed:", j->cpu);
 }
 
-/* nm prints lines "00000000004006d4 T name". */
+/* nm prints lines "00000000004006d4 T name", for what is seen from outside with a capital letter. */
 static void *emulated_symbol(const struct jit *j, const char *name) {
-    const char *line = strstr(j->symbols, arena_printf(j->arena, " T %s\n", name));
-    return line ? (void *)(uintptr_t)strtoull(line - 16, NULL, 16) : NULL;
+    const char *end = arena_printf(j->arena, " %s\n", name);
+    for (const char *p = j->symbols; (p = strstr(p, end)); p++)
+        if (p[-1] < 'a') return (void *)(uintptr_t)strtoull(p - 18, NULL, 16);
+    return NULL;
 }
 
 static uint64_t ask(const struct jit *j, const struct jit_request *r) {
@@ -177,6 +190,20 @@ uint64_t jit_call_n(const struct jit *j, void *fn, const uint64_t *args, unsigne
     if (j->cpu) return ask(j, &r);
     *(void **)&here = fn; /* what takes fewer arguments does not look at the others */
     return here(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13]);
+}
+
+void *jit_here(void (*f)(void)) {
+    void *p;
+    memcpy(&p, &f, sizeof p);
+    return p;
+}
+
+void jit_read(struct jit *j, void *to, const void *from, uint64_t n) {
+    uint64_t mark = jit_mark(j);
+    void *seen = j->cpu ? jit_take(j, n) : NULL;
+    if (seen) jit_call(j, jit_symbol(j, "jit_copy"), JIT_P(seen), JIT_P(from), n);
+    memcpy(to, seen ? seen : from, n);
+    jit_release(j, mark);
 }
 
 void jit_end(struct jit *j) {

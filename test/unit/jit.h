@@ -51,6 +51,8 @@ LLVMValueRef jit_export(LLVMValueRef fn);
 void jit_link(struct jit *j, struct cg *c);
 void jit_link_object(struct jit *j, const char *object);
 void *jit_symbol(const struct jit *j, const char *name);
+/* Of a constant of the code: where it lies is not memory from jit_take. */
+void jit_read(struct jit *j, void *to, const void *from, uint64_t n);
 
 /* Memory that code sees, at multiples of 64 bytes; freed in reverse order: down to a mark.  guarded: behind its last
  * byte there is no memory, until something else is linked.  Zeros at first, then anything. */
@@ -64,5 +66,8 @@ uint64_t jit_call_n(const struct jit *j, void *fn, const uint64_t *args, unsigne
 #define jit_call(j, fn, ...)                                                                                           \
     jit_call_n(j, fn, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 #define JIT_P(p) ((uint64_t)(uintptr_t)(p))
+/* Of a C function of team.c, which runs where the code runs: what jit_call takes. */
+#define JIT_OURS(j, f) ((j)->cpu ? jit_symbol((j), #f) : jit_here((void (*)(void))(f)))
+void *jit_here(void (*f)(void));
 
 #endif

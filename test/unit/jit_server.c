@@ -4,22 +4,28 @@
  *
  *   jit_server FILE ADDRESS BYTES      requests on standard input, results on standard output
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "jit_request.h"
+#include "test/unit/jit_request.h"
 
 typedef uint64_t function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                           uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
-/* Called like the code under test: memory is shared, but its protection is each program's own. */
+/* Called like the code under test: memory is shared, but its protection is each program's own, as are constants. */
 uint64_t jit_protect(uint64_t p, uint64_t n, uint64_t protection);
 uint64_t jit_protect(uint64_t p, uint64_t n, uint64_t protection) {
     return (uint64_t)mprotect((void *)p, n, (int)protection);
+}
+
+uint64_t jit_copy(uint64_t to, uint64_t from, uint64_t n);
+uint64_t jit_copy(uint64_t to, uint64_t from, uint64_t n) {
+    memcpy((void *)to, (const void *)from, n);
+    return 0;
 }
 
 static uint64_t call(const struct jit_request *r) {
