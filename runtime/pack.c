@@ -81,10 +81,9 @@ bool setun_pack_check(const void *at, uint64_t bytes, uint64_t id, const struct 
     return true;
 }
 
-bool setun_pack_at(struct setun_mapped_pack *p, const void *at, uint64_t bytes, const struct setun_model *m, char *why,
-                   size_t size) {
-    *p = (struct setun_mapped_pack){0};
-    if (!setun_pack_check(at, bytes, m->pack_id, m, why, size)) return false;
+bool setun_pack_at(struct setun_mapped_pack *p, const void *at, uint64_t bytes, uint64_t id,
+                   const struct setun_model *m, char *why, size_t size) {
+    if (!setun_pack_check(at, bytes, id, m, why, size)) return false;
     p->head = at;
     p->bytes = bytes;
     p->data = (const uint8_t *)at + p->head->data.offset;

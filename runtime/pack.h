@@ -28,9 +28,10 @@ bool setun_pack_check(const void *at, uint64_t bytes, uint64_t id, const struct 
                       size_t why_size);
 /* Maps the pack of the running executable.  Returns an exit code. */
 int setun_pack_open(struct setun_mapped_pack *p, const struct setun_model *m, const char *argv0);
-/* A pack that lies in memory, of the code that m describes.  false: why says what is wrong. */
-bool setun_pack_at(struct setun_mapped_pack *p, const void *at, uint64_t bytes, const struct setun_model *m, char *why,
-                   size_t why_size);
+/* A pack that lies in memory, of the code that m describes; id is what its footer says, or m's.  Sets all of p but path
+ * and file_bytes.  false: why says what is wrong. */
+bool setun_pack_at(struct setun_mapped_pack *p, const void *at, uint64_t bytes, uint64_t id,
+                   const struct setun_model *m, char *why, size_t why_size);
 /* Does the data section hash to what the header says? */
 bool setun_pack_verify(const struct setun_mapped_pack *p, uint64_t *found);
 

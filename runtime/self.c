@@ -53,11 +53,6 @@ int setun_pack_open(struct setun_mapped_pack *p, const struct setun_model *m, co
     close(fd);
     if (at == MAP_FAILED) return setun_fail(EXIT_IO, "%s: the pack cannot be mapped: %s", p->path, strerror(errno));
     char why[256];
-    if (!setun_pack_check(at, f.pack_bytes, f.id, m, why, sizeof why)) {
-        return setun_fail(EXIT_REJECTED, "%s: weight pack: %s", p->path, why);
-    }
-    p->head = at;
-    p->bytes = f.pack_bytes;
-    p->data = (const uint8_t *)at + p->head->data.offset;
-    return EXIT_OK;
+    if (setun_pack_at(p, at, f.pack_bytes, f.id, m, why, sizeof why)) return EXIT_OK;
+    return setun_fail(EXIT_REJECTED, "%s: weight pack: %s", p->path, why);
 }

@@ -111,16 +111,18 @@ static char *renamed(struct arena *a, const struct library *lib, const char *nam
 /* ---- the header ---- */
 
 static void print_numbers(struct buf *out, const char *upper, const struct ir_module *m, uint64_t id) {
-    uint64_t elems = 0;
+    const struct ir_op *emit = NULL;
     for (size_t i = 0; i < m->funcs.n; i++)
-        if (m->funcs.at[i]->entry) elems = ir_type_elems(&ir_emitted(m->funcs.at[i])->in[0]->type);
+        if (m->funcs.at[i]->entry) emit = ir_emitted(m->funcs.at[i]);
+    bool logits = strcmp(ir_name_attr(emit, IR_ATTR_name), "logits") == 0;
     buf_printf(out, "/* Model '%s', compiled by setun %s. */\n", m->name, SETUN_VERSION);
     buf_printf(out, "#define %s_ID      0x%016llxull\n", upper, (unsigned long long)id);
     buf_printf(out, "#define %s_VOCAB   %uu /* tokens are less than this */\n", upper, m->vocab);
     buf_printf(out, "#define %s_CONTEXT %uu /* tokens of a sequence that the model was made for */\n", upper,
                m->context);
-    buf_printf(out, "#define %s_OUTPUT  %lluu /* floats that it gives for a token */", upper,
-               (unsigned long long)elems);
+    buf_printf(out, "#define %s_OUTPUT  %lluu /* floats: %s */", upper,
+               (unsigned long long)ir_type_elems(&emit->in[0]->type),
+               logits ? "logits of the next token" : "the vector of a sequence, at its last token");
 }
 
 /* The runtime's own header, word by word. */
@@ -282,28 +284,44 @@ static bool write_pack(struct job *j, const char *path) {
     return false;
 }
 
+/* Behind everything else, so that nothing has to reach across more than 2 GiB.  Where a linker puts large sections well
+ * by itself, or knows no such script, it does without. */
+static bool write_place(struct job *j, const char *path) {
+    struct buf text = {0};
+    buf_printf(&text, "SECTIONS { .setun.pack : { *(.lrodata.setun .rodata.setun) } } INSERT AFTER .bss;\n");
+    bool ok = write_file(j->cx, path, &text);
+    buf_free(&text);
+    return ok;
+}
+
 static bool write_shared(struct job *j, struct out *o) {
     struct command_ctx *cx = j->cx;
+    struct arena *a = cx->arena;
     const char *dir = tmp_dir(cx->diag), *slash = strrchr(j->lib->out, '/');
-    const char *exports = arena_printf(cx->arena, "%s/exports", dir), *pack = arena_printf(cx->arena, "%s/pack.o", dir);
-    const char *made = arena_printf(cx->arena, "%s/shared", dir), *runtime;
-    link_words w = {0};
-    if (!write_exports(j, exports) || !write_pack(j, pack)) return false;
-    if (!link_begin(cx->diag, cx->arena, j->link, &w, &runtime)) return false;
-    ADD(&w, "-shared");
-    ADD(&w, "-Wl,-Bsymbolic");
-    ADD(&w, "-Wl,--version-script=%s", exports);
-    ADD(&w, "-Wl,--no-undefined");
-    ADD(&w, "-Wl,-z,noexecstack");
-    ADD(&w, "-Wl,-soname,%s", slash ? slash + 1 : j->lib->out);
-    ADD(&w, "-o");
-    ADD(&w, "%s", made);
-    ADD(&w, "%s", j->code);
-    ADD(&w, "%s", pack);
-    link_folders(cx->arena, &w, j->link, runtime);
-    ADD(&w, "-lm");
-    ADD(&w, "-lpthread");
-    return run(cx, &w) && out_append_file(o, made);
+    const char *exports = arena_printf(a, "%s/exports", dir), *place = arena_printf(a, "%s/place", dir);
+    const char *pack = arena_printf(a, "%s/pack.o", dir), *made = arena_printf(a, "%s/shared", dir), *runtime;
+    link_words way[2] = {{0}, {0}};
+    size_t good;
+    if (!write_exports(j, exports) || !write_place(j, place) || !write_pack(j, pack)) return false;
+    for (int i = 0; i < 2; i++) {
+        link_words *w = &way[i];
+        if (!link_begin(cx->diag, a, j->link, w, &runtime)) return false;
+        ADD(w, "-shared");
+        ADD(w, "-Wl,-Bsymbolic");
+        ADD(w, "-Wl,--version-script=%s", exports);
+        ADD(w, "-Wl,--no-undefined");
+        ADD(w, "-Wl,-z,noexecstack");
+        ADD(w, "-Wl,-soname,%s", slash ? slash + 1 : j->lib->out);
+        if (i > 0) ADD(w, "-Wl,-T,%s", place);
+        ADD(w, "-o");
+        ADD(w, "%s", made);
+        ADD(w, "%s", j->code);
+        ADD(w, "%s", pack);
+        link_folders(cx->arena, w, j->link, runtime);
+        ADD(w, "-lm");
+        ADD(w, "-lpthread");
+    }
+    return link_run_any(cx->diag, a, way, 2, DIAG_LIBRARY_FAILED, &good) && out_append_file(o, made);
 }
 
 bool library_write(struct command_ctx *cx, const struct library *lib, const struct link_options *link,

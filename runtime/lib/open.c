@@ -67,7 +67,8 @@ static int open_pack(struct setun_lib *h) {
         return setun_lib_fail(h, SETUN_LIB_DAMAGED, "code of version %u, runtime of version %u", setun_model.abi,
                               SETUN_ABI);
     }
-    if (!setun_pack_at(&h->pack, at->begin, (uint64_t)(at->end - at->begin), &setun_model, why, sizeof why)) {
+    uint64_t n = (uint64_t)(at->end - at->begin);
+    if (!setun_pack_at(&h->pack, at->begin, n, setun_model.pack_id, &setun_model, why, sizeof why)) {
         return setun_lib_fail(h, SETUN_LIB_DAMAGED, "weight pack: %s", why);
     }
     return SETUN_LIB_OK;
