@@ -81,7 +81,7 @@ uint32_t setun_lib_threads(const struct setun_lib *handle);
 /* Bytes that open takes with these options, besides the tokenizer's tables and the stacks of threads.  0: more than a
  * machine can address. */
 uint64_t setun_lib_memory(const struct setun_lib_options *options);
-/* Bytes that setun_lib_save writes for a sequence of so many tokens. */
+/* Bytes that setun_lib_save writes for a sequence of so many tokens; 0: they do not fit the context. */
 uint64_t setun_lib_state_bytes(const struct setun_lib *handle, uint32_t tokens);
 
 /* ---- text ---- */

@@ -3,7 +3,9 @@
 Builds the bundled model as library and executable, and for this machine also with a screened head and the miniature, and
 compares.  With a target, only what has to be seen there.
 """
+import _ctypes
 import argparse
+import ctypes
 import os
 import pathlib
 import re
@@ -158,6 +160,33 @@ def check_headers():
         run(*words, "-Wall", "-Wextra", "-Werror", f"-I{a.dir}", "-fsyntax-only", a.dir / name)
 
 
+def check_loaded(exe):
+    """The shared library as another language sees it: loaded, used, closed and unloaded, again and again."""
+    want = [int(i) for i in ids_of(exe, 8, "0", "1", "1", ["3", "7", "1", "12"]).split()]
+    options, ids = (ctypes.c_uint32 * 4)(2, 0, 0, 0), (ctypes.c_uint32 * 4)(3, 7, 1, 12)  # two threads; level: NULL
+    before = None
+    for _ in range(20):
+        lib = ctypes.CDLL(str(a.dir / "libshakespeare.so"))
+        lib.shakespeare_id.restype, lib.shakespeare_version.restype = ctypes.c_uint64, ctypes.c_char_p
+        handle, token, got = ctypes.c_void_p(), ctypes.c_uint32(), []
+        if lib.shakespeare_open(options, ctypes.byref(handle), None, ctypes.c_size_t(0)):
+            fail("the loaded library does not open")
+        code = lib.shakespeare_prefill(handle, ids, ctypes.c_size_t(4))
+        for _ in want:
+            code |= lib.shakespeare_sample(handle, None, ctypes.byref(token)) | lib.shakespeare_step(handle, token)
+            got.append(token.value)
+        about = lib.shakespeare_id(), lib.shakespeare_vocab(), lib.shakespeare_outputs(), lib.shakespeare_version()[:6]
+        if code or got != want or about[1:] != (1024, 1024, b"setun "):
+            fail("the loaded library:", code, got, about, "instead of", want)
+        lib.shakespeare_close(handle)
+        _ctypes.dlclose(lib._handle)
+        maps = pathlib.Path("/proc/self/maps").read_text(encoding="utf-8")
+        left = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), "libshakespeare" in maps
+        before = before or left
+        if left != before or left[2]:
+            fail("left behind by the loaded library: threads, files, itself", before, left)
+
+
 def check_two(exe, mini):
     ids = program(compile("two", "-O2", HERE / "two.c", a.dir / "libshakespeare.a", a.dir / "libmini.a")).splitlines()
     want = [ids_of(e, 8, "0", "1", "1", ["3", "7", "1", "12"]) for e in (exe, mini)]
@@ -234,6 +263,7 @@ if NATIVE:
     check_driver("screened", a.dir / "exe", "libother.a", "-O1")
     check_driver("mini", a.dir / "mini.exe", "libmini.a", "-O1")
     check_two(a.dir / "exe", a.dir / "mini.exe")
+    check_loaded(a.dir / "exe")
     check_chat()
     check_same()
     check_failures()
