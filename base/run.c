@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,18 @@ static char **environment(struct arena *a, const char *tmp) {
         if (strncmp(environ[i], "TMPDIR=", 7) != 0) env[at++] = environ[i];
     env[at] = arena_printf(a, "TMPDIR=%s", tmp);
     return env;
+}
+
+bool run_found(struct arena *a, const char *program) {
+    const char *path = getenv("PATH");
+    if (strchr(program, '/')) return access(program, X_OK) == 0;
+    for (path = path ? path : "/bin:/usr/bin";; path++) {
+        size_t n = strcspn(path, ":");
+        const char *file = arena_printf(a, "%.*s%s%s", (int)n, path, n ? "/" : "", program);
+        if (access(file, X_OK) == 0) return true;
+        path += n;
+        if (!*path) return false;
+    }
 }
 
 static const char *read_output(struct arena *a, int fd) {

@@ -37,28 +37,32 @@ struct build_args {
     out_list *outputs; /* of all targets */
 };
 
-static const struct option options[] = {{"weights", required_argument, NULL, 'w'},
-                                        {"model", required_argument, NULL, 'm'},
-                                        {"tokenizer", required_argument, NULL, 't'},
-                                        {"dialect", required_argument, NULL, 'd'},
-                                        {"chat-template", required_argument, NULL, 'h'},
-                                        {"set", required_argument, NULL, 's'},
-                                        {"cpu", required_argument, NULL, 'c'},
-                                        {"core", required_argument, NULL, 'k'},
-                                        {"print-schedule", no_argument, NULL, 'S'},
-                                        {"emit", required_argument, NULL, 'e'},
-                                        {"head", required_argument, NULL, 'a'},
-                                        {"target", required_argument, NULL, 'g'},
-                                        {"linker", required_argument, NULL, 'l'},
-                                        {"sysroot", required_argument, NULL, 'y'},
-                                        {"count", no_argument, NULL, 'n'},
-                                        {"rows", required_argument, NULL, 'r'},
-                                        {"print-after", required_argument, NULL, 'p'},
-                                        {"prefix", required_argument, NULL, 'x'},
-                                        {"objcopy", required_argument, NULL, 'O'},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {NULL, 0, NULL, 0}};
+#define SHORT ":o:q"
+
+static const struct option options[] = {
+#define FLAG(letter, name, arg, text) {name, sizeof(arg) > 1 ? required_argument : no_argument, NULL, letter},
+#include "tools/build_flags.def"
+#undef FLAG
+    {NULL, 0, NULL, 0}};
+
+void command_build_flags(FILE *out) {
+    static const char *const arg[] = {
+#define FLAG(letter, name, arg, text) arg,
+#include "tools/build_flags.def"
+#undef FLAG
+    };
+    static const char *const text[] = {
+#define FLAG(letter, name, arg, text) text,
+#include "tools/build_flags.def"
+#undef FLAG
+    };
+    for (size_t i = 0; i < COUNT_OF(text); i++) {
+        char flag[64], letter[8] = "";
+        if (strchr(SHORT, options[i].val)) snprintf(letter, sizeof letter, "-%c, ", options[i].val);
+        snprintf(flag, sizeof flag, "%s--%s %s", letter, options[i].name, arg[i]);
+        fprintf(out, "  %-28s %s\n", flag, text[i]);
+    }
+}
 
 static int find_emit(const char *word, enum emit_kind *kind) {
     for (int i = 0; i < EMIT_KINDS; i++)
@@ -116,8 +120,11 @@ static bool has_weights(const struct build_args *b) { return b->emit == EMIT_EXE
 /* What is known to fail is told before anything is read. */
 static int parse_targets(struct command_ctx *cx, struct build_args *b) {
     if (!targets_read(cx, b->target_text, &b->targets)) return (int)diag_exit_code(cx->diag);
-    for (size_t i = 0; has_weights(b) && i < b->targets.n; i++)
-        if (!link_runtime(cx->diag, cx->arena, &b->targets.at[i])) return (int)diag_exit_code(cx->diag);
+    for (size_t i = 0; has_weights(b) && i < b->targets.n; i++) {
+        struct link_options o = {.target = b->targets.at[i], .linker = b->link.linker};
+        if (!link_runtime(cx->diag, cx->arena, &o.target) || !link_found(cx->diag, cx->arena, &o))
+            return (int)diag_exit_code(cx->diag);
+    }
     if (b->targets.n == 1) return EXIT_OK;
     if (b->link.linker.n || b->link.sysroot || b->link.objcopy)
         return command_usage("build", "--linker, --sysroot and --objcopy are of one target, not of %zu", b->targets.n);
@@ -129,7 +136,7 @@ static int parse_targets(struct command_ctx *cx, struct build_args *b) {
 
 static int parse_args(struct command_ctx *cx, int argc, char **argv, struct build_args *b) {
     int c, code = EXIT_OK;
-    while (code == EXIT_OK && (c = command_option("build", argc, argv, ":o:q", options)) != -1) {
+    while (code == EXIT_OK && (c = command_option("build", argc, argv, SHORT, options)) != -1) {
         switch (c) {
         case 'w': b->model.weights = optarg; break;
         case 'm': b->model.model = optarg; break;

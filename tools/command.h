@@ -23,6 +23,9 @@ typedef int command_fn(struct command_ctx *cx, int argc, char **argv);
 #include "tools/commands.def"
 #undef COMMAND
 
+/* The flags of build, a line each, for its --help. */
+void command_build_flags(FILE *out);
+
 /*
  * getopt_long with our messages: the next option's value, -1 at the end, '?' after a usage error was printed.
  * letters: the options that have a short form, as getopt wants them, behind a colon.

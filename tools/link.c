@@ -96,6 +96,12 @@ void link_driver(struct arena *a, const struct link_options *o, link_words *w) {
     if (o->linker.n == 0) link_word(a, w, "%s%s", o->target.host ? "" : o->target.gnu, o->target.host ? "cc" : "-gcc");
 }
 
+bool link_found(struct diag *d, struct arena *a, const struct link_options *o) {
+    link_words w = {0};
+    link_driver(a, o, &w);
+    return run_found(a, w.at[0]) || (d && diag_in(d, NULL, DIAG_NO_LINKER, w.at[0], o->target.name));
+}
+
 bool link_begin(struct diag *d, struct arena *a, const struct link_options *o, link_words *w, const char **runtime) {
     *runtime = link_runtime(d, a, &o->target);
     if (!*runtime) return false;

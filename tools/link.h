@@ -23,6 +23,8 @@ const char *link_runtime(struct diag *d, struct arena *a, const struct backend_t
 bool link_split(struct arena *a, const char *text, link_words *w);
 /* The driver with its flags. */
 void link_driver(struct arena *a, const struct link_options *o, link_words *w);
+/* false: there is no such program, which is reported unless d is NULL. */
+bool link_found(struct diag *d, struct arena *a, const struct link_options *o);
 /* What all outputs are linked with, folders, more words. */
 bool link_begin(struct diag *d, struct arena *a, const struct link_options *o, link_words *w, const char **runtime);
 void link_folders(struct arena *a, link_words *w, const struct link_options *o, const char *runtime);

@@ -74,7 +74,10 @@ static int help(FILE *out) {
 }
 
 static int help_of(const struct command *c) {
-    printf("setun %s %s\n\n%s\n", c->name, c->usage, c->text);
+    printf("setun %s%s%s\n\n%s\n", c->name, *c->usage ? " " : "", c->usage, c->text);
+    if (c->run != command_build) return EXIT_OK;
+    printf("\nFlags, and what holds without them:\n");
+    command_build_flags(stdout);
     return EXIT_OK;
 }
 

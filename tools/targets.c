@@ -30,11 +30,14 @@ bool targets_read(struct command_ctx *cx, const char *text, target_list *list) {
 }
 
 static void print_target(struct command_ctx *cx, const struct backend_target *t) {
+    const struct link_options o = {.target = *t};
     const char *runtime = link_runtime(NULL, cx->arena, t);
+    link_words linker = {0};
+    link_driver(cx->arena, &o, &linker);
     struct backend_level l;
     printf("%s%s\n", t->name, t->host ? ", this machine" : "");
     printf("  runtime: %s\n", runtime ? "there" : "not there, so no executables, only objects, assembly and IR");
-    printf("  linker: %s%s\n", t->host ? "cc" : t->gnu, t->host ? "" : "-gcc");
+    printf("  linker: %s%s\n", linker.at[0], link_found(NULL, cx->arena, &o) ? "" : ", which is not there");
     for (unsigned i = 0; backend_level_at(t, i, &l); i++) {
         char needs[256];
         setun_feature_names(l.needs, needs, sizeof needs);
