@@ -61,8 +61,8 @@ static void fill_codes(const struct use *u, unsigned operand) {
  */
 static void fill_fields(const struct use *u, unsigned operand) {
     for (uint32_t i = 0; i < ROOM; i++) {
-        uint8_t v = first(i);
-        u->in[operand][i] = u->t->below128 || !u->t->widen ? v : (uint8_t)(v % (most(u->t) + 1));
+        unsigned v = first(i);
+        u->in[operand][i] = (uint8_t)(u->t->below128 || !u->t->widen ? v : v % (most(u->t) + 1));
     }
 }
 
@@ -267,7 +267,8 @@ static void ref_pick(const struct use *u, const uint8_t *const in[], uint8_t *ou
     static bool has_##word(const struct mm_target *t) { return t->word != NULL; }
 HAS(dot)
 HAS(widen)
-HAS(pair) HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
+HAS(pair)
+HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
     HAS(lookup64_or) static bool has_pick(const struct mm_target *t) {
     return t != NULL;
 }

@@ -58,6 +58,7 @@ static void draw_rows(struct job *j, uint32_t tokens) {
     uint32_t pos[SLOTS] = {0};
     while (pos[0] < tokens || pos[1] < tokens) {
         uint32_t n = 1 + (draw(j, 3) ? draw(j, 9) : draw(j, j->m->max_rows));
+        if (n > j->m->max_rows) n = j->m->max_rows;
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = draw(j, SLOTS);
             if (pos[slot] == tokens) continue;
@@ -446,6 +447,104 @@ static void program(struct buf *t, const struct shape *s) {
     buf_printf(t, "  %%logits = dot %%n, @embed : f32[L, %u]\n  emit %%logits {name = logits}\n  ret\n}\n", s->vocab);
 }
 
+/* ---- values at the edges ---- */
+
+/* Whatever a float can be, through every op that rounds, compares or converts.  Infinite values and NaNs come up on the
+ * way and are gone at the end: tanh and relu are finite. */
+static const char edges_text[] =
+    "module p {context = 64, vocab = 24, max_rows = 64}\nweight @x : f32[24, 48]\nweight @g : f32[48]\n"
+    "weight @head : f16[24, 48]\nweight @w : trit[48, 48] scale row\n"
+    "entry @generate(%rows: rows[T]) {\n  %x = embed %rows, @x : f32[T, 48]\n"
+    "  %u0 = silu %x : f32[T, 48]\n  %u = tanh %u0 : f32[T, 48]\n  %v0 = gelu %x : f32[T, 48]\n"
+    "  %v = tanh %v0 : f32[T, 48]\n  %s = sigmoid %x : f32[T, 48]\n  %r = relu %x : f32[T, 48]\n"
+    "  %n = neg %r : f32[T, 48]\n  %e = exp %n : f32[T, 48]\n  %q0 = relu2 %x : f32[T, 48]\n"
+    "  %q = tanh %q0 : f32[T, 48]\n  %l = l2norm %x : f32[T, 48]\n  %m = rmsnorm %x, @g {eps = 1e-30} : f32[T, 48]\n"
+    "  %c, %cr = quant %x : i8[T, 48], f32[T]\n  %a = matmul %c, @w : i32[T, 48]\n"
+    "  %d0 = dequant %a, %cr, @w : f32[T, 48]\n  %d = tanh %d0 : f32[T, 48]\n"
+    "  %i0 = mulc %x {c = 1e+30} : f32[T, 48]\n  %i1 = mulc %i0 {c = 1e+30} : f32[T, 48]\n"
+    "  %i2 = sub %i1, %i1 : f32[T, 48]\n  %i3 = topk %i2 {k = 20} : f32[T, 48]\n  %i4 = relu %i3 : f32[T, 48]\n"
+    "  %i5 = topk %x {k = 20} : f32[T, 48]\n  %i = tanh %i5 : f32[T, 48]\n"
+    "  %y0 = add %u, %v : f32[T, 48]\n  %y1 = add %s, %e : f32[T, 48]\n  %y2 = sub %q, %l : f32[T, 48]\n"
+    "  %y3 = add %m, %d : f32[T, 48]\n  %y4 = add %i4, %i : f32[T, 48]\n  %y5 = add %y0, %y1 : f32[T, 48]\n"
+    "  %y6 = add %y2, %y3 : f32[T, 48]\n  %y7 = add %y4, %y5 : f32[T, 48]\n  %y8 = mul %y6, %y7 : f32[T, 48]\n"
+    "  %y9 = add %y8, %y7 : f32[T, 48]\n"
+    "  %lv = live %y9 : f32[L, 48]\n  %logits = dot %lv, @head : f32[L, 24]\n"
+    "  emit %logits {name = logits}\n  ret\n}\n";
+
+/* Halves whose largest is 127, so that codes of the quantiser and of the cache are ties. */
+static const char ties_text[] =
+    "module p {context = 64, vocab = 24, max_rows = 64}\nweight @x : f32[24, 48]\nweight @head : f32[24, 48]\n"
+    "weight @w : trit[48, 48] scale row\nstate @k : cache<i8>[1, 48]\nstate @v : cache<i8>[1, 48]\n"
+    "entry @generate(%rows: rows[T]) {\n  %x = embed %rows, @x : f32[T, 48]\n"
+    "  %c, %r = quant %x : i8[T, 48], f32[T]\n  %a = matmul %c, @w : i32[T, 48]\n"
+    "  %d = dequant %a, %r, @w : f32[T, 48]\n"
+    "  %q = reshape %x : f32[T, 1, 48]\n"
+    "  %k.0 = state @k : cache<i8>[1, 48]\n  %k.1 = write %k.0, %q, %rows : cache<i8>[1, 48]\n"
+    "  %v.0 = state @v : cache<i8>[1, 48]\n  %v.1 = write %v.0, %q, %rows : cache<i8>[1, 48]\n"
+    "  %o = attend %q, %k.1, %v.1, %rows {scale = 1e-05, mask = causal} : f32[T, 1, 48]\n"
+    "  %f = reshape %o : f32[T, 48]\n  %y = add %f, %d : f32[T, 48]\n  %l = live %y : f32[L, 48]\n"
+    "  %logits = dot %l, @head : f32[L, 24]\n  emit %logits {name = logits}\n  ret\n}\n";
+
+/* Element i of a row of one kind. */
+static float edge(uint32_t row, uint32_t i, uint32_t bits) {
+    static const float few[] = {0,      1e-45f, 0x1p-126f, 0x1.fffffep-127f, 1, 0x1.fffffep127f, 88.72283f,
+                                87.33f, 0.625f, 20};
+    uint32_t exponent = row * 11 % 255;
+    if (row % 6 == 0) return few[bits % COUNT_OF(few)] * (bits & 64 ? -1.0f : 1.0f);
+    if (row % 6 == 1) return i % 5 ? 0.0f : -0.0f;
+    if (row % 6 == 2) return f32_of_bits(bits & 0x807fffffu); /* denormal */
+    return f32_of_bits((bits & 0x807fffffu) | exponent << 23);
+}
+
+static float tie(uint32_t i, uint32_t bits) {
+    return i == 7 ? 127 : (float)((int)(bits % 254) - 127) + (bits & 256 && bits % 254 ? 0.5f : 0.0f);
+}
+
+struct edge_weights {
+    struct ir_weights random;
+    bool ties;
+};
+
+/* Of the first weight; the others are random. */
+static bool raw_edges(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n, void *out) {
+    struct edge_weights *e = self;
+    uint64_t cols = ir_weight_cols(w);
+    if (w->id) return e->random.raw(e->random.self, w, layer, row, n, out);
+    for (uint64_t k = 0; k < n * cols; k++) {
+        uint64_t z = (row * cols + k + 1) * 0x9E3779B97F4A7C15u;
+        uint32_t bits = (uint32_t)(z >> 31 ^ z >> 7), i = (uint32_t)(k % cols);
+        float x = e->ties ? tie(i, bits) : edge((uint32_t)(row + k / cols), i, bits);
+        memcpy((uint8_t *)out + 4 * k, &x, 4);
+    }
+    return true;
+}
+
+static bool random_trits_of(void *self, const struct ir_weight *w, uint32_t layer, uint64_t row, uint64_t n,
+                            int8_t *out) {
+    struct edge_weights *e = self;
+    return e->random.trits(e->random.self, w, layer, row, n, out);
+}
+
+static bool random_scales_of(void *self, const struct ir_weight *w, uint32_t layer, float *out) {
+    struct edge_weights *e = self;
+    return e->random.scales(e->random.self, w, layer, out);
+}
+
+static void edges(bool ties) {
+    struct edge_weights e = {.ties = ties};
+    struct job j = {.a = arena_new(), .title = ties ? "ties" : "edges", .seed = 5};
+    const char *text = ties ? ties_text : edges_text;
+    j.d = diag_new(j.a, stderr);
+    e.random = ir_weights_random(j.a, 1);
+    j.w = (struct ir_weights){.self = &e, .trits = random_trits_of, .scales = random_scales_of, .raw = raw_edges};
+    j.m = parsed(&j, text);
+    if (EXPECT(j.m != NULL)) {
+        draw_rows(&j, 60);
+        EXPECT(interpret(&j) && compiled(&j, parsed(&j, text), UNFUSED) && compiled(&j, parsed(&j, text), FUSED));
+    }
+    arena_free(j.a);
+}
+
 /* ---- values that are not finite ---- */
 
 /* Rows of 1e38 and more, squared, where they are first met: by quant, in the logits, or by a cache of f16, which cuts
@@ -537,6 +636,8 @@ int main(int argc, char **argv) {
         EXPECT(run_file(argv[1], argc > 2 ? (uint32_t)atoi(argv[2]) : 60));
     } else {
         run_shapes(argc > 3 ? (size_t)atoi(argv[3]) : COUNT_OF(shapes));
+        edges(false);
+        edges(true);
         for (enum place p = IN_QUANT; p <= IN_CACHE; p++) overflow(p);
     }
     jit_end(&jit);
