@@ -44,10 +44,11 @@ struct setun_step {
     /* NULL, or called by thread 0 after a kernel and a barrier, the other threads waiting at a second one;
      * kernel is an index of setun_model.kernels. */
     void (*trace)(struct setun_step *, uint32_t kernel, uint32_t layer);
-    /* Set once by the first thread that meets a non-finite activation; 0 otherwise. */
-    uint32_t bad;
-    uint32_t bad_pos, bad_layer, bad_kernel; /* layer: UINT32_MAX is none */
-    uint64_t unpacked_tiles;                 /* counted only by builds with --count */
+    /* 0; or not, once a kernel has met activations that are not finite: at this position, the least of them.  0 before
+     * a step are bad and bad_pos.  layer: UINT32_MAX is none. */
+    uint32_t bad, bad_pos;
+    uint32_t bad_layer, bad_kernel;
+    uint64_t unpacked_tiles; /* counted only by builds with --count */
     /* NULL, or called by thread 0 after a kernel and its barrier; nobody waits for it. */
     void (*tick)(struct setun_step *, uint32_t kernel, uint32_t layer);
     /* Grows by the bytes of ternary weights that steps of one row did not read, because their activations were zero. */

@@ -129,7 +129,7 @@ static int step(struct setun_engine *e, const struct setun_row *rows, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         if (rows[i].live) n->live[s->n_live++] = i;
     }
-    s->bad = 0;
+    s->bad = s->bad_pos = 0;
     e->n_live = s->n_live;
     s->screen = e->screen && e->can_screen;
     e->screened = s->screen && s->n_live == 1;

@@ -94,16 +94,25 @@ void kern_barrier(struct kern *k) {
     LLVMBuildCall2(c->b, type, f, (LLVMValueRef[]){k->ctx, k->tid}, 2, "");
 }
 
+/* Of the first kernel with such a row, the least position, in whatever order threads come: `bad`, which says the
+ * kernel, and bad_pos are one word. */
 void kern_bad_if(struct kern *k, LLVMValueRef cond, LLVMValueRef info) {
     struct cg *c = k->c;
     struct cg_if bad, first;
     cg_if_begin(c, &bad, cond);
-    LLVMValueRef flag = cg_at_const(c, k->ctx, offsetof(struct setun_step, bad));
-    LLVMValueRef swap = LLVMBuildAtomicCmpXchg(c->b, flag, cg_i32(c, 0), cg_i32(c, 1), LLVMAtomicOrderingMonotonic,
-                                               LLVMAtomicOrderingMonotonic, false);
-    cg_if_begin(c, &first, LLVMBuildExtractValue(c->b, swap, 1, ""));
+    LLVMValueRef word = cg_at_const(c, k->ctx, offsetof(struct setun_step, bad));
+    LLVMValueRef layer = LLVMBuildShl(c->b, LLVMBuildAdd(c->b, k->layer, cg_i32(c, 1), ""), cg_i32(c, 15), "");
+    LLVMValueRef here = LLVMBuildXor(c->b, layer, cg_i32(c, k->id), "");
+    here = LLVMBuildOr(c->b, here, cg_i32(c, INT32_MIN), ""); /* never 0 */
     LLVMValueRef pos = cg_load(c, c->i32, cg_at_const(c, info, offsetof(struct setun_row, pos)), 4);
-    cg_store(c, pos, cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_pos)), 4);
+    LLVMValueRef mine = LLVMBuildShl(c->b, LLVMBuildZExt(c->b, pos, c->i64, ""), cg_i64(c, 32), "");
+    mine = LLVMBuildOr(c->b, mine, LLVMBuildZExt(c->b, here, c->i64, ""), "");
+    LLVMValueRef swap = LLVMBuildAtomicCmpXchg(c->b, word, cg_i64(c, 0), mine, LLVMAtomicOrderingMonotonic,
+                                               LLVMAtomicOrderingMonotonic, false);
+    LLVMValueRef was = LLVMBuildTrunc(c->b, LLVMBuildExtractValue(c->b, swap, 0, ""), c->i32, "");
+    LLVMValueRef same = LLVMBuildICmp(c->b, LLVMIntEQ, was, here, "");
+    cg_if_begin(c, &first, LLVMBuildOr(c->b, LLVMBuildExtractValue(c->b, swap, 1, ""), same, ""));
+    LLVMBuildAtomicRMW(c->b, LLVMAtomicRMWBinOpUMin, word, mine, LLVMAtomicOrderingMonotonic, false);
     cg_store(c, k->layer, cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_layer)), 4);
     cg_store(c, cg_i32(c, k->id), cg_at_const(c, k->ctx, offsetof(struct setun_step, bad_kernel)), 4);
     cg_if_end(c, &first);
