@@ -112,6 +112,17 @@ static void every_failing_write(void) {
 
 /* ---- several at once ---- */
 
+/* Kernels and emulators may have no such filters. */
+static bool can_forbid(void) {
+    struct sock_filter rule = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog all = {.len = 1, .filter = &rule};
+    pid_t child = fork();
+    if (child == 0)
+        _exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) != 0);
+    int status;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 /* As on a file system that cannot exchange two names, nor, without links, give a file a second one. */
 static void forbid(bool links) {
     struct sock_filter rule[] = {
@@ -278,8 +289,12 @@ int main(void) {
     signals(SIGINT, EXIT_INT);
     signals(SIGTERM, EXIT_TERM);
     several(0);
-    several(EXCHANGE);
-    several(EXCHANGE_AND_LINKS);
+    if (can_forbid()) {
+        several(EXCHANGE);
+        several(EXCHANGE_AND_LINKS);
+    } else {
+        printf("SKIP: file systems that cannot exchange names: no filters of system calls here\n");
+    }
     large_appends(d);
     reading(d, a);
     unlink(at("source"));
