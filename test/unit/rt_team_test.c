@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +129,13 @@ static void test_too_many(void) {
     few = before;
     few.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)60 << 20); /* of stacks of 8 MiB */
     setrlimit(RLIMIT_AS, &few);
+    void *more = mmap(NULL, (size_t)1 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (more != MAP_FAILED) { /* emulators take the limit and do not keep to it */
+        munmap(more, (size_t)1 << 30);
+        setrlimit(RLIMIT_AS, &before);
+        printf("SKIP: threads that cannot be started: limits of memory do not hold here\n");
+        return;
+    }
     EXPECT(setun_team_open(&team, 64, &host) == EXIT_MEMORY);
     setrlimit(RLIMIT_AS, &before);
     EXPECT(team && team->started > 1 && team->started < 64);
