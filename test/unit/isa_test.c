@@ -263,31 +263,34 @@ static void ref_pick(const struct use *u, const uint8_t *const in[], uint8_t *ou
         if (in[1][i]) out[n++] = in[0][i];
 }
 
-#define HAS(word)                                                                                                      \
-    static bool has_##word(const struct mm_target *t) { return t->word != NULL; }
-HAS(dot)
-HAS(widen)
-HAS(pair)
-HAS(square) HAS(hold) HAS(lookup16) HAS(lookup32) HAS(lookup64)
-    HAS(lookup64_or) static bool has_pick(const struct mm_target *t) {
-    return t != NULL;
-}
-
 static const struct word {
     const char *name;
-    bool (*has)(const struct mm_target *t);
+    size_t place; /* in struct mm_target; of what every level has, that of dot */
     void (*sizes)(struct use *u);
     void (*fill)(const struct use *u); /* operands */
     LLVMValueRef (*emit)(struct cg *c, LLVMValueRef *in);
     /* Of one vector of each operand; what may be anything stays as it was. */
     void (*ref)(const struct use *u, const uint8_t *const in[], uint8_t *out);
 } words[] = {
-#define WORD(name, operands) {#name, has_##name, size_##operands, fill_##operands, emit_##name, ref_##name}
-    WORD(dot, dot),           WORD(widen, widen),  WORD(pair, pair),
-    WORD(square, dot),        WORD(hold, one),     WORD(lookup16, lookup16),
-    WORD(lookup32, lookup32), WORD(lookup64, one), WORD(lookup64_or, lookup64_or),
-    WORD(pick, pick),
+#define WORD(name, operands, place)                                                                                    \
+    {#name, offsetof(struct mm_target, place), size_##operands, fill_##operands, emit_##name, ref_##name}
+    WORD(dot, dot, dot),
+    WORD(widen, widen, widen),
+    WORD(pair, pair, pair),
+    WORD(square, dot, square),
+    WORD(hold, one, hold),
+    WORD(lookup16, lookup16, lookup16),
+    WORD(lookup32, lookup32, lookup32),
+    WORD(lookup64, one, lookup64),
+    WORD(lookup64_or, lookup64_or, lookup64_or),
+    WORD(pick, pick, dot),
 };
+
+static bool has(const struct mm_target *t, const struct word *w) {
+    void (*f)(void);
+    memcpy(&f, (const char *)t + w->place, sizeof f);
+    return f != NULL;
+}
 
 /* ---- code ---- */
 
@@ -347,13 +350,13 @@ int main(int argc, char **argv) {
     for (const struct cg_level *l = NULL; (l = jit_level(&j, l));) {
         c.level = l;
         for (size_t i = 0; i < COUNT_OF(words); i++)
-            if (words[i].has(l->mm)) emit(&c, &words[i]);
+            if (has(l->mm, &words[i])) emit(&c, &words[i]);
     }
     jit_link(&j, &c);
     for (const struct cg_level *l = NULL; (l = jit_level(&j, l));) {
         u.t = l->mm;
         for (size_t i = 0; i < COUNT_OF(words); i++)
-            if (words[i].has(l->mm)) bad += check(&j, &u, &words[i], l->name);
+            if (has(l->mm, &words[i])) bad += check(&j, &u, &words[i], l->name);
     }
     cg_close(&c);
     jit_end(&j);

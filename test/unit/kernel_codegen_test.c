@@ -6,8 +6,8 @@
  * parts of k, twice.  In some of these steps each thread begins with memory as it was at the barrier, and no two may
  * change the same byte: what one writes, no other reads or writes before they meet.
  *
- * Programs (programs.c) are one text with holes: lengths that are multiples of nothing and lengths that are, caches, windows, rope
- * pairings, activations; and small ones on values at the edges.
+ * Programs (programs.c) are one text with holes: lengths that are multiples of nothing and lengths that are, caches,
+ * windows, rope pairings, activations; and small ones on values at the edges.
  *
  *   kernel_codegen_test                 all
  *   kernel_codegen_test FILE [TOKENS]   that program (IR text) instead
