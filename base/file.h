@@ -34,6 +34,8 @@ uint64_t out_tell(const struct out *o);
 bool out_patch(struct out *o, uint64_t at, const void *p, size_t n); /* overwrites bytes already written */
 /* Appends the whole content of another file (copy_file_range where the kernel has it). */
 bool out_append_file(struct out *o, const char *path);
+/* Appends n bytes that another output, not committed yet, has from `at` on. */
+bool out_append_part(struct out *o, struct out *from, uint64_t at, uint64_t n);
 bool out_commit(struct out *o);  /* fsync, rename; frees o */
 void out_discard(struct out *o); /* removes the temporary; frees o */
 

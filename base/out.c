@@ -175,30 +175,37 @@ bool out_patch(struct out *o, uint64_t at, const void *p, size_t n) {
     return flush(o) && write_at(o, at, p, n);
 }
 
-static bool copy_by_hand(struct out *o, int fd) {
-    for (;;) {
-        ssize_t got = read(fd, o->buffer, BUFFER); /* empty: flushed by the caller */
+/* Up to n bytes from `at` on, or as many as there are; *n is what is left of them. */
+static bool copy_by_hand(struct out *o, int fd, loff_t at, uint64_t *n) {
+    while (*n) {
+        ssize_t got = pread(fd, o->buffer, *n < BUFFER ? (size_t)*n : BUFFER, at); /* empty: flushed by the caller */
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail(o, errno);
-        if (got == 0) return true;
+        if (got == 0) break;
         o->used = (size_t)got;
+        at += got;
+        *n -= (uint64_t)got;
         if (!flush(o)) return false;
     }
+    return true;
 }
 
 /* copy_file_range refuses some pairs of file systems; then the rest is read and written. */
-static bool copy_rest(struct out *o, int fd) {
+static bool copy(struct out *o, int fd, loff_t at, uint64_t *left) {
     loff_t to = (loff_t)o->flushed;
-    for (;;) {
-        ssize_t n = cleanup_fail_now() ? -1 : copy_file_range(fd, NULL, o->fd, &to, 1 << 26, 0);
+    while (*left) {
+        size_t piece = *left < 1 << 26 ? (size_t)*left : 1 << 26;
+        ssize_t n = cleanup_fail_now() ? -1 : copy_file_range(fd, &at, o->fd, &to, piece, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EBADF))
-            return copy_by_hand(o, fd);
+            return copy_by_hand(o, fd, at, left);
         if (n < 0) return fail(o, errno);
-        if (n == 0) return copy_by_hand(o, fd); /* the end; or a file of /proc, which only read sees */
+        if (n == 0) return copy_by_hand(o, fd, at, left); /* the end; or a file of /proc, which only read sees */
         o->flushed += (uint64_t)n;
+        *left -= (uint64_t)n;
         start_write_back(o);
     }
+    return true;
 }
 
 bool out_append_file(struct out *o, const char *path) {
@@ -208,9 +215,16 @@ bool out_append_file(struct out *o, const char *path) {
         o->failed = true;
         return diag_in(o->diag, path, DIAG_CANNOT_OPEN, strerror(errno));
     }
-    bool ok = copy_rest(o, fd);
+    uint64_t all = UINT64_MAX;
+    bool ok = copy(o, fd, 0, &all);
     close(fd);
     return ok;
+}
+
+bool out_append_part(struct out *o, struct out *from, uint64_t at, uint64_t n) {
+    if (at > out_tell(from) || n > out_tell(from) - at) BUG("a part beyond the end of %s", from->target);
+    if (!flush(o) || !flush(from)) return false;
+    return copy(o, from->fd, (loff_t)at, &n) && (n == 0 || fail(o, EIO));
 }
 
 /* ---- the end ---- */

@@ -2,7 +2,8 @@
  * build.c -- setun build: kernels, object, link, pack; all outputs appear whole or none does.
  *
  * For several targets all of it is done again for each, from the text on: passes change the module, and their choices
- * are the target's.  Outputs get their names when the last is complete.
+ * are the target's.  Only packs that are the same, as most are, are copied from the first.  Outputs get their names when
+ * the last is complete.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct build_args {
     enum pass_head head;
     enum emit_kind emit;
     out_list *outputs; /* of all targets */
+    struct pack_made *made;
 };
 
 #define SHORT ":o:q"
@@ -275,7 +277,8 @@ static bool build(struct command_ctx *cx, struct build_args *b, struct compiled 
     const char *dir = tmp_dir(cx->diag);
     if (!dir) return false;
     data_plan_make(cx->arena, m, &plan);
-    struct pack_source p = {.module = m, .plan = &plan, .weights = &c->weights};
+    struct pack_source p = {.module = m, .plan = &plan, .weights = &c->weights, .made = b->made};
+    if (b->emit == EMIT_LIB && b->lib.shared) p.made = NULL; /* its pack is a file for the linker */
     fill_sections(cx, &p, c, text);
     uint64_t id = pack_id(&p);
     const char *object = arena_printf(cx->arena, "%s/model.o", dir), *dump = arena_printf(cx->arena, "%s/dump", dir);
@@ -323,7 +326,8 @@ static bool build_target(struct command_ctx *cx, const struct build_args *all, s
 
 int command_build(struct command_ctx *cx, int argc, char **argv) {
     out_list outputs = {0};
-    struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES, .outputs = &outputs};
+    struct pack_made made = {0};
+    struct build_args b = {.emit = EMIT_EXE, .core = IR_N_CORES, .outputs = &outputs, .made = &made};
     int code = parse_args(cx, argc, argv, &b);
     if (code) return code;
     bool ok = true;

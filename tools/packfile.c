@@ -53,13 +53,27 @@ static bool write_sections(struct out *o, const struct pack_source *p, struct se
     return ok && out_pad(o, SETUN_PACK_ALIGN);
 }
 
+/* From the checkpoint, or from the pack before, if its tensors lie alike: for another target. */
+static bool write_data(struct diag *d, struct out *o, const struct pack_source *p, struct setun_pack *head,
+                       void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
+    const struct pack_made *m = p->made;
+    uint64_t at = out_tell(o);
+    if (m && m->out && m->id == head->id && m->bytes == head->data.bytes) {
+        head->data_hash = m->hash;
+        return out_append_part(o, m->out, m->at, m->bytes);
+    }
+    if (!data_write(d, p->module, p->plan, p->weights, o, &head->data_hash, progress, self)) return false;
+    if (m) *p->made = (struct pack_made){o, at, head->id, head->data.bytes, head->data_hash};
+    return true;
+}
+
 bool pack_write(struct diag *d, struct out *o, const struct pack_source *p, uint64_t id, uint64_t *bytes,
                 void (*progress)(void *self, uint64_t done, uint64_t all), void *self) {
     struct setun_pack head = {.magic = SETUN_PACK_MAGIC, .abi = SETUN_ABI, .n_sections = SETUN_N_SECTIONS, .id = id};
     uint64_t start = out_tell(o);
     lay_out(p, &head);
     if (!write_sections(o, p, &head)) return false;
-    if (!data_write(d, p->module, p->plan, p->weights, o, &head.data_hash, progress, self)) return false;
+    if (!write_data(d, o, p, &head, progress, self)) return false;
     *bytes = out_tell(o) - start;
     return out_patch(o, start, &head, sizeof head);
 }

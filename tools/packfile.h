@@ -4,6 +4,13 @@
 
 #include "backends/backend.h"
 
+/* The data section of a pack that was written and whose output is still open, for another pack with the same. */
+struct pack_made {
+    struct out *out; /* NULL: none */
+    uint64_t at;     /* in it */
+    uint64_t id, bytes, hash;
+};
+
 struct pack_source {
     struct {
         const void *at;
@@ -12,6 +19,7 @@ struct pack_source {
     const struct ir_module *module;
     const struct data_plan *plan;
     const struct ir_weights *weights;
+    struct pack_made *made; /* copied from if it fits, and set; NULL: the output will not stay open */
 };
 
 /* The tensor section: the plan's table with names behind it. */

@@ -243,6 +243,16 @@ static void large_appends(struct diag *d) {
     o = out_open(d, at("big2"), false);
     EXPECT(out_write(o, "x", 1) && out_append_file(o, at("big")) && out_tell(o) == (20u << 20) + 1 && out_commit(o));
     struct mapped m;
+    struct out *from = out_open(d, at("big3"), false);
+    o = out_open(d, at("big4"), false);
+    EXPECT(out_append_file(from, at("big")) && out_write(from, "end", 3) && out_write(o, "y", 1));
+    EXPECT(out_append_part(o, from, (19u << 20), (1u << 20) + 2) && out_append_part(o, from, 0, 0));
+    EXPECT(out_commit(o) && out_write(from, ".", 1));
+    EXPECT(file_map(d, at("big4"), &m) && m.n == (1u << 20) + 3 && m.at[0] == 'y' && m.at[1] == 19);
+    EXPECT(m.at && memcmp(m.at + (1u << 20) + 1, "en", 2) == 0);
+    file_unmap(&m);
+    out_discard(from);
+    unlink(at("big4"));
     EXPECT(file_map(d, at("big2"), &m) && m.n == (20u << 20) + 1);
     EXPECT(m.at && m.at[0] == 'x' && m.at[1 + (19u << 20)] == 19);
     file_unmap(&m);
