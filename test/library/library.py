@@ -153,11 +153,28 @@ def check_example(exe):
 
 def check_headers():
     text = '#include "shakespeare.h"\n#include "mini.h"\nint main(void) { return SHAKESPEARE_VOCAB == MINI_VOCAB; }\n'
-    for name, words in (("c.c", [a.cc, "-std=c99", "-pedantic-errors"]), ("cpp.cpp", ["g++", "-std=c++11"])):
+    for name, words in (("c.c", [a.cc, "-std=c99", "-pedantic-errors", "-Wc++-compat"]), ("c.c", [a.cc, "-std=c2x", "-Wpedantic"]),
+                        ("cpp.cpp", ["g++", "-std=c++11", "-Wpedantic"]), ("cpp.cpp", ["g++", "-std=c++20", "-Wold-style-cast"])):
         if not shutil.which(words[0]):
             continue
         (a.dir / name).write_text(text, encoding="utf-8")
-        run(*words, "-Wall", "-Wextra", "-Werror", f"-I{a.dir}", "-fsyntax-only", a.dir / name)
+        run(*words, "-Wall", "-Wextra", "-Wconversion", "-Wundef", "-Werror", f"-I{a.dir}", "-fsyntax-only", a.dir / name)
+
+
+def check_links(exe):
+    """The archive in programs of other kinds, and in a shared library; nothing that a loader would have to write into code."""
+    source, archive = a.root / "examples/embed.c", a.dir / "libshakespeare.a"
+    want = run(exe, "run", "-p", "KING", "-n", "64", "-q")
+    for flags in (["-static-pie"], ["-no-pie"], ["-Wl,-z,now,-z,relro,-z,text,--gc-sections,--fatal-warnings"]):
+        if program(compile("linked", *flags, source, archive), "KING") != want:
+            fail("the example linked with", flags, "writes something else")
+    whole = compile("libwhole.so", "-shared", "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive,-z,text,--fatal-warnings")
+    if symbols("-D", "--defined-only", whole) != {"T": functions("shakespeare")}:
+        fail("a shared library around the archive exports", symbols("-D", "--defined-only", whole))
+    for name in (whole, a.dir / "libshakespeare.so"):
+        said = run("readelf", "-lWd", name)
+        if "TEXTREL" in said or re.search(r"GNU_STACK.*RWE", said):
+            fail(name, said)
 
 
 def check_loaded(exe):
@@ -259,6 +276,7 @@ if NATIVE:
     (a.dir / "other.h").rename(a.dir / "screened.h")
     check_symbols()
     check_headers()
+    check_links(a.dir / "exe")
     check_driver("shakespeare", a.dir / "exe", "libshakespeare.a", "-Ofast", "-static")
     check_driver("screened", a.dir / "exe", "libother.a", "-O1")
     check_driver("mini", a.dir / "mini.exe", "libmini.a", "-O1")
