@@ -105,6 +105,16 @@ static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index)
     return cg_intrinsic(c, word_of(c, "look16"), &v, 1, (LLVMValueRef[]){table, low_bits(c, index, 15)}, 2);
 }
 
+static void digits(struct cg *c, LLVMValueRef acc[2], LLVMValueRef low, LLVMValueRef high) {
+    LLVMTypeRef words = LLVMVectorType(c->i16, BYTES / 2);
+    LLVMValueRef by = cg_splat(c, LLVMConstInt(c->i16, MM_DIGIT, false), BYTES / 2);
+    for (unsigned h = 0; h < 2; h++) {
+        LLVMValueRef l = LLVMBuildSExt(c->b, part(c, low, low, h * BYTES / 2, BYTES / 2), words, "");
+        LLVMValueRef u = LLVMBuildSExt(c->b, part(c, high, high, h * BYTES / 2, BYTES / 2), words, "");
+        acc[h] = LLVMBuildAdd(c->b, LLVMBuildAdd(c->b, acc[h], l, ""), LLVMBuildMul(c->b, u, by, ""), "");
+    }
+}
+
 /* Byte 2 i and 2 i + 1 of the table make word i. */
 static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
     LLVMTypeRef v = LLVMVectorType(c->i8, BYTES);
@@ -201,6 +211,8 @@ static LLVMValueRef pick(struct cg *c, LLVMValueRef x, LLVMValueRef mask) {
                                                      .panel = PLANES_##panel_,                                         \
                                                      .byte_shifts = true,                                              \
                                                      .lookup16 = look16,                                               \
+                                                     .in_order = opaque,                                               \
+                                                     .digits = digits,                                                 \
                                                      .lookup32 = look32,                                               \
                                                      .lookup64 = look64,                                               \
                                                      .lookup64_is_one = true,                                          \

@@ -43,6 +43,12 @@ LLVMValueRef cg_at_const(struct cg *c, LLVMValueRef base, uint64_t byte_offset) 
     return byte_offset ? cg_at(c, base, cg_i64(c, byte_offset)) : base;
 }
 
+LLVMValueRef cg_opaque(struct cg *c, LLVMValueRef p) {
+    LLVMTypeRef in = LLVMTypeOf(p), type = LLVMFunctionType(in, &in, 1, false);
+    LLVMValueRef copy = LLVMGetInlineAsm(type, "", 0, "=r,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+    return LLVMBuildCall2(c->b, type, copy, &p, 1, "");
+}
+
 LLVMValueRef cg_load(struct cg *c, LLVMTypeRef t, LLVMValueRef p, unsigned align) {
     LLVMValueRef v = LLVMBuildLoad2(c->b, t, p, "");
     LLVMSetAlignment(v, align);

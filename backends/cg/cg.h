@@ -100,6 +100,8 @@ LLVMValueRef cg_f32(struct cg *c, float v);
 LLVMValueRef cg_splat(struct cg *c, LLVMValueRef scalar, unsigned lanes);
 LLVMValueRef cg_at(struct cg *c, LLVMValueRef base, LLVMValueRef byte_offset); /* i8 gep */
 LLVMValueRef cg_at_const(struct cg *c, LLVMValueRef base, uint64_t byte_offset);
+/* p, of which LLVM no longer knows that it is p: what lies there is read again rather than kept in registers. */
+LLVMValueRef cg_opaque(struct cg *c, LLVMValueRef p);
 /* align in bytes, never 0. */
 LLVMValueRef cg_load(struct cg *c, LLVMTypeRef t, LLVMValueRef p, unsigned align);
 void cg_store(struct cg *c, LLVMValueRef v, LLVMValueRef p, unsigned align);

@@ -11,10 +11,17 @@
  *                        for step:  acc[64] += table[index of the row]      each of its tables
  *                        sum += acc
  *
- * Registers look bytes up among 16, so tables of tl1 and tl2 are 16 low bytes and 16 high bytes, and the two results
- * are put together.  `wide` looks 16-bit words up among 32, which AVX-512 can; elsewhere it is four lookups among 8.
+ * Registers look bytes up among 16, so tables of tl1 and tl2 are 16 low digits and 16 high ones, signed bytes:
+ *
+ *   sum of products = 31 high + low + 16      low: -16 .. 14, high: -13 .. 12; the complement of both makes the
+ * negative
+ *
+ * Eight of either fit a byte, so they are added up as bytes, and then go to 16 bits together; the 16 are counted
+ * beforehand.  `wide` looks 16-bit words up among 32, which AVX-512 can; elsewhere it is four lookups among 8.
  */
 #include "backends/core/core_lut.h"
+
+#include <string.h>
 
 /* ---- shared ---- */
 
@@ -88,6 +95,7 @@ static LLVMValueRef repeated(const struct lut *u, LLVMValueRef p) {
 
 static LLVMValueRef nibbles(const struct lut *u, LLVMValueRef w, bool high) {
     struct cg *c = u->c;
+    if (high && c->level->mm->byte_shifts) return LLVMBuildLShr(c->b, w, bytes_of(u, 4), "");
     if (high) {
         w = LLVMBuildLShr(c->b, LLVMBuildBitCast(c->b, w, words(u), ""), words_of(u, 4), "");
         w = LLVMBuildBitCast(c->b, w, mm_byte_type(c), "");
@@ -126,6 +134,11 @@ static LLVMValueRef entry_trits(const struct lut *u, unsigned k) {
 
 static unsigned table_bytes(const struct lut *u) { return 2 * u->entries; }
 
+enum {
+    DIGIT_OFFSET = (MM_DIGIT + 1) / 2, /* in every sum of two digits */
+    DIGIT_UP = 13,                     /* 13 * 31 is more than three codes */
+};
+
 /* One table from the codes at x. */
 static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
     struct cg *c = u->c;
@@ -139,9 +152,16 @@ static void table(const struct lut *u, LLVMValueRef x, LLVMValueRef to) {
         cg_store(c, sum, to, 64);
         return;
     }
+    /* sum / 31 rounded down: the quotient of what is not negative, as 33/1024 gives it up to 31 * 31. */
+    LLVMValueRef up = LLVMBuildAdd(c->b, sum, cg_splat(c, lut_number16(c, DIGIT_UP * MM_DIGIT + 1), SMALL), "");
+    LLVMValueRef high = LLVMBuildMul(c->b, up, cg_splat(c, lut_number16(c, 33), SMALL), "");
+    high = LLVMBuildLShr(c->b, high, cg_splat(c, lut_number16(c, 10), SMALL), "");
+    high = LLVMBuildSub(c->b, high, cg_splat(c, lut_number16(c, DIGIT_UP), SMALL), "");
+    LLVMValueRef low = LLVMBuildMul(c->b, high, cg_splat(c, lut_number16(c, MM_DIGIT), SMALL), "");
+    low = LLVMBuildAdd(c->b, low, cg_splat(c, lut_number16(c, DIGIT_OFFSET), SMALL), "");
+    low = LLVMBuildSub(c->b, sum, low, "");
     LLVMTypeRef half = LLVMVectorType(c->i8, SMALL);
-    LLVMValueRef high = LLVMBuildLShr(c->b, sum, cg_splat(c, lut_number16(c, 8), SMALL), "");
-    cg_store(c, LLVMBuildTrunc(c->b, sum, half, ""), to, 16);
+    cg_store(c, LLVMBuildTrunc(c->b, low, half, ""), to, 16);
     cg_store(c, LLVMBuildTrunc(c->b, high, half, ""), cg_at_const(c, to, SMALL), 16);
 }
 
@@ -162,40 +182,47 @@ static void add_to(struct lut *u, unsigned a, LLVMValueRef x) {
     u->acc[a] = LLVMBuildAdd(u->c->b, u->acc[a], LLVMBuildBitCast(u->c->b, x, words(u), ""), "");
 }
 
-/* Low and high bytes to words, in the order in which registers put them together: see rows_of. */
-static void add_bytes(struct lut *u, unsigned v, LLVMValueRef low, LLVMValueRef high) {
-    for (unsigned h = 0; h < 2; h++) {
-        unsigned at[ROWS];
-        for (unsigned i = 0; i < u->bytes; i++)
-            at[i] = i / SMALL * SMALL + h * 8 + i % SMALL / 2 + (i % 2 ? u->bytes : 0);
-        add_to(u, 2 * (v - u->from) + h, lut_shuffle(u->c, low, high, at, u->bytes));
-    }
-}
-
-/* Where the sign bits say so, all bits are turned round, which is the negative less 1; that 1 is counted. */
-static void turn(struct lut *u, LLVMValueRef signs, unsigned v, LLVMValueRef *low, LLVMValueRef *high) {
+/* Where the sign bits say so, all bits are turned round. */
+static void turn(struct lut *u, LLVMValueRef signs, unsigned v, LLVMValueRef digit[2]) {
     struct cg *c = u->c;
     unsigned n = u->bytes / 8;
     LLVMValueRef s = cg_load(c, LLVMVectorType(c->i8, n), cg_at_const(c, signs, v * n), n < 4 ? n : 4);
     s = LLVMBuildSExt(c->b, lut_flags(c, s, u->bytes), mm_byte_type(c), "");
-    *low = LLVMBuildXor(c->b, *low, s, "");
-    *high = LLVMBuildXor(c->b, *high, s, "");
-    u->minus[v - u->from] = LLVMBuildSub(c->b, u->minus[v - u->from], s, "");
+    for (unsigned d = 0; d < 2; d++) digit[d] = LLVMBuildXor(c->b, digit[d], s, "");
 }
 
-static void step_of_bytes(struct lut *u, LLVMValueRef p, LLVMValueRef tables) {
+/* Registers from .. to - 1 of indices. */
+static void step_of_bytes(struct lut *u, LLVMValueRef p, LLVMValueRef tables, unsigned from, unsigned to) {
     struct cg *c = u->c;
-    const struct mm_target *t = c->level->mm;
     for (unsigned i = 0; i < u->lookups; i++) {
-        LLVMValueRef at = cg_at_const(c, tables, i * table_bytes(u));
-        LLVMValueRef lows = repeated(u, at), highs = repeated(u, cg_at_const(c, at, SMALL));
-        for (unsigned v = u->from; v < u->to; v++) {
+        LLVMValueRef at = cg_at_const(c, tables, i * table_bytes(u)), table[2];
+        for (unsigned d = 0; d < 2; d++) table[d] = repeated(u, cg_at_const(c, at, d * SMALL));
+        for (unsigned v = from; v < to; v++) {
             LLVMValueRef w = cg_load(c, mm_byte_type(c), cg_at_const(c, p, i / 2 * ROWS + v * u->bytes), 32);
-            LLVMValueRef index = nibbles(u, w, i % 2), low = t->lookup16(c, lows, index),
-                         high = t->lookup16(c, highs, index);
-            if (u->signs) turn(u, cg_at_const(c, p, TL2_SIGNS + 8 * i), v, &low, &high);
-            add_bytes(u, v, low, high);
+            LLVMValueRef index = nibbles(u, w, i % 2), digit[2], *sum = u->digit[v - from];
+            for (unsigned d = 0; d < 2; d++) digit[d] = c->level->mm->lookup16(c, table[d], index);
+            if (u->signs) turn(u, cg_at_const(c, p, TL2_SIGNS + 8 * i), v, digit);
+            for (unsigned d = 0; d < 2; d++) {
+                sum[d] = sum[d] ? LLVMBuildAdd(c->b, sum[d], digit[d], "") : digit[d];
+                if (c->level->mm->in_order && !u->signs) sum[d] = c->level->mm->in_order(c, sum[d]);
+            }
         }
+    }
+}
+
+/* n steps, at most a round.  16 registers hold tables, masks and sums of one register of indices, 32 those of more; for
+ * others the tables are read again. */
+static void round_of_bytes(struct lut *u, LLVMValueRef p, LLVMValueRef tables, unsigned n) {
+    struct cg *c = u->c;
+    uint64_t size = (uint64_t)u->lookups * table_bytes(u);
+    unsigned together = u->bytes == 32 ? 1 : u->to - u->from;
+    for (unsigned v = u->from; v < u->to; v += together) {
+        memset(u->digit, 0, sizeof u->digit);
+        if (v > u->from) tables = cg_opaque(c, tables);
+        for (unsigned i = 0; i < n; i++)
+            step_of_bytes(u, cg_at_const(c, p, i * u->tile->bytes), cg_at_const(c, tables, i * size), v, v + together);
+        for (unsigned t = 0; t < together; t++)
+            c->level->mm->digits(c, u->acc + 2 * (v - u->from + t), u->digit[t][0], u->digit[t][1]);
     }
 }
 
@@ -220,69 +247,78 @@ static LLVMValueRef rows_of(const struct lut *u, unsigned s) {
         return LLVMBuildSExt(c->b, lut_shuffle(c, u->acc[v], u->acc[v + 1], both, SUM_ROWS), c->vi, "");
     }
     if (u->entries == LARGE) return LLVMBuildSExt(c->b, lut_part(c, u->acc[v], q * SUM_ROWS, SUM_ROWS), c->vi, "");
-    unsigned at[SUM_ROWS]; /* bytes were put together within 16 bytes: rows 0 .. 7 of them here, the others there */
+    unsigned at[SUM_ROWS]; /* digits were put together within 16 bytes: rows 0 .. 7 of them here, the others there */
     for (unsigned i = 0; i < SUM_ROWS; i++) at[i] = q * 8 + i % 8 + (i < 8 ? 0 : u->bytes / 2);
     LLVMValueRef x = lut_shuffle(c, u->acc[2 * v], u->acc[2 * v + 1], at, SUM_ROWS);
-    x = LLVMBuildSExt(c->b, x, c->vi, "");
-    if (!u->signs) return x;
-    LLVMValueRef n = lut_part(c, u->minus[v], q * SUM_ROWS, SUM_ROWS);
-    return LLVMBuildAdd(c->b, x, LLVMBuildZExt(c->b, n, c->vi, ""), "");
+    return LLVMBuildSExt(c->b, x, c->vi, "");
 }
 
-/* Steps [from, to) in 16 bits, then added to sum. */
-static void block(struct lut *u, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef from, LLVMValueRef to,
-                  LLVMValueRef *sum) {
+/* Steps of a round: those whose digits are added up as bytes. */
+static unsigned steps_of_round(const struct lut *u) { return u->entries == LARGE ? 1 : ROUND / u->lookups; }
+
+/* Steps step .. step + n - 1, at most a round. */
+static void round_of(struct lut *u, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef step, unsigned n) {
     struct cg *c = u->c;
-    unsigned n = u->to - u->from, n_acc = u->entries == LARGE ? n : 2 * n, n_minus = u->signs ? n : 0;
-    struct cg_loop l;
-    cg_loop_begin(c, &l, from, to, cg_i64(c, 1), "step");
-    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(words(u)))];
-    for (unsigned v = 0; v < n_minus; v++) u->minus[v] = l.phi[cg_carry(c, &l, LLVMConstNull(mm_byte_type(c)))];
-    LLVMValueRef p = cg_at(c, tile, LLVMBuildMul(c->b, l.i, cg_i64(c, u->tile->bytes), ""));
-    LLVMValueRef at = cg_at(c, tables, LLVMBuildMul(c->b, l.i, cg_i64(c, (uint64_t)u->lookups * table_bytes(u)), ""));
+    uint64_t size = (uint64_t)u->lookups * table_bytes(u);
+    LLVMValueRef p = cg_at(c, tile, LLVMBuildMul(c->b, step, cg_i64(c, u->tile->bytes), ""));
+    LLVMValueRef at = cg_at(c, tables, LLVMBuildMul(c->b, step, cg_i64(c, size), ""));
     if (u->entries == LARGE)
         step_of_words(u, p, at);
     else
-        step_of_bytes(u, p, at);
+        round_of_bytes(u, p, at, n);
     if (mm_streams(c) && !u->from)
-        for (unsigned b = 0; b < u->tile->bytes; b += 64) mm_prefetch(c, cg_at_const(c, p, b));
-    for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, u->acc[a]);
-    for (unsigned v = 0; v < n_minus; v++) cg_next(&l, n_acc + v, u->minus[v]);
-    cg_loop_end(c, &l);
-    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = cg_result(&l, a);
-    for (unsigned v = 0; v < n_minus; v++) u->minus[v] = cg_result(&l, n_acc + v);
-    for (unsigned s = 0; s < n * u->rows / SUM_ROWS; s++) sum[s] = LLVMBuildAdd(c->b, sum[s], rows_of(u, s), "");
+        for (unsigned b = 0; b < n * u->tile->bytes; b += 64) mm_prefetch(c, cg_at_const(c, p, b));
 }
 
-/* Steps whose sums fit 16 bits, where each of a row is at most trits * 127, or one more turned round, and whose count
- * of negatives fits 8. */
+/* Steps [from, from + n) in 16 bits, then added to sum.  n is a constant. */
+static void block(struct lut *u, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef from, uint64_t n,
+                  LLVMValueRef *sum) {
+    struct cg *c = u->c;
+    unsigned vectors = u->to - u->from, n_acc = u->entries == LARGE ? vectors : 2 * vectors, round = steps_of_round(u);
+    LLVMValueRef to = LLVMBuildNSWAdd(c->b, from, cg_i64(c, n / round * round), "");
+    struct cg_loop l;
+    cg_loop_begin(c, &l, from, to, cg_i64(c, round), "step");
+    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = l.phi[cg_carry(c, &l, LLVMConstNull(words(u)))];
+    round_of(u, tile, tables, l.i, round);
+    for (unsigned a = 0; a < n_acc; a++) cg_next(&l, a, u->acc[a]);
+    cg_loop_end(c, &l);
+    for (unsigned a = 0; a < n_acc; a++) u->acc[a] = cg_result(&l, a);
+    if (n % round) round_of(u, tile, tables, to, (unsigned)(n % round));
+    for (unsigned s = 0; s < vectors * u->rows / SUM_ROWS; s++) sum[s] = LLVMBuildAdd(c->b, sum[s], rows_of(u, s), "");
+}
+
+/* Steps whose sums fit 16 bits, where each of a row is at most trits * 127, and the offset: whole rounds. */
 static uint64_t steps_of_block(const struct lut *u) {
-    uint64_t steps = INT16_MAX / (u->lookups * (u->trits * LARGEST_CODE + 1)), counted = UINT8_MAX / u->lookups;
-    return u->signs && counted < steps ? counted : steps;
+    uint64_t steps = INT16_MAX / (u->lookups * (u->trits * LARGEST_CODE + DIGIT_OFFSET));
+    return steps / steps_of_round(u) * steps_of_round(u);
 }
 
 /* The rows at hand of one tile. */
 static void some_rows(struct lut *u, uint64_t K, LLVMValueRef tile, LLVMValueRef tables, LLVMValueRef out) {
     struct cg *c = u->c;
-    uint64_t some = steps_of_block(u);
+    uint64_t some = steps_of_block(u), all = lut_steps(u, K), done = all / some * some;
     unsigned n = (u->to - u->from) * u->rows / SUM_ROWS;
-    LLVMValueRef sum[SUMS], all = cg_i64(c, lut_steps(u, K));
-    struct cg_loop b;
-    cg_loop_begin(c, &b, cg_i64(c, 0), all, cg_i64(c, some), "block");
-    for (unsigned s = 0; s < n; s++) sum[s] = b.phi[cg_carry(c, &b, LLVMConstNull(c->vi))];
-    LLVMValueRef end = LLVMBuildAdd(c->b, b.i, cg_i64(c, some), "");
-    end = LLVMBuildSelect(c->b, LLVMBuildICmp(c->b, LLVMIntSLT, end, all, ""), end, all, "");
-    block(u, tile, tables, b.i, end, sum);
-    for (unsigned s = 0; s < n; s++) cg_next(&b, s, sum[s]);
-    cg_loop_end(c, &b);
-    for (unsigned s = 0; s < n; s++) cg_store(c, cg_result(&b, s), cg_at_const(c, out, (uint64_t)4 * SUM_ROWS * s), 4);
+    uint64_t offset = u->entries == LARGE ? 0 : all * u->lookups * DIGIT_OFFSET;
+    LLVMValueRef sum[SUMS];
+    for (unsigned s = 0; s < n; s++) sum[s] = cg_splat(c, cg_i32(c, (uint32_t)offset), SUM_ROWS);
+    if (done) {
+        struct cg_loop b;
+        cg_loop_begin(c, &b, cg_i64(c, 0), cg_i64(c, done), cg_i64(c, some), "block");
+        for (unsigned s = 0; s < n; s++) sum[s] = b.phi[cg_carry(c, &b, sum[s])];
+        block(u, tile, tables, b.i, some, sum);
+        for (unsigned s = 0; s < n; s++) cg_next(&b, s, sum[s]);
+        cg_loop_end(c, &b);
+        for (unsigned s = 0; s < n; s++) sum[s] = cg_result(&b, s);
+    }
+    if (done < all) block(u, tile, tables, cg_i64(c, done), all - done, sum);
+    for (unsigned s = 0; s < n; s++) cg_store(c, sum[s], cg_at_const(c, out, (uint64_t)4 * SUM_ROWS * s), 4);
 }
 
-/* Registers of indices that go through the steps together.  16 registers of 32 bytes hold the tables, masks and sums of
- * one, and tl1's of two; the other rows of the tile then take a walk of their own. */
+/* Registers of indices that go through the tile together: all, but where sums of words and their tables, or two tables,
+ * masks of signs and their sums leave too few registers. */
 static unsigned at_once(const struct lut *u) {
-    unsigned all = ROWS / u->rows;
-    if (u->bytes == 64 || u->tile == &tl1_64) return all;
+    if (u->bytes == 64 || (u->entries == SMALL && !u->signs)) return ROWS / u->rows;
+    if (u->entries == SMALL) return 2;
     return u->rows < SUM_ROWS ? SUM_ROWS / u->rows : 1;
 }
 

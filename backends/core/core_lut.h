@@ -12,6 +12,7 @@ enum {
     SMALL = 16,             /* entries of a table of bytes */
     LARGE = 32,             /* entries of a table of words */
     MAX_ACC = 8,            /* registers of 16-bit sums of 64 rows */
+    ROUND = 8,              /* digits that a byte holds the sum of */
     LARGEST_CODE = 127,
     TL2_SIGNS = 256, /* where a step's signs begin */
 };
@@ -23,7 +24,7 @@ struct lut {
     unsigned bytes;                   /* of a register */
     unsigned from, to, rows;          /* one row: registers of indices at hand, and rows of one */
     LLVMValueRef acc[MAX_ACC];        /* <bytes/2 x i16>, of registers from `from` on */
-    LLVMValueRef minus[MAX_ACC];      /* <bytes x i8>, rows in order: negatives counted; only if `signs` */
+    LLVMValueRef digit[MAX_ACC][2];   /* <bytes x i8>, rows in order: sums of digits, low and high; NULL: none yet */
     bool signs;
 };
 

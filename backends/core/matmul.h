@@ -16,6 +16,7 @@ enum {
     MM_PLANES = 4,   /* rows in a byte */
     MM_LANES = 16,   /* lanes of a step, over all its vectors */
     MM_PANEL = 128,  /* steps at the most that are unpacked at a time for many rows: 32 KiB, the L1 cache */
+    MM_DIGIT = 31,   /* what the high of two digits counts: tables of tl1 and tl2 */
     MM_MAX_ROWS = 6, /* rows of the largest register tile */
 };
 
@@ -39,6 +40,8 @@ struct mm_target {
     LLVMValueRef (*dot)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     LLVMValueRef (*widen)(struct cg *c, LLVMValueRef acc);
     LLVMValueRef (*hold)(struct cg *c, LLVMValueRef codes); /* NULL, or what to do to codes that are in every lane */
+    /* NULL, or what to do to a sum of bytes so that LLVM does not add its terms up first, which takes registers. */
+    LLVMValueRef (*in_order)(struct cg *c, LLVMValueRef sum);
     unsigned acc_words; /* with widen: i16 lanes of an accumulator, one product a step each, or two */
     bool below128;      /* the u8 operand of dot must be: it is taken as signed, which the screened head relies on */
     bool byte_shifts;   /* there are shifts of bytes; otherwise of 16 bits, and what comes from the side is masked */
@@ -48,6 +51,8 @@ struct mm_target {
     LLVMValueRef (*square)(struct cg *c, LLVMValueRef acc, LLVMValueRef u8, LLVMValueRef s8);
     /* Bytes of a table of 16, repeated in every 16 bytes, by the low four bits of each byte of index (bit 7 is 0). */
     LLVMValueRef (*lookup16)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
+    /* acc[h] + low + MM_DIGIT * high, 16 bits, of the signed bytes 8 h .. 8 h + 7 of each 16. */
+    void (*digits)(struct cg *c, LLVMValueRef acc[2], LLVMValueRef low, LLVMValueRef high);
     /* 16-bit words of a table of 32, by the low five bits of each word of index; NULL: the level has no such word. */
     LLVMValueRef (*lookup32)(struct cg *c, LLVMValueRef table, LLVMValueRef index);
     /* Byte i: table[index[i] & 63]. */

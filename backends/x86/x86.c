@@ -46,6 +46,20 @@ static LLVMValueRef look16(struct cg *c, LLVMValueRef table, LLVMValueRef index)
     return cg_intrinsic(c, word_of(c, "look16"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
 }
 
+/* The digits of a row become neighbours, whose products with 1 and the weight are added. */
+static void digits(struct cg *c, LLVMValueRef acc[2], LLVMValueRef low, LLVMValueRef high) {
+    unsigned n = c->level->mm->bytes;
+    LLVMValueRef at[64], by[64];
+    for (unsigned h = 0; h < 2; h++) {
+        for (unsigned i = 0; i < n; i++) {
+            at[i] = cg_i32(c, i / 16 * 16 + h * 8 + i % 16 / 2 + (i % 2 ? n : 0));
+            by[i] = cg_i8(c, i % 2 ? MM_DIGIT : 1);
+        }
+        LLVMValueRef both = LLVMBuildShuffleVector(c->b, low, high, LLVMConstVector(at, n), "");
+        acc[h] = dot2(c, acc[h], LLVMConstVector(by, n), both);
+    }
+}
+
 static LLVMValueRef look32(struct cg *c, LLVMValueRef table, LLVMValueRef index) {
     return cg_intrinsic(c, word_of(c, "look32"), NULL, 0, (LLVMValueRef[]){table, index}, 2);
 }
@@ -109,6 +123,7 @@ static LLVMValueRef pair2(struct cg *c, LLVMValueRef acc, LLVMValueRef a, LLVMVa
                                                      .stream = PLANES_##stream_,                                       \
                                                      .panel = PLANES_##panel_,                                         \
                                                      .lookup16 = look16,                                               \
+                                                     .digits = digits,                                                 \
                                                      .lookup32 = (bytes_) == 64 ? look32 : NULL,                       \
                                                      dot_,                                                             \
                                                      lookup_};

@@ -11,7 +11,7 @@
 
 #include "backends/core/matmul.h"
 
-enum { PAIRS = 1 << 16, ROOM = 4 * PAIRS, OPERANDS = 3, WIDEST = 64 };
+enum { PAIRS = 1 << 16, ROOM = 4 * PAIRS, OPERANDS = 3, WIDEST = 128 };
 
 /* One word at one level. */
 struct use {
@@ -185,9 +185,13 @@ static void size_one(struct use *u) { sizes(u, u->t->bytes, 0, 0, u->t->bytes); 
 
 static void fill_one(const struct use *u) { fill_any(u, 0); }
 
+static LLVMValueRef emit_in_order(struct cg *c, LLVMValueRef *in) { return c->level->mm->in_order(c, in[0]); }
+
 static LLVMValueRef emit_hold(struct cg *c, LLVMValueRef *in) { return c->level->mm->hold(c, in[0]); }
 
 static void ref_hold(const struct use *u, const uint8_t *const in[], uint8_t *out) { memcpy(out, in[0], u->t->bytes); }
+
+static void ref_in_order(const struct use *u, const uint8_t *const in[], uint8_t *out) { ref_hold(u, in, out); }
 
 static void size_lookup16(struct use *u) { sizes(u, u->t->bytes, u->t->bytes, 0, u->t->bytes); }
 
@@ -203,6 +207,33 @@ static LLVMValueRef emit_lookup16(struct cg *c, LLVMValueRef *in) { return c->le
 
 static void ref_lookup16(const struct use *u, const uint8_t *const in[], uint8_t *out) {
     for (unsigned i = 0; i < u->t->bytes; i++) out[i] = in[0][in[1][i] % 16];
+}
+
+static void size_digits(struct use *u) { sizes(u, 2 * u->t->bytes, u->t->bytes, u->t->bytes, 2 * u->t->bytes); }
+
+/* Sums of eight digits. */
+static void fill_digits(const struct use *u) {
+    fill_words(u, 0);
+    for (uint32_t i = 0; i < ROOM; i++) u->in[1][i] = first(i), u->in[2][i] = (uint8_t)((int8_t)second(i) * 3 / 4);
+}
+
+static LLVMValueRef emit_digits(struct cg *c, LLVMValueRef *in) {
+    unsigned n = c->level->mm->bytes;
+    LLVMValueRef acc[2], at[128];
+    for (unsigned i = 0; i < 2 * n; i++) at[i] = cg_i32(c, i);
+    for (unsigned h = 0; h < 2; h++) {
+        acc[h] = LLVMBuildShuffleVector(c->b, in[0], in[0], LLVMConstVector(at + h * n, n), "");
+        acc[h] = LLVMBuildBitCast(c->b, acc[h], LLVMVectorType(c->i16, n / 2), "");
+    }
+    c->level->mm->digits(c, acc, in[1], in[2]);
+    return LLVMBuildShuffleVector(c->b, acc[0], acc[1], LLVMConstVector(at, n), "");
+}
+
+static void ref_digits(const struct use *u, const uint8_t *const in[], uint8_t *out) {
+    for (unsigned i = 0; i < u->t->bytes; i++) {
+        unsigned word = i % 16 / 8 * u->t->bytes / 2 + i / 16 * 8 + i % 8;
+        put16(out + 2 * word, get16(in[0] + 2 * word) + (int8_t)in[1][i] + MM_DIGIT * (int8_t)in[2][i]);
+    }
 }
 
 static void size_lookup32(struct use *u) { sizes(u, 64, u->t->bytes, 0, u->t->bytes); }
@@ -283,6 +314,8 @@ static const struct word {
     WORD(lookup32, lookup32, lookup32),
     WORD(lookup64, one, lookup64),
     WORD(lookup64_or, lookup64_or, lookup64_or),
+    WORD(digits, digits, digits),
+    WORD(in_order, one, in_order),
     WORD(pick, pick, dot),
 };
 
