@@ -2,8 +2,8 @@
  * build.c -- setun build: kernels, object, link, pack; all outputs appear whole or none does.
  *
  * For several targets all of it is done again for each, from the text on: passes change the module, and their choices
- * are the target's.  Only packs that are the same, as most are, are copied from the first.  Outputs get their names when
- * the last is complete.
+ * are the target's.  Only packs that are the same, as most are, are copied from the first.  Outputs get their names
+ * when the last is complete.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* embedding.c -- embedding FILE ID...: the vector of some tokens by the library of an embedding model, to a file; and what
- * such a library promises besides. */
+/* embedding.c -- embedding FILE ID...: the vector of some tokens by the library of an embedding model, to a file; and
+ * what such a library promises besides. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
