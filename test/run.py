@@ -20,8 +20,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Name and label of ctest, and the seconds it may take.
 SUITES = [
     ("unit", 180),
-    ("lit", 520),
-    ("programs", 600),
+    ("lit", 580),
+    ("programs", 480),
     ("model", 180),
 ]
 

@@ -49,7 +49,7 @@ def every_write():
 def interrupts():
     start = time.time()
     whole = build("whole")[1].read_bytes()
-    pause = max(0.01, (time.time() - start) / 40)
+    pause = max(0.01, (time.time() - start) / 15)
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         seen = 0
         for step in range(200):
