@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Name and label of ctest, and the seconds it may take.
 SUITES = [
     ("unit", 180),
-    ("lit", 580),
+    ("lit", 640),
     ("programs", 480),
     ("model", 180),
 ]
